@@ -1,0 +1,444 @@
+//! What one instance shall be, spelled for its target: resources, what they need of each other, and why each value is what it is.
+//!
+//! In: a `Resolved` instance, through `escadre-render`. Out: what `escadre-plan` compares with `Observed`, and what a receipt keeps.
+//! **Invariant:** canonical: the same instance gives the same bytes and so the same hash; no secret value, no generation, no address, no clock.
+//! Not here: the target's words (opaque `Payload`s made by `escadre-render`), addresses and generations (planned, `escadre-plan`).
+//! Tests: `escadre-render` (both ways), `escadre-plan` (worlds).
+
+use crate::hash::{Hash, KeyedHash};
+use crate::ids::{InstanceId, Kind, ResourceKey};
+use crate::payload::Payload;
+use crate::source::Source;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// One instance as it shall be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Desired {
+    /// Which instance.
+    pub instance: InstanceId,
+    /// Who the fleet is: `id:` of fleet.yaml, or the folder of a fleet of one. Two fleets of one name are told apart by it.
+    pub origin: Arc<str>,
+    /// The release; `tree` while there are none.
+    pub release: Arc<str>,
+    /// Whether it shall run.
+    pub state: State,
+    /// Environment's name, for people and filters; empty in a fleet of one.
+    pub environment: Arc<str>,
+    /// Labels people gave the instance, for filters.
+    #[serde(default)]
+    pub labels: BTreeMap<Arc<str>, Arc<str>>,
+    /// All resources by kind and key.
+    #[serde(with = "as_list")]
+    pub resources: BTreeMap<ResourceKey, Resource>,
+    /// What the edge carries for it, by route key.
+    pub routes: BTreeMap<Arc<str>, Route>,
+}
+
+/// Whether an instance shall run: `state:` in its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// As its services say.
+    Running,
+    /// Everything is kept, nothing runs.
+    Stopped,
+    /// The tombstone: containers, networks and files go; volumes are retained.
+    Removed,
+}
+
+/// One resource: what people see of it, what the target hears of it, and what it needs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Resource {
+    /// Hash of the payload with keyed hashes in the place of secrets, and of every other thing whose change means a change of this resource.
+    /// It is the `dev.escadre.spec` label of what is created from it.
+    pub spec: Hash,
+    /// The values a person would compare, sorted by path.
+    pub fields: Vec<Field>,
+    /// The target's words, for `escadre-render` and its driver only.
+    pub payload: Payload,
+    /// What the planner must know of it.
+    pub body: Body,
+}
+
+/// One value of a resource: what it is and where it was written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Field {
+    /// A path in the field's terms: `image`, `environment.DOMAIN`, `memory`, `mounts./etc/desk.toml`.
+    pub path: Arc<str>,
+    /// The value as it may be shown.
+    pub value: Shown,
+    /// Where it was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// The text before interpolation, where that differs: equal changes are grouped by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<Arc<str>>,
+}
+
+/// A value as it may be shown to people and kept in plans and receipts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shown {
+    /// As it is.
+    Plain(Arc<str>),
+    /// A secret, or a text with one in it: only whether it changed can be seen.
+    Secret(KeyedHash),
+    /// There is a secret but no key to hash it with: whether it changed cannot be known (`Keep`, with a diagnostic).
+    Unknown,
+}
+
+/// What the planner must know of a resource, by kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Body {
+    /// A network.
+    Network(Network),
+    /// A volume.
+    Volume(Volume),
+    /// A secret or config: a file that containers see read-only.
+    File(File),
+    /// An image to be pulled or built.
+    Image(Image),
+    /// A service.
+    Service(Box<Service>),
+}
+
+/// A network of the instance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Network {
+    /// Its name on the engine.
+    pub name: Arc<str>,
+    /// It exists already and belongs to somebody else: checked, never made or removed.
+    pub external: bool,
+    /// The subnet written by the product's author, if any; else one is planned from the target's pool.
+    pub subnet: Option<Arc<str>>,
+}
+
+/// A volume of the instance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Volume {
+    /// Its name on the engine.
+    pub name: Arc<str>,
+    /// It exists already and belongs to somebody else: checked, never made or removed.
+    pub external: bool,
+}
+
+/// Where a file's bytes come from, and how containers see it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct File {
+    /// The content. A config's bytes travel with Desired (and its receipt); a secret's never do.
+    pub content: Content,
+    /// The mode of the file, as in `0o444`.
+    pub mode: u32,
+    /// The owner in the container, when the product says so.
+    pub uid: Option<u32>,
+    /// The group in the container, when the product says so.
+    pub gid: Option<u32>,
+}
+
+/// The content of a file resource.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Content {
+    /// Bytes that are no secret, by hash; kept as a blob.
+    Bytes {
+        /// The hash of the bytes.
+        hash: Hash,
+        /// The bytes; not serialised (they are a blob of the store).
+        #[serde(skip)]
+        bytes: Arc<[u8]>,
+    },
+    /// A copy of a folder of the tree, by the hash of its listing; path within the folder → blob.
+    Folder {
+        /// The hash over paths, modes and contents.
+        hash: Hash,
+        /// Path → content hash, executable?
+        entries: BTreeMap<Arc<str>, (Hash, bool)>,
+        /// Content hash → bytes; not serialised.
+        #[serde(skip)]
+        bytes: BTreeMap<Hash, Arc<[u8]>>,
+    },
+    /// A secret: its name, and the keyed hash of its value if the key is at hand.
+    Secret {
+        /// The secret's name.
+        name: Arc<str>,
+        /// Keyed hash of the value; `None`: cannot be known now.
+        hash: Option<KeyedHash>,
+    },
+}
+
+/// An image that services run from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Image {
+    /// The reference as the services name it (`registry.example.org/desk/web:4.2.0`), or the local tag a build gets.
+    pub reference: Arc<str>,
+    /// When to ask the registry.
+    pub pull: PullPolicy,
+    /// Built from the tree: the hash of all inputs. Asked again only when it changed.
+    pub build: Option<Hash>,
+    /// `linux/arm64`, when the product says so.
+    pub platform: Option<Arc<str>>,
+}
+
+/// Compose's `pull_policy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PullPolicy {
+    /// Ask the registry at every plan.
+    Always,
+    /// Only what the engine does not have. The default.
+    Missing,
+    /// Never: what the engine does not have is an error.
+    Never,
+    /// Build it.
+    Build,
+}
+
+/// A service: how many, in which order, how it proves itself and what it holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Service {
+    /// The reference of its image: the key of an `Image` resource.
+    pub image: Arc<str>,
+    /// How many containers (`scale`, `deploy.replicas`).
+    pub replicas: u32,
+    /// It is awaited as `service_completed_successfully`: it runs to its end, once per spec.
+    pub job: bool,
+    /// Which services must be how far before it starts.
+    pub after: Vec<After>,
+    /// The gate a new container must pass.
+    pub gate: Gate,
+    /// Whether a new container may run beside the old one.
+    pub manner: Manner,
+    /// Networks it joins, in order of priority, with the names it has there.
+    pub networks: Vec<Attachment>,
+    /// It has no network of its own: `host`, `none`, or another service's.
+    pub network_mode: NetworkMode,
+    /// Volumes it mounts: volume key → may it write.
+    pub volumes: BTreeMap<Arc<str>, bool>,
+    /// Files it sees: keys of `Secret` and `Config` resources.
+    pub files: Vec<ResourceKey>,
+    /// Host names for its hosts file: `extra_hosts`.
+    pub extra_hosts: Vec<(Arc<str>, Arc<str>)>,
+    /// How long it may take to stop, in milliseconds (`stop_grace_period`).
+    pub stop_grace_ms: u64,
+    /// Ports the engine itself publishes (`mode: host`, UDP): such a service is stop-first.
+    pub engine_ports: Vec<EnginePort>,
+    /// What a failed gate does: `deploy.update_config.failure_action`.
+    pub on_failure: OnFailure,
+}
+
+/// A dependency on another service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct After {
+    /// The other service.
+    pub service: Arc<str>,
+    /// How far it must be.
+    pub condition: Condition,
+    /// Without it, is this service still worth starting?
+    pub required: bool,
+    /// Is this service restarted when the other one is replaced?
+    pub restart: bool,
+}
+
+/// Compose's `depends_on` conditions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// It has been started.
+    Started,
+    /// Its gate has been passed.
+    Healthy,
+    /// It has ended with code 0.
+    Completed,
+}
+
+/// What proves that a new container works.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gate {
+    /// The product's health check.
+    Check(HealthCheck),
+    /// `healthcheck: {disable: true}`, or none given: the image's if it has one and it is not disabled, else a port, else being alive.
+    Unstated {
+        /// The product disabled health checks: the image's does not count either.
+        disabled: bool,
+        /// Container ports that should be open (ports, endpoints, expose): empty means the image's exposed ports.
+        ports: Vec<u16>,
+    },
+    /// A one-shot: it must end with code 0.
+    ExitZero,
+}
+
+/// A health check, times in milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthCheck {
+    /// `["CMD", …]` or `["CMD-SHELL", text]`, as the engine hears it. Empty: the image's own test with these times.
+    pub test: Vec<Arc<str>>,
+    /// Between checks.
+    pub interval_ms: u64,
+    /// A check that takes longer has failed.
+    pub timeout_ms: u64,
+    /// Failures in a row that make it unhealthy.
+    pub retries: u32,
+    /// Failures in this time after the start do not count.
+    pub start_period_ms: u64,
+    /// Between checks during the start period.
+    pub start_interval_ms: u64,
+}
+
+/// Whether a new container of a service may run beside the old one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Manner {
+    /// Beside the old one, then it takes over.
+    Beside,
+    /// The old one stops first, because …
+    StopFirst(Arc<str>),
+}
+
+/// What a failed gate does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// The instance goes back. The default, and Compose's `rollback`.
+    GoBack,
+    /// It goes back and is held (`pause`).
+    GoBackAndHold,
+}
+
+/// A network that a service joins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// Key of the network.
+    pub network: Arc<str>,
+    /// The names under which others find it there (service key, aliases, `container_name`).
+    pub names: Vec<Arc<str>>,
+    /// An address fixed by the product's author (`ipv4_address`).
+    pub address: Option<Arc<str>>,
+}
+
+/// What a container's network is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NetworkMode {
+    /// Its own, attached to `networks`.
+    Own,
+    /// The host's.
+    Host,
+    /// None at all.
+    None,
+    /// Another service's.
+    Service(Arc<str>),
+}
+
+/// A port published by the engine itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnginePort {
+    /// Address on the host; empty means all.
+    pub host: Arc<str>,
+    /// Port on the host.
+    pub published: u16,
+    /// Port in the container.
+    pub target: u16,
+    /// `tcp`, `udp` or `sctp`.
+    pub protocol: Arc<str>,
+}
+
+/// What the edge carries for an instance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Route {
+    /// HTTP by host name: an endpoint of the product.
+    Http(HttpRoute),
+    /// A published TCP port.
+    Tcp(TcpRoute),
+}
+
+/// An endpoint: host names to a service's port.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HttpRoute {
+    /// The service that answers.
+    pub service: Arc<str>,
+    /// Its port in the container.
+    pub port: u16,
+    /// Host names, lower case.
+    pub hosts: Vec<Arc<str>>,
+    /// Host names that are redirected to the first of `hosts`.
+    pub redirect: Vec<Arc<str>>,
+    /// Path prefix, `/` for all.
+    pub path: Arc<str>,
+    /// Largest request body in bytes; `None`: unbounded.
+    pub body_limit: Option<u64>,
+    /// Longest wait for the first byte of an answer, in milliseconds; `None`: the edge's default.
+    pub timeout_ms: Option<u64>,
+    /// Where it was written.
+    pub source: Option<Source>,
+}
+
+/// A published TCP port that the edge listens on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TcpRoute {
+    /// The service that answers.
+    pub service: Arc<str>,
+    /// Its port in the container.
+    pub port: u16,
+    /// Address on the host; empty means all.
+    pub host: Arc<str>,
+    /// Port on the host. 0: any free one, chosen at planning.
+    pub published: u16,
+    /// Where it was written.
+    pub source: Option<Source>,
+}
+
+impl Desired {
+    /// The hash of everything in it: what a plan is bound to and a hold is held against.
+    pub fn hash(&self) -> Hash {
+        Hash::of_json(self)
+    }
+
+    /// The services, by key.
+    pub fn services(&self) -> impl Iterator<Item = (&Arc<str>, &Resource, &Service)> {
+        self.resources.iter().filter_map(|(key, resource)| match &resource.body {
+            Body::Service(service) => Some((&key.key, resource, service.as_ref())),
+            _ => None,
+        })
+    }
+
+    /// The service of that key.
+    pub fn service(&self, key: &str) -> Option<(&Resource, &Service)> {
+        match self.resources.get(&ResourceKey::new(Kind::Service, key)) {
+            Some(resource @ Resource { body: Body::Service(service), .. }) => Some((resource, service)),
+            _ => None,
+        }
+    }
+}
+
+impl Resource {
+    /// The value at a path.
+    pub fn field(&self, path: &str) -> Option<&Field> {
+        self.fields
+            .binary_search_by(|field| field.path.as_ref().cmp(path))
+            .ok()
+            .and_then(|index| self.fields.get(index))
+    }
+}
+
+/// A map with structured keys as a list of pairs, since JSON's keys are texts.
+mod as_list {
+    use super::{BTreeMap, Resource, ResourceKey};
+    use serde::{Deserialize, Deserializer, Serializer, ser::SerializeSeq};
+
+    pub(super) fn serialize<S: Serializer>(map: &BTreeMap<ResourceKey, Resource>, to: S) -> Result<S::Ok, S::Error> {
+        let mut list = to.serialize_seq(Some(map.len()))?;
+        for pair in map {
+            list.serialize_element(&pair)?;
+        }
+        list.end()
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<ResourceKey, Resource>, D::Error> {
+        Ok(Vec::<(ResourceKey, Resource)>::deserialize(from)?.into_iter().collect())
+    }
+}
