@@ -1,0 +1,18 @@
+//! Ports: what the engine asks of the world, as traits.
+//!
+//! In: nothing. Out: `Driver`, `Secrets`, `Progress`, `Clock`.
+//! **Invariant:** no port speaks a target's words; everything is addressed by our identities and engine names the plan chose.
+//! Not here: implementations (`escadre-drivers`, and the fake ones of `escadre-testkit`).
+//! Tests: the conformance suite of `escadre-testkit`.
+
+mod clock;
+mod driver;
+mod progress;
+mod secrets;
+
+pub use clock::Clock;
+pub use driver::{
+    Capabilities, Changed, Driver, Error, Evidence, Found, Job, LogLine, LogQuery, Outcome, Scope, Whose,
+};
+pub use progress::{Event, Progress, Silent};
+pub use secrets::{NoSecrets, Secrets};
