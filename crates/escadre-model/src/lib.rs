@@ -5,11 +5,16 @@
 //! Not here: how a target spells a resource (`escadre-render`), what changes (`escadre-plan`), anything that touches the world.
 //! Tests: beside each module, and `tests/it` with one-file cases.
 
+pub mod compose;
 pub mod desired;
+pub mod diagnostic;
 pub mod hash;
 pub mod ids;
 pub mod name;
 pub mod observed;
 pub mod payload;
+pub mod resolved;
 pub mod secret;
 pub mod source;
+pub mod text;
+pub mod tree;

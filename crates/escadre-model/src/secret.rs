@@ -65,3 +65,9 @@ impl SecretRef {
         Self(name.into())
     }
 }
+
+impl fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,313 @@
+//! YAML as a tree that remembers where everything was written.
+//!
+//! In: bytes and a file name. Out: [`Node`] trees with spans and tags, or findings.
+//! **Invariant**: a tree shares what aliases share, so it is never larger in memory than its text; copying a node is cheap.
+//! Not here: what the values mean (compose, fleet).
+//! Tests: `tests.rs`.
+
+mod fields;
+mod parse;
+mod scalar;
+#[cfg(test)]
+mod tests;
+
+pub use fields::Fields;
+pub use parse::{Limits, parse, parse_one};
+pub use scalar::{Piece, Resolved, Scalar, SecretRef, Style, Text};
+
+use crate::diagnostic::Span;
+use std::borrow::Borrow;
+use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+/// One value in a document.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The value.
+    pub value: Value,
+    /// Where it was written. For what an alias or a merge key brought in, the place of the original.
+    pub span: Span,
+    /// A tag that is not one of YAML's own core tags, as written: `!reset`.
+    pub tag: Option<Arc<str>>,
+    /// The text before interpolation, where it differed.
+    pub raw: Option<Arc<str>>,
+}
+
+/// What a node holds.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// Nothing: an empty value, `~` or `null`.
+    Null,
+    /// A text, number or boolean.
+    Scalar(Scalar),
+    /// A list.
+    Sequence(Arc<Vec<Node>>),
+    /// A mapping, in the order written.
+    Mapping(Arc<Mapping>),
+}
+
+/// A mapping's key.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// The key's text.
+    pub text: Arc<str>,
+    /// Where it was written.
+    pub span: Span,
+    /// Whether it was written plain and reads as a number, a boolean or null. Compose refuses such keys.
+    pub typed: bool,
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+impl Eq for Key {}
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (*self.text).hash(state);
+    }
+}
+impl Borrow<str> for Key {
+    fn borrow(&self) -> &str {
+        &self.text
+    }
+}
+
+// A fixed hasher: iteration order is the written order anyway, and the room knows no randomness.
+type Entries = indexmap::IndexMap<Key, Node, BuildHasherDefault<DefaultHasher>>;
+
+/// Keys and values in the order written.
+#[derive(Clone, Debug, Default)]
+pub struct Mapping {
+    entries: Entries,
+}
+
+impl Mapping {
+    /// An empty mapping.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty mapping with room for `count` entries.
+    pub fn with_capacity(count: usize) -> Self {
+        Self { entries: Entries::with_capacity_and_hasher(count, BuildHasherDefault::default()) }
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.entries.get(key)
+    }
+
+    /// The value of a key, to be changed.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
+        self.entries.get_mut(key)
+    }
+
+    /// The key as written, with its place.
+    pub fn key(&self, key: &str) -> Option<&Key> {
+        self.entries.get_key_value(key).map(|(found, _)| found)
+    }
+
+    /// Whether the key is there.
+    pub fn contains(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
+    }
+
+    /// Adds or replaces; a replaced entry keeps its position and its key's place.
+    pub fn insert(&mut self, key: Key, value: Node) -> Option<Node> {
+        self.entries.insert(key, value)
+    }
+
+    /// Takes an entry out, keeping the order of the others.
+    pub fn remove(&mut self, key: &str) -> Option<Node> {
+        self.entries.shift_remove(key)
+    }
+
+    /// Keeps the entries for which `keep` is true.
+    pub fn retain(&mut self, keep: impl FnMut(&Key, &mut Node) -> bool) {
+        self.entries.retain(keep);
+    }
+
+    /// All entries in order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Key, &Node)> + ExactSizeIterator {
+        self.entries.iter()
+    }
+
+    /// All entries in order, values to be changed.
+    pub fn iter_mut(&mut self) -> impl DoubleEndedIterator<Item = (&Key, &mut Node)> + ExactSizeIterator {
+        self.entries.iter_mut()
+    }
+
+    /// The keys' texts in order.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(|key| &*key.text)
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+impl IntoIterator for Mapping {
+    type Item = (Key, Node);
+    type IntoIter = indexmap::map::IntoIter<Key, Node>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.entries.into_iter()
+    }
+}
+
+impl FromIterator<(Key, Node)> for Mapping {
+    fn from_iter<I: IntoIterator<Item = (Key, Node)>>(entries: I) -> Self {
+        Self { entries: entries.into_iter().collect() }
+    }
+}
+
+impl Key {
+    /// A key that some rule adds; `span` is the place that made the rule apply.
+    pub fn new(text: impl Into<Arc<str>>, span: &Span) -> Self {
+        Self { text: text.into(), span: span.clone(), typed: false }
+    }
+}
+
+impl Node {
+    /// A node with a value at a place, without tag.
+    pub fn new(value: Value, span: &Span) -> Self {
+        Self { value, span: span.clone(), tag: None, raw: None }
+    }
+
+    /// Null.
+    pub fn null(span: &Span) -> Self {
+        Self::new(Value::Null, span)
+    }
+
+    /// A text, whatever it looks like.
+    pub fn text(text: impl Into<Arc<str>>, span: &Span) -> Self {
+        Self::new(Value::Scalar(Scalar::text(text)), span)
+    }
+
+    /// A scalar that reads as what it looks like: `true`, `8080`, `1.5`.
+    pub fn plain(text: impl Into<Arc<str>>, span: &Span) -> Self {
+        Self::new(Value::Scalar(Scalar::plain(text)), span)
+    }
+
+    /// A list.
+    pub fn sequence(items: Vec<Node>, span: &Span) -> Self {
+        Self::new(Value::Sequence(Arc::new(items)), span)
+    }
+
+    /// A mapping.
+    pub fn mapping(mapping: Mapping, span: &Span) -> Self {
+        Self::new(Value::Mapping(Arc::new(mapping)), span)
+    }
+
+    /// The mapping, if it is one.
+    pub fn as_mapping(&self) -> Option<&Mapping> {
+        match &self.value {
+            Value::Mapping(mapping) => Some(mapping),
+            _ => None,
+        }
+    }
+
+    /// The list, if it is one.
+    pub fn as_sequence(&self) -> Option<&[Node]> {
+        match &self.value {
+            Value::Sequence(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The scalar, if it is one.
+    pub fn as_scalar(&self) -> Option<&Scalar> {
+        match &self.value {
+            Value::Scalar(scalar) => Some(scalar),
+            _ => None,
+        }
+    }
+
+    /// A scalar's text as written; nothing for lists, mappings, null and texts with secrets in them.
+    pub fn as_str(&self) -> Option<&str> {
+        self.as_scalar().and_then(Scalar::as_str)
+    }
+
+    /// A mapping to be changed; shared parts are copied one level deep, once.
+    pub fn mapping_mut(&mut self) -> Option<&mut Mapping> {
+        match &mut self.value {
+            Value::Mapping(mapping) => Some(Arc::make_mut(mapping)),
+            _ => None,
+        }
+    }
+
+    /// A list to be changed; shared parts are copied one level deep, once.
+    pub fn sequence_mut(&mut self) -> Option<&mut Vec<Node>> {
+        match &mut self.value {
+            Value::Sequence(items) => Some(Arc::make_mut(items)),
+            _ => None,
+        }
+    }
+
+    /// The value of a key, if this is a mapping that has it.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.as_mapping()?.get(key)
+    }
+
+    /// The value at a path of keys (and list positions) separated by dots: `healthcheck.test`.
+    pub fn at(&self, path: &str) -> Option<&Node> {
+        path.split('.').try_fold(self, |node, step| match &node.value {
+            Value::Mapping(mapping) => mapping.get(step),
+            Value::Sequence(items) => items.get(step.parse::<usize>().ok()?),
+            _ => None,
+        })
+    }
+
+    /// Whether this is null.
+    pub fn is_null(&self) -> bool {
+        matches!(self.value, Value::Null)
+    }
+
+    /// What the value is, for messages: "a text", "a list".
+    pub fn kind(&self) -> &'static str {
+        match &self.value {
+            Value::Null => "nothing",
+            Value::Sequence(_) => "a list",
+            Value::Mapping(_) => "a mapping",
+            Value::Scalar(scalar) => match scalar.resolve() {
+                Resolved::Null => "nothing",
+                Resolved::Bool(_) => "a boolean",
+                Resolved::Integer(_) | Resolved::Float(_) => "a number",
+                Resolved::Text => "a text",
+            },
+        }
+    }
+
+    /// The tree as JSON. Plain scalars are read by the YAML 1.2 core rules; secrets appear as `<secret NAME>`.
+    pub fn to_json(&self) -> serde_json::Value {
+        use serde_json::Value as Json;
+        match &self.value {
+            Value::Null => Json::Null,
+            Value::Sequence(items) => Json::Array(items.iter().map(Node::to_json).collect()),
+            Value::Mapping(mapping) => {
+                Json::Object(mapping.iter().map(|(key, node)| (key.text.to_string(), node.to_json())).collect())
+            }
+            Value::Scalar(scalar) => match scalar.resolve() {
+                Resolved::Null => Json::Null,
+                Resolved::Bool(value) => Json::Bool(value),
+                Resolved::Integer(value) => match (i64::try_from(value), u64::try_from(value)) {
+                    (Ok(small), _) => small.into(),
+                    (_, Ok(large)) => large.into(),
+                    _ => Json::String(value.to_string()),
+                },
+                Resolved::Float(value) => serde_json::Number::from_f64(value)
+                    .map_or_else(|| Json::String(scalar.display().into_owned()), Json::Number),
+                Resolved::Text => Json::String(scalar.display().into_owned()),
+            },
+        }
+    }
+}
