@@ -6,7 +6,6 @@
 //! Tests: `tests.rs`.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::sync::Arc;
 
 pub use crate::payload::Piece;
