@@ -1,0 +1,40 @@
+use super::*;
+
+#[test]
+fn the_house_is_what_its_drawing_says() {
+    let findings = check(&root()).unwrap();
+    assert!(findings.is_empty(), "{}", findings.join("\n"));
+}
+
+#[test]
+fn an_arrow_that_is_not_in_the_drawing_is_found() {
+    let manifest = "[dependencies]\nescadre-engine.workspace = true\nserde.workspace = true\n\n[dev-dependencies]\nescadre-testkit.workspace = true\n";
+    let findings = arrows("escadre-model", manifest);
+    assert_eq!(
+        findings,
+        ["crates/escadre-model/Cargo.toml: the arrow escadre-model -> escadre-engine is not in the drawing"]
+    );
+    assert!(!arrows("escadre-portal", manifest).is_empty());
+}
+
+#[test]
+fn a_door_in_the_wrong_room_is_found() {
+    assert_eq!(
+        arrows("escadre-plan", "[dependencies]\nsqlx = { workspace = true }\n"),
+        ["crates/escadre-plan/Cargo.toml: sqlx is a door of escadre-drivers"]
+    );
+}
+
+#[test]
+fn a_file_without_a_header_is_found() {
+    assert_eq!(header("crates/a/src/b.rs", "use std::fmt;\n").len(), 1);
+    assert_eq!(header("crates/a/src/b.rs", "//! What this is.\n//!\n//! In: a. Out: b.\n").len(), 3);
+}
+
+#[test]
+fn empty_names_and_silent_skips_are_found() {
+    assert_eq!(size_and_name("crates/a/src/util.rs", "").len(), 1);
+    assert_eq!(size_and_name("crates/a/src/common/mod.rs", "").len(), 1);
+    assert_eq!(words("crates/a/src/b.rs", concat!("#[ign", "ore]\n")).len(), 1);
+    assert_eq!(words("crates/a/src/b.rs", concat!("#[all", "ow(dead_code)]\n")).len(), 1);
+}
