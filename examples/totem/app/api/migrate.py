@@ -1,6 +1,7 @@
 """migrate: brings the schema to this release and puts a country's first data in. Runs to its end, any number of times."""
 import json
 import sys
+from decimal import ROUND_HALF_UP, Decimal
 
 from totem import database, settings
 
@@ -48,12 +49,14 @@ def seed(cursor, country):
             cursor.execute("INSERT INTO hostings VALUES (%s, %s, %s)", (site, tenants[tenant], ("5G", "4G", "FM", "IoT")[(index + offset) % 4]))
     rate = settings.number("VAT_RATE", "0")
     for index, (kind, net, days) in enumerate(data["orders"]):
-        site = 1 + (index * 3) % len(data["sites"])
+        net = Decimal(str(net))
+        vat = (net * rate / 100).quantize(Decimal("0.01"), ROUND_HALF_UP)
+        cursor.execute("SELECT site, tenant FROM hostings ORDER BY (site * 7 + tenant * 5) %% 23, site LIMIT 1 OFFSET %s", (index * 4,))
+        hosting = cursor.fetchone()
         cursor.execute(
-            "INSERT INTO orders (site, tenant, kind, net, vat_rate, vat, gross, status, created, finished) VALUES"
-            " (%s, (SELECT tenant FROM hostings WHERE site = %s ORDER BY tenant LIMIT 1), %s, %s, %s, round(%s * %s / 100, 2),"
-            " %s + round(%s * %s / 100, 2), 'done', now() - %s * interval '1 day', now() - %s * interval '1 day' + interval '3 hours') RETURNING id",
-            (site, site, kind, net, rate, net, rate, net, net, rate, days, days))
+            "INSERT INTO orders (site, tenant, kind, net, vat_rate, vat, gross, status, created, finished) VALUES (%s, %s, %s, %s, %s, %s, %s,"
+            " 'done', now() - %s * interval '1 day', now() - %s * interval '1 day' + interval '3 hours') RETURNING id",
+            (hosting["site"], hosting["tenant"], kind, net, rate, vat, net + vat, days, days))
         identity = cursor.fetchone()["id"]
         cursor.execute("UPDATE orders SET number = %s WHERE id = %s", (f"{country.upper()}-{identity:05d}", identity))
     return len(data["sites"])

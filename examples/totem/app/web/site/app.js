@@ -158,7 +158,7 @@ function ordersPage() {
     }
   } }, h("h2", {}, T.neworder), field(T.site, site), field(T.tenant, tenant), field(T.work, work), field(T.net, net), field(T.note, note),
   h("div.sum", {}, h("span", {}, `${T.vat} ${percent(rate)}`), vat, h("span", {}, T.gross), gross), button);
-  return [h("div.title", {}, h("div", {}, h("h1", {}, T.orders), h("p", {}, T.k_open_note(number(state.summary.orders))))),
+  return [h("div.title", {}, h("div", {}, h("h1", {}, T.orders), h("p", { id: "count" }, T.k_open_note(number(state.summary.orders))))),
     h("div.columns.wide", {}, h("section.card", { id: "orders" }, orderRows(state.orders)), form)];
 }
 
@@ -198,7 +198,10 @@ function frame() {
 /** Draws the page; while somebody is typing on it, only what cannot disturb. */
 function refresh(gently) {
   frame();
-  if (gently && here() === "orders" && $("orders")) return $("orders").replaceChildren(orderRows(state.orders));
+  if (gently && here() === "orders" && $("orders")) {
+    $("count").textContent = T.k_open_note(number(state.summary.orders));
+    return $("orders").replaceChildren(orderRows(state.orders));
+  }
   if (gently && here() === "sites") return;
   $("main").replaceChildren(...PAGES[here()][1]().filter(Boolean));
 }
