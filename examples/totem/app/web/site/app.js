@@ -71,13 +71,17 @@ function map() {
   const width = 30 + (east - west) * squeeze * scale;
   const drawing = svg("svg", { viewBox: `0 0 ${width.toFixed(0)} 500`, class: "map", role: "img", "aria-label": T.map });
   for (const ring of rings) drawing.append(svg("path", { class: "land", d: "M" + ring.map(p => at(p).map(v => v.toFixed(1)).join(" ")).join("L") + "Z" }));
-  for (const site of state.sites) {
-    const [x, y] = at([site.longitude, site.latitude]);
-    const left = x > width * 0.8;
-    const dot = svg("g", { class: "tower", tabindex: "0" }, svg("circle", { cx: x, cy: y, r: 9 + site.tenants.length * 3.5, class: "halo" }), svg("circle", { cx: x, cy: y, r: 5 }),
-      svg("text", { x: left ? x - 11 : x + 11, y: y + 4.5, "text-anchor": left ? "end" : "start" }, site.town),
-      svg("title", {}, `${site.name}, ${site.town}: ${site.tenants.map(t => t.name).join(", ")}`));
-    drawing.append(dot);
+  const dots = state.sites.map(site => ({ site, at: at([site.longitude, site.latitude]) }));
+  const taken = dots.map(({ at: [x, y] }) => [x - 7, y - 7, x + 7, y + 7]);
+  for (const { site, at: [x, y] } of dots) {
+    // The first of four places where the name covers no other name and no dot.
+    const long = site.town.length * 7.2;
+    const places = [["start", x + 11, y + 4.5, x + 10, y - 7], ["end", x - 11, y + 4.5, x - 10 - long, y - 7], ["middle", x, y - 12, x - long / 2, y - 24], ["middle", x, y + 21, x - long / 2, y + 9]];
+    const free = ([, , , left, top]) => left > 0 && left + long < width && !taken.some(t => left < t[2] && left + long > t[0] && top < t[3] && top + 14 > t[1]);
+    const [anchor, tx, ty, left, top] = places.find(free) || places[0];
+    taken.push([left, top, left + long, top + 14]);
+    drawing.append(svg("g", { class: "tower", tabindex: "0" }, svg("circle", { cx: x, cy: y, r: 9 + site.tenants.length * 3.5, class: "halo" }), svg("circle", { cx: x, cy: y, r: 5 }),
+      svg("text", { x: tx, y: ty, "text-anchor": anchor }, site.town), svg("title", {}, `${site.name}, ${site.town}: ${site.tenants.map(t => t.name).join(", ")}`)));
   }
   return drawing;
 }
