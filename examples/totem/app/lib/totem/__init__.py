@@ -1,0 +1,1 @@
+"""What the Python services of TOTEM share: settings, database, queue, stopping."""
