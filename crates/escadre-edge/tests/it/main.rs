@@ -1,0 +1,14 @@
+//! The edge as real processes and real sockets: a holder and its worker in a folder of their own, backends in this
+//! process, clients that write bytes.
+//!
+//! Nothing here sleeps for luck: tests wait for conditions, with a deadline that only a failure reaches.
+#![expect(clippy::disallowed_methods, reason = "tests are a door: they open sockets, files and processes")]
+
+mod drain;
+mod hostile;
+mod parking;
+mod process;
+mod routing;
+mod streams;
+mod tcp;
+mod world;
