@@ -255,10 +255,7 @@ fn status(worker: &Worker) -> Status {
     };
     let backends = registry.all().map(backend).collect();
     drop(registry);
-    let free = edge.open.available_permits();
-    // Each accept loop holds a permit while it waits.
-    let waiting = lock(&edge.listening).values().filter(|l| l.bound.is_some()).count();
-    let connections = edge.limits.connections.saturating_sub(free).saturating_sub(waiting);
+    let connections = edge.limits.connections.saturating_sub(edge.open.available_permits());
     Status {
         worker: worker.number,
         pid: std::process::id(),

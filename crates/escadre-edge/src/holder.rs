@@ -10,6 +10,7 @@
 //!
 //! Tests: `tests/it/`.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -30,7 +31,7 @@ use tokio::time::Instant;
 
 use crate::channel::{Channel, ToHolder, ToWorker};
 use crate::files;
-use crate::listeners;
+use crate::listeners::{self, Refusal};
 use crate::log::{self, Log};
 use crate::options::Options;
 
@@ -91,7 +92,7 @@ struct Holder {
     log: Log,
     control: UnixListener,
     /// Held open: the lock lives as long as the file.
-    _pid: File,
+    pid: File,
     sockets: BTreeMap<SocketAddr, (OwnedFd, SocketAddr)>,
     good: Option<OwnedFd>,
     workers: BTreeMap<u64, Hand>,
@@ -105,6 +106,7 @@ struct Holder {
 }
 
 async fn serve(options: Options) -> Result<(), HolderError> {
+    listeners::raise_descriptors();
     files::make_dir(&options.dir)?;
     let pid = take_folder(&options.dir)?;
     let control = open_control(&options.dir)?;
@@ -116,7 +118,7 @@ async fn serve(options: Options) -> Result<(), HolderError> {
         options,
         log,
         control,
-        _pid: pid,
+        pid,
         sockets: BTreeMap::new(),
         good: None,
         workers: BTreeMap::new(),
@@ -152,6 +154,7 @@ async fn serve(options: Options) -> Result<(), HolderError> {
     }
     holder.log.say("stopped");
     // The lock goes with the process; what is left of a file is taken over by the next holder.
+    let _stale = holder.pid.set_len(0);
     let _left = fs::remove_file(files::control_path(&holder.options.dir));
     Ok(())
 }
@@ -309,28 +312,19 @@ impl Holder {
         if let Some(hand) = self.workers.get_mut(&worker) {
             hand.asked.insert(address);
         }
-        if !self.sockets.contains_key(&address) {
-            match listeners::bind(address) {
-                Ok(socket) => {
-                    self.sockets.insert(address, socket);
-                }
-                Err(refusal) => {
-                    let refused = ToWorker::Refused { address, error: refusal.error, absent: refusal.absent };
-                    self.tell(worker, refused, None).await;
-                    return;
-                }
-            }
-        }
-        if let Some((socket, bound)) = self.sockets.get(&address) {
-            let (message, socket) = (ToWorker::Socket { address, bound: *bound }, socket.try_clone());
-            match socket {
-                Ok(socket) => self.tell(worker, message, Some(socket)).await,
-                Err(error) => {
-                    let refused = ToWorker::Refused { address, error: error.to_string(), absent: false };
-                    self.tell(worker, refused, None).await;
-                }
-            }
-        }
+        let given = match self.sockets.entry(address) {
+            Entry::Occupied(held) => Ok(held.into_mut()),
+            Entry::Vacant(free) => listeners::bind(address).map(|socket| free.insert(socket)),
+        };
+        let given = given.and_then(|(socket, bound)| match socket.try_clone() {
+            Ok(socket) => Ok((socket, *bound)),
+            Err(error) => Err(Refusal { error: error.to_string(), absent: false }),
+        });
+        let (message, socket) = match given {
+            Ok((socket, bound)) => (ToWorker::Socket { address, bound }, Some(socket)),
+            Err(Refusal { error, absent }) => (ToWorker::Refused { address, error, absent }, None),
+        };
+        self.tell(worker, message, socket).await;
     }
 
     /// The new worker serves; the one before retires, and only then the new one answers the control socket: two that

@@ -310,6 +310,10 @@ fn answer(
     sender: Option<SendRequest<Upload>>,
 ) -> Response<Answer> {
     let (mut parts, body) = response.into_parts();
+    if parts.headers.contains_key(header::TRANSFER_ENCODING) {
+        // Both framings in an answer: the chunks are what was read (RFC 9112, 6.3), so only they are passed on.
+        parts.headers.remove(header::CONTENT_LENGTH);
+    }
     headers::strip_hop_by_hop(&mut parts.headers);
     parts.version = http::Version::HTTP_11;
     parts.extensions.clear();

@@ -74,6 +74,15 @@ pub(crate) fn tune(stream: &TcpStream) {
         .and_then(|()| sockopt::set_tcp_keepcnt(stream, 4));
 }
 
+/// As many descriptors as this process may have: each connection takes two, each listener one. With
+/// fewer it serves fewer.
+pub(crate) fn raise_descriptors() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    let _fewer = setrlimit(Resource::Nofile, limit);
+}
+
 type Answer = Result<(OwnedFd, SocketAddr), Refusal>;
 
 /// The worker's listeners.
@@ -188,8 +197,6 @@ impl Listeners {
 
 async fn accept_all(edge: Arc<Edge>, listener: TcpListener, address: SocketAddr) {
     loop {
-        // First room, then a connection: what we cannot serve waits in the backlog.
-        let Ok(permit) = Arc::clone(&edge.open).acquire_owned().await else { return };
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -201,6 +208,8 @@ async fn accept_all(edge: Arc<Edge>, listener: TcpListener, address: SocketAddr)
                 continue;
             }
         };
+        // One waits for room here, those after it in the backlog.
+        let Ok(permit) = Arc::clone(&edge.open).acquire_owned().await else { return };
         tune(&stream);
         let permit = Arc::new(permit);
         match edge.tables.load().role(&address) {

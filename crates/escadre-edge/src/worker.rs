@@ -67,7 +67,7 @@ pub(crate) struct Worker {
 pub fn run() -> Result<(), WorkerError> {
     let input = std::io::stdin().as_fd().try_clone_to_owned().map_err(WorkerError::NoHolder)?;
     rustix::net::sockopt::socket_type(&input).map_err(|e| WorkerError::NoHolder(e.into()))?;
-    raise_descriptors();
+    crate::listeners::raise_descriptors();
     let begin = async { Channel::from_fd(input).map_err(WorkerError::NoHolder) };
     // The first message says how many threads there shall be, and to read it a runtime is needed: a small one.
     let first = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(WorkerError::Start)?;
@@ -110,14 +110,6 @@ pub fn run() -> Result<(), WorkerError> {
     });
     runtime.shutdown_background();
     served
-}
-
-/// As many descriptors as this process may have: each connection takes two. With fewer it serves fewer.
-fn raise_descriptors() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    let _fewer = setrlimit(Resource::Nofile, limit);
 }
 
 impl Worker {

@@ -82,6 +82,14 @@ async fn two_framings_become_one_and_nothing_is_smuggled() {
 }
 
 #[tokio::test]
+async fn an_answer_with_two_framings_is_passed_on_with_one() {
+    let a = Server::new("a").await;
+    let world = World::new(|r| r.routes.push(route("f/a/web", "a.localhost", &[&a]))).await;
+    let reply = world.get("a.localhost", "/both").await;
+    assert_eq!((reply.header("content-length"), reply.body.as_str()), (None, "hello"));
+}
+
+#[tokio::test]
 async fn what_is_within_the_limits_is_served() {
     let a = Server::new("a").await;
     let world = World::new(|r| r.routes.push(route("f/a/web", "a.localhost", &[&a]))).await;
@@ -129,6 +137,7 @@ async fn more_connections_than_allowed_wait_their_turn() {
     a.has(3).await;
     let mut fourth = world.dial().await;
     fourth.say("GET /name HTTP/1.1\r\nHost: a.localhost\r\nConnection: close\r\n\r\n").await;
+    assert_eq!((world.status().await.connections, *a.arrived.borrow()), (3, 3));
     a.release();
     for wire in [&mut one, &mut two, &mut third, &mut fourth] {
         assert_eq!(wire.reply().await.body, "a");

@@ -194,6 +194,14 @@ impl Wire {
         Wire { stream: BufReader::new(stream) }
     }
 
+    /// Whether a connection to this address is reset, at once or as soon as it is read.
+    pub(crate) async fn is_reset(address: SocketAddr) -> bool {
+        match within("connect", TcpStream::connect(address)).await {
+            Ok(stream) => Wire { stream: BufReader::new(stream) }.rest().await.is_err(),
+            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        }
+    }
+
     pub(crate) async fn say(&mut self, text: &str) {
         self.stream.get_mut().write_all(text.as_bytes()).await.expect("written");
     }
@@ -257,7 +265,8 @@ impl Wire {
 }
 
 /// A backend in this process. Its paths say what it does: `/name`, `/head` (what arrived), `/hold` (answers when
-/// released), `/events` (a chunk for each release), `/ws` (101, then echo), `/upload`, `/drop`, `/half`.
+/// released), `/events` (a chunk for each release), `/ws` (101, then echo), `/upload`, `/drop`, `/half`
+/// (breaks off), `/both` (two framings), `/error`.
 pub(crate) struct Server {
     pub(crate) name: String,
     pub(crate) address: SocketAddr,
@@ -339,6 +348,7 @@ async fn serve(
         signal.mark_unchanged();
         count.send_modify(|n| *n += 1);
         let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+        let path = path.split('?').next().unwrap_or_default();
         let body = match path.rsplit('/').next().unwrap_or_default() {
             "head" => head.clone(),
             "hold" => {
@@ -378,6 +388,12 @@ async fn serve(
                     .await?;
                 signal.changed().await.ok();
                 return Ok(());
+            }
+            "both" => {
+                let answer =
+                    "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+                stream.get_mut().write_all(answer.as_bytes()).await?;
+                continue;
             }
             "error" => {
                 stream.get_mut().write_all(b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n").await?;
