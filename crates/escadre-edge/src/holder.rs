@@ -250,12 +250,17 @@ impl Holder {
         }
         if hand.retired {
             self.tell_leader(ToWorker::Gone { worker }).await;
-            return;
+        } else {
+            let how = how.map_or_else(|e| e.to_string(), |s| s.to_string());
+            self.log.say(&format!("worker {worker} died: {how}"));
         }
-        let how = how.map_or_else(|e| e.to_string(), |s| s.to_string());
-        self.log.say(&format!("worker {worker} died: {how}"));
-        let another = self.workers.values().any(|w| !w.retired);
-        if self.stopping.is_none() && !another {
+        self.go_on().await;
+    }
+
+    /// One worker went: another one leads, or has to be started.
+    async fn go_on(&mut self) {
+        self.lead().await;
+        if self.stopping.is_none() && self.restart.is_none() && self.workers.values().all(|w| w.retired) {
             self.try_again();
         }
     }
@@ -282,7 +287,7 @@ impl Holder {
                 if let Some(hand) = self.workers.get_mut(&worker) {
                     hand.retired = true;
                 }
-                self.lead().await;
+                self.go_on().await;
             }
             ToHolder::Flight { backend, in_flight } => {
                 if let Some(hand) = self.workers.get_mut(&worker) {

@@ -18,7 +18,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::AbortHandle;
 
 use crate::channel::{Channel, ToHolder};
@@ -92,11 +92,19 @@ pub(crate) struct Listeners {
     channel: Arc<Channel>,
     asked: Mutex<BTreeMap<SocketAddr, oneshot::Sender<Answer>>>,
     accepting: tokio::sync::Mutex<BTreeMap<SocketAddr, AbortHandle>>,
+    /// Rings when a socket could not be had.
+    pub(crate) failing: Notify,
 }
 
 impl Listeners {
     pub(crate) fn new(edge: Arc<Edge>, channel: Arc<Channel>) -> Listeners {
-        Listeners { edge, channel, asked: Mutex::default(), accepting: tokio::sync::Mutex::default() }
+        Listeners {
+            edge,
+            channel,
+            asked: Mutex::default(),
+            accepting: tokio::sync::Mutex::default(),
+            failing: Notify::new(),
+        }
     }
 
     /// The holder's answer to a question for a socket.
@@ -154,6 +162,7 @@ impl Listeners {
 
     fn refused(&self, address: SocketAddr, refusal: Refusal) -> ListenerState {
         let state = if refusal.absent { Listening::Absent } else { Listening::Failed };
+        self.failing.notify_one();
         let known = lock(&self.edge.listening).get(&address).is_some_and(|s| s.error.as_ref() == Some(&refusal.error));
         // Once, not at every new try.
         if !known {

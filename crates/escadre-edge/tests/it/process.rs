@@ -75,6 +75,7 @@ async fn a_bad_routes_file_changes_nothing_even_over_a_restart() {
     assert!(status.generation == 1 && status.problem.is_some(), "{status:?}");
     std::fs::remove_file(&path).expect("removed");
     assert!(world.client.load(0).await.is_err(), "a file that vanished is no empty file");
+    kill(status.pid);
     assert_eq!(world.get("a.localhost", "/name").await.body, "a");
 }
 
@@ -89,6 +90,9 @@ async fn generations_only_go_forward() {
     write_routes(world.dir.path(), &world.routes).expect("written");
     let older = world.client.load(6).await;
     assert!(matches!(&older, Err(ControlError::Refused(r)) if r.code == Code::OldGeneration), "{older:?}");
+    let before = world.status().await;
+    kill(before.pid);
+    until("the next one answers", || async { world.status().await.worker > before.worker }).await;
     assert_eq!(world.status().await.generation, 7);
 }
 
@@ -210,10 +214,12 @@ async fn one_holder_for_a_folder_and_a_killed_one_is_followed() {
     let mut wire = world.dial().await;
     wire.say("GET /hold HTTP/1.1\r\nHost: a.localhost\r\n\r\n").await;
     a.has(2).await;
+    let before = world.status().await.pid;
     kill(world.holder.id());
     world.holder.wait().expect("ended");
     world.holder = world.start_again();
-    world.is_up().await;
+    // The worker without a holder may answer a last time.
+    until("the new one answers", || async { world.client.status().await.is_ok_and(|s| s.pid != before) }).await;
     assert_eq!(world.get("a.localhost", "/name").await.body, "a");
     a.release();
     assert_eq!(wire.reply().await.body, "a", "the worker without a holder finishes");
