@@ -273,6 +273,7 @@ impl Holder {
                 self.workers.values_mut().for_each(|w| {
                     w.asked.remove(&address);
                 });
+                self.tell(worker, ToWorker::Released { address }, None).await;
             }
             ToHolder::Ready { complete } => self.ready(worker, complete).await,
             ToHolder::Good => {

@@ -169,6 +169,7 @@ impl Worker {
                 Ok(Some((ToWorker::Refused { address, error, absent }, _))) => {
                     self.listeners.answered(address, Err(Refusal { error, absent }));
                 }
+                Ok(Some((ToWorker::Released { address }, _))) => self.listeners.released(address),
                 Ok(Some((ToWorker::Elsewhere { worker, in_flight }, _))) => {
                     lock(&self.edge.elsewhere).entry(worker).or_default().extend(in_flight);
                     self.edge.elsewhere_changed.notify_waiters();
