@@ -200,7 +200,7 @@ impl Holder {
         self.restart = None;
         if let Err(error) = self.start().await {
             self.log.say(&format!("cannot start a worker: {error}"));
-            self.try_again();
+            self.go_on().await;
         }
     }
 
@@ -214,6 +214,7 @@ impl Holder {
     }
 
     async fn start(&mut self) -> io::Result<()> {
+        self.started = Instant::now();
         let (ours, theirs) = Channel::pair()?;
         let errors = log::open(&files::log_path(&self.options.dir)).map_or_else(|_| Stdio::null(), Stdio::from);
         let child = Command::new(&self.options.worker.program)
@@ -224,7 +225,6 @@ impl Holder {
             // A terminal's Ctrl-C is for the holder; it ends its workers in order.
             .process_group(0)
             .spawn()?;
-        self.started = Instant::now();
         self.count += 1;
         let (number, channel, kill) = (self.count, Arc::new(ours), Arc::new(Notify::new()));
         let hello = ToWorker::Hello {

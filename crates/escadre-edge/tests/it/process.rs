@@ -4,11 +4,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use escadre_edge::control::{Code, ControlError, Listening};
-use escadre_edge::files::{FileError, routes_path, write_routes};
+use escadre_edge::files::{FileError, read_routes, routes_path, update_routes, write_routes};
 use escadre_model::routes::{Backend, TcpRoute};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
-use crate::world::{PATIENCE, Server, Wire, World, route, tcp_route, until, within};
+use crate::world::{PATIENCE, Server, Wire, World, binary, route, start, tcp_route, until, within};
 
 fn kill(pid: u32) {
     let pid = rustix::process::Pid::from_raw(i32::try_from(pid).expect("a pid")).expect("a pid");
@@ -106,7 +106,69 @@ async fn contradictions_are_not_written() {
         matches!(&refused, Err(FileError::Routes(e)) if e.to_string().contains("f/a/web and f/b/web")),
         "{refused:?}"
     );
-    assert_eq!(escadre_edge::files::read_routes(world.dir.path()).expect("read").generation, 1);
+    assert_eq!(read_routes(world.dir.path()).expect("read").generation, 1);
+}
+
+#[test]
+fn no_writer_loses_anothers_change() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let writers: Vec<_> = (0..8)
+        .map(|writer| {
+            let dir = dir.path().to_owned();
+            std::thread::spawn(move || {
+                for n in 0..10 {
+                    let add = |r: &mut escadre_model::routes::Routes| {
+                        r.routes.push(route(&format!("f/{writer}-{n}/web"), &format!("h{writer}-{n}.localhost"), &[]));
+                    };
+                    update_routes(&dir, add).expect("written");
+                }
+            })
+        })
+        .collect();
+    writers.into_iter().for_each(|w| w.join().expect("no panic"));
+    let routes = read_routes(dir.path()).expect("read");
+    assert_eq!((routes.generation, routes.routes.len()), (80, 80));
+    let names: Vec<_> =
+        std::fs::read_dir(dir.path()).expect("a folder").map(|e| e.expect("an entry").file_name()).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    std::fs::write(routes_path(dir.path()), "{").expect("written");
+    assert!(update_routes(dir.path(), |_| {}).is_err(), "a bad file is not overwritten");
+}
+
+#[tokio::test]
+async fn an_upgrade_that_cannot_begin_leaves_the_old_worker() {
+    let a = Server::new("a").await;
+    let place = tempfile::tempdir().expect("a folder");
+    let program = place.path().join("edge");
+    std::os::unix::fs::symlink(binary(), &program).expect("linked");
+    let option = format!("worker={}", program.display());
+    let world = World::with(&[&option], |r| r.routes.push(route("f/a/web", "a.localhost", &[&a]))).await;
+    let before = world.status().await.worker;
+    std::fs::remove_file(&program).expect("removed");
+    let client = world.client.clone();
+    let asking = tokio::spawn(async move { client.upgrade().await });
+    until("it was tried", || async { world.log().contains("cannot start a worker") }).await;
+    assert_eq!(world.get("a.localhost", "/name").await.body, "a");
+    assert_eq!(world.status().await.worker, before);
+    // Later, with the program there again, it works.
+    std::os::unix::fs::symlink(binary(), &program).expect("linked");
+    assert!(world.client.upgrade().await.expect("upgraded").worker > before);
+    asking.abort();
+}
+
+#[tokio::test]
+async fn workers_that_die_young_are_started_ever_more_slowly() {
+    for (worker, sign) in [("/bin/false", "died"), ("/nowhere/edge", "cannot start")] {
+        let dir = tempfile::tempdir().expect("a folder");
+        let log = || std::fs::read_to_string(dir.path().join("edge.log")).unwrap_or_default();
+        let begin = std::time::Instant::now();
+        let mut holder = start(dir.path(), &[format!("worker={worker}")]);
+        until("four attempts", || async { log().matches(sign).count() >= 4 }).await;
+        // At once, then after 100 and 200 ms.
+        assert!(begin.elapsed() >= Duration::from_millis(300), "{}", log());
+        stop(holder.id(), rustix::process::Signal::TERM);
+        assert!(holder.wait().expect("ended").success());
+    }
 }
 
 #[tokio::test]
