@@ -10,7 +10,7 @@ fn main() -> ExitCode {
     let done = match args.next() {
         Some(first) if first == "worker" => worker::run().map_err(Box::<dyn std::error::Error>::from),
         Some(dir) => hold(dir, args.collect()),
-        None => Err("usage: edge DIR [limit=number ...]".into()),
+        None => Err("usage: edge DIR [worker=program] [limit=number ...]".into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -28,6 +28,10 @@ fn hold(dir: OsString, limits: Vec<OsString>) -> Result<(), Box<dyn std::error::
     for limit in limits {
         let text = limit.to_str().ok_or("a limit is text")?;
         let (name, number) = text.split_once('=').ok_or("a limit is name=number")?;
+        if name == "worker" {
+            options.worker.program = number.into();
+            continue;
+        }
         let number: u64 = number.parse()?;
         match name {
             "header_timeout_ms" => options.limits.header_timeout_ms = number,

@@ -38,6 +38,8 @@ pub(crate) enum ToWorker {
     Socket { address: SocketAddr, bound: SocketAddr },
     /// The socket that was asked for cannot be had.
     Refused { address: SocketAddr, error: String, absent: bool },
+    /// The socket that was given back is closed.
+    Released { address: SocketAddr },
     /// Carries the control socket: from now on this worker answers.
     Lead,
     /// Take nothing new, finish, end.

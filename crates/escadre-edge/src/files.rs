@@ -2,7 +2,8 @@
 //!
 //! In → Out: a folder → the paths in it; [`Routes`] → `routes.json`, replaced atomically; the file → [`Routes`].
 //!
-//! **Invariant**: a reader of `routes.json` sees the whole old or the whole new file, also after a power cut.
+//! **Invariant**: a reader of `routes.json` sees the whole old or the whole new file, also after a power cut; changes of
+//! several writers follow one another, none is lost.
 //!
 //! Not here: the shape of the file (`escadre_model::routes`).
 
@@ -95,19 +96,45 @@ pub fn write_routes(dir: &Path, routes: &Routes) -> Result<(), FileError> {
     }
     let bytes = routes.to_bytes()?;
     make_dir(dir)?;
-    // One name per process: two writers must not write into one another's file.
-    let beside = dir.join(format!("routes.json.{}.new", std::process::id()));
+    // One name per writing: two writers must not write into one another's file.
+    static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let beside = dir.join(format!("routes.json.{}-{count}.new", std::process::id()));
     let written = write_synced(&beside, &bytes).map_err(FileError::io("write", &beside));
     let renamed = written.and_then(|()| {
         let path = routes_path(dir);
         fs::rename(&beside, &path).map_err(FileError::io("replace", &path))
     });
     if let Err(error) = renamed {
-        // The first failure is the one to report; a leftover is overwritten next time.
+        // The first failure is the one to report.
         let _leftover = fs::remove_file(&beside);
         return Err(error);
     }
     File::open(dir).and_then(|d| d.sync_all()).map_err(FileError::io("sync", dir))
+}
+
+/// Changes `routes.json` under a lock: reads it (absent is an empty table), lets `change` work on it, counts the
+/// generation up, replaces it. Several processes may change different routes at the same time; none loses another's.
+/// Gives what was written; nobody is told, that is `load` on the control socket. Blocks while another one writes.
+///
+/// # Errors
+/// When the file that lies there is bad (it is not overwritten), the changed routes contradict themselves (nothing is
+/// written then), or the system refuses.
+pub fn update_routes(dir: &Path, change: impl FnOnce(&mut Routes)) -> Result<Routes, FileError> {
+    make_dir(dir)?;
+    // A file of its own: `routes.json` is replaced, a lock on it would be a lock on the past.
+    let path = dir.join("routes.lock");
+    let open = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let lock = open.map_err(FileError::io("open", &path))?;
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive)
+        .map_err(|errno| FileError::io("lock", &path)(errno.into()))?;
+    let mut routes = read_routes(dir)?;
+    let generation = routes.generation;
+    change(&mut routes);
+    routes.schema = escadre_model::routes::SCHEMA.to_owned();
+    routes.generation = generation.saturating_add(1);
+    write_routes(dir, &routes)?;
+    Ok(routes)
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -200,7 +200,7 @@ impl Holder {
         self.restart = None;
         if let Err(error) = self.start().await {
             self.log.say(&format!("cannot start a worker: {error}"));
-            self.try_again();
+            self.go_on().await;
         }
     }
 
@@ -214,6 +214,7 @@ impl Holder {
     }
 
     async fn start(&mut self) -> io::Result<()> {
+        self.started = Instant::now();
         let (ours, theirs) = Channel::pair()?;
         let errors = log::open(&files::log_path(&self.options.dir)).map_or_else(|_| Stdio::null(), Stdio::from);
         let child = Command::new(&self.options.worker.program)
@@ -224,7 +225,6 @@ impl Holder {
             // A terminal's Ctrl-C is for the holder; it ends its workers in order.
             .process_group(0)
             .spawn()?;
-        self.started = Instant::now();
         self.count += 1;
         let (number, channel, kill) = (self.count, Arc::new(ours), Arc::new(Notify::new()));
         let hello = ToWorker::Hello {
@@ -250,12 +250,17 @@ impl Holder {
         }
         if hand.retired {
             self.tell_leader(ToWorker::Gone { worker }).await;
-            return;
+        } else {
+            let how = how.map_or_else(|e| e.to_string(), |s| s.to_string());
+            self.log.say(&format!("worker {worker} died: {how}"));
         }
-        let how = how.map_or_else(|e| e.to_string(), |s| s.to_string());
-        self.log.say(&format!("worker {worker} died: {how}"));
-        let another = self.workers.values().any(|w| !w.retired);
-        if self.stopping.is_none() && !another {
+        self.go_on().await;
+    }
+
+    /// One worker went: another one leads, or has to be started.
+    async fn go_on(&mut self) {
+        self.lead().await;
+        if self.stopping.is_none() && self.restart.is_none() && self.workers.values().all(|w| w.retired) {
             self.try_again();
         }
     }
@@ -268,6 +273,7 @@ impl Holder {
                 self.workers.values_mut().for_each(|w| {
                     w.asked.remove(&address);
                 });
+                self.tell(worker, ToWorker::Released { address }, None).await;
             }
             ToHolder::Ready { complete } => self.ready(worker, complete).await,
             ToHolder::Good => {
@@ -282,7 +288,7 @@ impl Holder {
                 if let Some(hand) = self.workers.get_mut(&worker) {
                     hand.retired = true;
                 }
-                self.lead().await;
+                self.go_on().await;
             }
             ToHolder::Flight { backend, in_flight } => {
                 if let Some(hand) = self.workers.get_mut(&worker) {

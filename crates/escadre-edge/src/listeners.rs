@@ -18,8 +18,8 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
-use tokio::task::AbortHandle;
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
 
 use crate::channel::{Channel, ToHolder};
 use crate::control::{ListenerState, Listening};
@@ -91,12 +91,22 @@ pub(crate) struct Listeners {
     edge: Arc<Edge>,
     channel: Arc<Channel>,
     asked: Mutex<BTreeMap<SocketAddr, oneshot::Sender<Answer>>>,
-    accepting: tokio::sync::Mutex<BTreeMap<SocketAddr, AbortHandle>>,
+    given_back: Mutex<BTreeMap<SocketAddr, oneshot::Sender<()>>>,
+    accepting: tokio::sync::Mutex<BTreeMap<SocketAddr, JoinHandle<()>>>,
+    /// Rings when a socket could not be had.
+    pub(crate) failing: Notify,
 }
 
 impl Listeners {
     pub(crate) fn new(edge: Arc<Edge>, channel: Arc<Channel>) -> Listeners {
-        Listeners { edge, channel, asked: Mutex::default(), accepting: tokio::sync::Mutex::default() }
+        Listeners {
+            edge,
+            channel,
+            asked: Mutex::default(),
+            given_back: Mutex::default(),
+            accepting: tokio::sync::Mutex::default(),
+            failing: Notify::new(),
+        }
     }
 
     /// The holder's answer to a question for a socket.
@@ -107,7 +117,15 @@ impl Listeners {
         }
     }
 
-    /// Listens on what the table says and on nothing else.
+    /// The holder has closed its end of a socket.
+    pub(crate) fn released(&self, address: SocketAddr) {
+        if let Some(waiting) = lock(&self.given_back).remove(&address) {
+            let _late = waiting.send(());
+        }
+    }
+
+    /// Listens on what the table says and on nothing else. When it returns, what it listens on no more is free for
+    /// others (unless a retiring worker still has it for a moment).
     pub(crate) async fn settle(&self) {
         let mut accepting = self.accepting.lock().await;
         if *self.edge.retiring.borrow() {
@@ -116,11 +134,19 @@ impl Listeners {
         let table = self.edge.tables.load();
         let wanted: std::collections::BTreeSet<SocketAddr> = table.listens().collect();
         let dropped: Vec<SocketAddr> = accepting.keys().filter(|a| !wanted.contains(a)).copied().collect();
+        let mut released = Vec::new();
         for address in dropped {
             if let Some(task) = accepting.remove(&address) {
-                task.abort();
+                end(task).await;
             }
+            let (tell, told) = oneshot::channel();
+            lock(&self.given_back).insert(address, tell);
             self.say(ToHolder::Release { address }).await;
+            released.push(told);
+        }
+        for told in released {
+            // A holder that says nothing is replaced or gone soon; then so are its sockets.
+            let _unsaid = tokio::time::timeout(ANSWER, told).await;
         }
         let mut questions = Vec::new();
         for address in wanted.iter().filter(|a| !accepting.contains_key(a)) {
@@ -154,6 +180,7 @@ impl Listeners {
 
     fn refused(&self, address: SocketAddr, refusal: Refusal) -> ListenerState {
         let state = if refusal.absent { Listening::Absent } else { Listening::Failed };
+        self.failing.notify_one();
         let known = lock(&self.edge.listening).get(&address).is_some_and(|s| s.error.as_ref() == Some(&refusal.error));
         // Once, not at every new try.
         if !known {
@@ -167,12 +194,12 @@ impl Listeners {
         address: SocketAddr,
         fd: OwnedFd,
         bound: SocketAddr,
-    ) -> Result<(AbortHandle, SocketAddr), Refusal> {
+    ) -> Result<(JoinHandle<()>, SocketAddr), Refusal> {
         let listener = std::net::TcpListener::from(fd);
         let listener = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener));
         let listener = listener.map_err(|e| Refusal { error: e.to_string(), absent: false })?;
         let task = tokio::spawn(accept_all(Arc::clone(&self.edge), listener, address));
-        Ok((task.abort_handle(), bound))
+        Ok((task, bound))
     }
 
     /// Whether a socket is to be tried again.
@@ -184,7 +211,7 @@ impl Listeners {
     pub(crate) async fn close(&self) {
         let mut accepting = self.accepting.lock().await;
         while let Some((_, task)) = accepting.pop_first() {
-            task.abort();
+            end(task).await;
         }
     }
 
@@ -193,6 +220,13 @@ impl Listeners {
             self.edge.log.say(&format!("the holder does not listen: {error}"));
         }
     }
+}
+
+/// Ends a task and waits until its socket is closed.
+async fn end(task: JoinHandle<()>) {
+    task.abort();
+    // Aborted is what it shall be.
+    let _aborted = task.await;
 }
 
 async fn accept_all(edge: Arc<Edge>, listener: TcpListener, address: SocketAddr) {

@@ -142,20 +142,21 @@ impl Worker {
         self.retire(within, events).await;
     }
 
-    /// The first table: of the file, else of the file that the holder kept. Gives whether it is the file's.
+    /// The first table: of the file that the holder kept, at once replaced by that of the file which lies there, if that
+    /// is good and not older. Gives whether it was.
     async fn begin(self: &Arc<Self>, kept: Option<OwnedFd>) -> bool {
-        let Err(_kept_in_status) = commands::load(self, 0).await else { return true };
-        let Some(kept) = kept else { return false };
-        let path = files::routes_path(&self.dir);
-        match files::read_from(&mut File::from(kept), &path) {
-            Ok(routes) => {
-                self.edge.replace(&routes);
-                self.edge.log.say(&format!("serving the routes before, of generation {}", routes.generation));
-                self.listeners.settle().await;
+        if let Some(kept) = kept {
+            match files::read_from(&mut File::from(kept), &files::routes_path(&self.dir)) {
+                Ok(routes) => drop(self.edge.replace(&routes)),
+                Err(error) => self.edge.log.say(&format!("the routes before are gone: {}", error.sentence())),
             }
-            Err(error) => self.edge.log.say(&format!("the routes before are gone too: {}", error.sentence())),
         }
-        false
+        // Why not is in the log and in `status`.
+        let complete = commands::load(self, 0).await.is_ok();
+        if !complete {
+            self.listeners.settle().await;
+        }
+        complete
     }
 
     /// Passes on what the holder says; sockets go to those who asked for them.
@@ -168,6 +169,7 @@ impl Worker {
                 Ok(Some((ToWorker::Refused { address, error, absent }, _))) => {
                     self.listeners.answered(address, Err(Refusal { error, absent }));
                 }
+                Ok(Some((ToWorker::Released { address }, _))) => self.listeners.released(address),
                 Ok(Some((ToWorker::Elsewhere { worker, in_flight }, _))) => {
                     lock(&self.edge.elsewhere).entry(worker).or_default().extend(in_flight);
                     self.edge.elsewhere_changed.notify_waiters();
@@ -221,9 +223,12 @@ impl Worker {
         let retry = Duration::from_millis(self.edge.limits.listen_retry_ms.max(10));
         let mut pruned = Instant::now();
         loop {
-            tokio::time::sleep(if self.listeners.failed() { retry } else { PRUNE }).await;
             if self.listeners.failed() {
+                tokio::time::sleep(retry).await;
                 self.listeners.settle().await;
+            } else {
+                // A listener that fails ends the long sleep; without one this is all that wakes an idle worker.
+                let _slept = tokio::time::timeout(PRUNE, self.listeners.failing.notified()).await;
             }
             if pruned.elapsed() >= PRUNE {
                 lock(&self.edge.registry).prune();

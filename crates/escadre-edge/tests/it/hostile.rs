@@ -143,3 +143,44 @@ async fn more_connections_than_allowed_wait_their_turn() {
         assert_eq!(wire.reply().await.body, "a");
     }
 }
+
+/// Requests with bytes changed, cut and doubled by a fixed generator: the worker that began is the worker that ends.
+#[tokio::test]
+async fn no_bytes_end_the_worker() {
+    let a = Server::new("a").await;
+    let world = World::new(|r| {
+        r.routes.push(route("f/a/web", "a.localhost", &[&a]));
+        r.tcp.push(crate::world::tcp_route("f/a/tcp", 91, &[&a]));
+    })
+    .await;
+    let before = world.status().await.worker;
+    let http = world.http().await;
+    let seed = "POST /upload?q=1 HTTP/1.1\r\nHost: a.localhost:80\r\nConnection: upgrade, x\r\nUpgrade: websocket\r\n\
+                Transfer-Encoding: chunked\r\nContent-Length: 3\r\nX-Forwarded-For: 1\r\nTE: trailers\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % below as u64).expect("small")
+    };
+    for _ in 0..400 {
+        let mut bytes = seed.as_bytes().to_vec();
+        for _ in 0..=next(4) {
+            let at = next(bytes.len());
+            match next(4) {
+                0 => bytes[at] = u8::try_from(next(256)).expect("a byte"),
+                1 => bytes.truncate(at.max(1)),
+                2 => bytes.insert(at, *b"\r\n :\0,/@[".get(next(9)).expect("one of them")),
+                _ => bytes.extend_from_within(..at),
+            }
+        }
+        let mut wire = crate::world::Wire::to(http).await;
+        // Refused in the middle, or waiting for more: either way we leave.
+        let _early = tokio::io::AsyncWriteExt::write_all(wire.stream.get_mut(), &bytes).await;
+    }
+    assert_eq!(world.get("a.localhost", "/name").await.body, "a");
+    assert_eq!(world.status().await.worker, before);
+    assert!(!world.log().contains("panicked"), "{}", world.log());
+    crate::world::until("nothing is left under way", || async { world.in_flight("a").await == Some(0) }).await;
+}

@@ -4,11 +4,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use escadre_edge::control::{Code, ControlError, Listening};
-use escadre_edge::files::{FileError, routes_path, write_routes};
+use escadre_edge::files::{FileError, read_routes, routes_path, update_routes, write_routes};
 use escadre_model::routes::{Backend, TcpRoute};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
-use crate::world::{PATIENCE, Server, Wire, World, route, tcp_route, until, within};
+use crate::world::{PATIENCE, Server, Wire, World, binary, route, start, tcp_route, until, within};
 
 fn kill(pid: u32) {
     let pid = rustix::process::Pid::from_raw(i32::try_from(pid).expect("a pid")).expect("a pid");
@@ -75,6 +75,7 @@ async fn a_bad_routes_file_changes_nothing_even_over_a_restart() {
     assert!(status.generation == 1 && status.problem.is_some(), "{status:?}");
     std::fs::remove_file(&path).expect("removed");
     assert!(world.client.load(0).await.is_err(), "a file that vanished is no empty file");
+    kill(status.pid);
     assert_eq!(world.get("a.localhost", "/name").await.body, "a");
 }
 
@@ -89,6 +90,9 @@ async fn generations_only_go_forward() {
     write_routes(world.dir.path(), &world.routes).expect("written");
     let older = world.client.load(6).await;
     assert!(matches!(&older, Err(ControlError::Refused(r)) if r.code == Code::OldGeneration), "{older:?}");
+    let before = world.status().await;
+    kill(before.pid);
+    until("the next one answers", || async { world.status().await.worker > before.worker }).await;
     assert_eq!(world.status().await.generation, 7);
 }
 
@@ -102,7 +106,69 @@ async fn contradictions_are_not_written() {
         matches!(&refused, Err(FileError::Routes(e)) if e.to_string().contains("f/a/web and f/b/web")),
         "{refused:?}"
     );
-    assert_eq!(escadre_edge::files::read_routes(world.dir.path()).expect("read").generation, 1);
+    assert_eq!(read_routes(world.dir.path()).expect("read").generation, 1);
+}
+
+#[test]
+fn no_writer_loses_anothers_change() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let writers: Vec<_> = (0..8)
+        .map(|writer| {
+            let dir = dir.path().to_owned();
+            std::thread::spawn(move || {
+                for n in 0..10 {
+                    let add = |r: &mut escadre_model::routes::Routes| {
+                        r.routes.push(route(&format!("f/{writer}-{n}/web"), &format!("h{writer}-{n}.localhost"), &[]));
+                    };
+                    update_routes(&dir, add).expect("written");
+                }
+            })
+        })
+        .collect();
+    writers.into_iter().for_each(|w| w.join().expect("no panic"));
+    let routes = read_routes(dir.path()).expect("read");
+    assert_eq!((routes.generation, routes.routes.len()), (80, 80));
+    let names: Vec<_> =
+        std::fs::read_dir(dir.path()).expect("a folder").map(|e| e.expect("an entry").file_name()).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    std::fs::write(routes_path(dir.path()), "{").expect("written");
+    assert!(update_routes(dir.path(), |_| {}).is_err(), "a bad file is not overwritten");
+}
+
+#[tokio::test]
+async fn an_upgrade_that_cannot_begin_leaves_the_old_worker() {
+    let a = Server::new("a").await;
+    let place = tempfile::tempdir().expect("a folder");
+    let program = place.path().join("edge");
+    std::os::unix::fs::symlink(binary(), &program).expect("linked");
+    let option = format!("worker={}", program.display());
+    let world = World::with(&[&option], |r| r.routes.push(route("f/a/web", "a.localhost", &[&a]))).await;
+    let before = world.status().await.worker;
+    std::fs::remove_file(&program).expect("removed");
+    let client = world.client.clone();
+    let asking = tokio::spawn(async move { client.upgrade().await });
+    until("it was tried", || async { world.log().contains("cannot start a worker") }).await;
+    assert_eq!(world.get("a.localhost", "/name").await.body, "a");
+    assert_eq!(world.status().await.worker, before);
+    // Later, with the program there again, it works.
+    std::os::unix::fs::symlink(binary(), &program).expect("linked");
+    assert!(world.client.upgrade().await.expect("upgraded").worker > before);
+    asking.abort();
+}
+
+#[tokio::test]
+async fn workers_that_die_young_are_started_ever_more_slowly() {
+    for (worker, sign) in [("/bin/false", "died"), ("/nowhere/edge", "cannot start")] {
+        let dir = tempfile::tempdir().expect("a folder");
+        let log = || std::fs::read_to_string(dir.path().join("edge.log")).unwrap_or_default();
+        let begin = std::time::Instant::now();
+        let mut holder = start(dir.path(), &[format!("worker={worker}")]);
+        until("four attempts", || async { log().matches(sign).count() >= 4 }).await;
+        // At once, then after 100 and 200 ms.
+        assert!(begin.elapsed() >= Duration::from_millis(300), "{}", log());
+        stop(holder.id(), rustix::process::Signal::TERM);
+        assert!(holder.wait().expect("ended").success());
+    }
 }
 
 #[tokio::test]
@@ -210,10 +276,12 @@ async fn one_holder_for_a_folder_and_a_killed_one_is_followed() {
     let mut wire = world.dial().await;
     wire.say("GET /hold HTTP/1.1\r\nHost: a.localhost\r\n\r\n").await;
     a.has(2).await;
+    let before = world.status().await.pid;
     kill(world.holder.id());
     world.holder.wait().expect("ended");
     world.holder = world.start_again();
-    world.is_up().await;
+    // The worker without a holder may answer a last time.
+    until("the new one answers", || async { world.client.status().await.is_ok_and(|s| s.pid != before) }).await;
     assert_eq!(world.get("a.localhost", "/name").await.body, "a");
     a.release();
     assert_eq!(wire.reply().await.body, "a", "the worker without a holder finishes");

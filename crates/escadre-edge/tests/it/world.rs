@@ -30,7 +30,7 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut ask: impl Fn
 }
 
 /// The example binary, refused if it is older than what it is made of (`cargo test --test it` does not build it).
-fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     let deps = std::env::current_exe().expect("our own path");
     let path = deps.parent().and_then(Path::parent).expect("target folder").join("examples/edge");
     let built = std::fs::metadata(&path).and_then(|m| m.modified());
@@ -134,7 +134,7 @@ impl World {
     }
 }
 
-fn start(dir: &Path, limits: &[String]) -> Child {
+pub(crate) fn start(dir: &Path, limits: &[String]) -> Child {
     let mut command = Command::new(binary());
     command.arg(dir).args(limits).stdin(Stdio::null());
     command.spawn().expect("the edge starts")
