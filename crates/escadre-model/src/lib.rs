@@ -6,5 +6,6 @@
 //! Not here: where bytes come from (escadre-drivers), what is done with them (escadre-render, escadre-plan).
 //! Tests: beside each module, and one-file cases in `tests/cases/`.
 
+pub mod compose;
 pub mod diagnostic;
 pub mod text;
