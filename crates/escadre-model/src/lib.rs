@@ -8,6 +8,7 @@
 pub mod compose;
 pub mod desired;
 pub mod diagnostic;
+pub mod fleet;
 pub mod hash;
 pub mod ids;
 pub mod name;

@@ -1,0 +1,3 @@
+//! Tests of the model from outside: one-file cases.
+
+mod fleet;
