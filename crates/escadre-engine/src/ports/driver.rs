@@ -258,6 +258,15 @@ pub trait Driver: Send + Sync {
     /// When nothing could be listed; a partial answer is no error but says so in `complete`.
     async fn observe(&self, scope: &Scope) -> Result<Observed, Error>;
 
+    /// What undoing this step will need to know and nobody can tell once it is done: former hosts lines, former routes, whether it ran.
+    /// Asked before the step's intent is journalled, and journalled with it, so that it survives a lost answer; it changes nothing.
+    ///
+    /// # Errors
+    /// When the target cannot be asked.
+    async fn before(&self, _job: &Job<'_>) -> Result<Option<serde_json::Value>, Error> {
+        Ok(None)
+    }
+
     /// Performs a step.
     ///
     /// # Errors
