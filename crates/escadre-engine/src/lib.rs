@@ -10,6 +10,6 @@ pub mod journal;
 mod kill;
 pub mod observe;
 pub mod ports;
-mod recover;
+pub mod recover;
 
 pub use kill::Kill;

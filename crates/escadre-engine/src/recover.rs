@@ -5,16 +5,76 @@
 //! Not here: carrying the plan out again (`reconcile`), a lost record (`rebuild`).
 //! Tests: `escadre-testkit`: killed before and after every act and every write.
 
-use crate::apply::{End, Failure, Hands, Next, Options, Ports, Turn};
+use crate::apply::{End, Failure, Hands, Next, Options, Ports, Turn, chain, lock};
 use crate::journal::{self, Body, Memory, Standing};
-use crate::ports::{Changed, Found};
+use crate::ports::{Changed, Found, Holder, StoreError, Whose};
 use escadre_model::hash::Hash;
 use escadre_model::ids::InstanceId;
+use escadre_model::name::Name;
 use escadre_model::observed::{Hold, Outcome as Ended};
 use escadre_plan::step::Step;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub(crate) use crate::apply::Halt;
+
+/// What became of an instance that was looked at by [`recover`].
+#[derive(Debug)]
+pub enum Recovery {
+    /// Its interrupted turn under this plan was finished: it had passed its commit point.
+    Finished(Arc<str>),
+    /// Its interrupted turn under this plan was unwound.
+    Unwound(Arc<str>),
+    /// Going back failed: a person must look.
+    Stuck(Box<Failure>),
+    /// Somebody works on it: it is left to them.
+    Locked(Holder),
+    /// It could not be brought to an end now.
+    Failed(Arc<str>, Whose),
+}
+
+/// Brings all interrupted turns among these instances to their end; what was not interrupted is not in the answer. Every verb that changes anything
+/// begins with this, before it looks at the world and plans.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub async fn recover(
+    instances: &[InstanceId],
+    ports: &Ports,
+    options: &Options,
+) -> Result<BTreeMap<InstanceId, Recovery>, StoreError> {
+    let mut recoveries = BTreeMap::new();
+    let fleets: BTreeSet<&Name> = instances.iter().map(|instance| &instance.fleet).collect();
+    let mut open = Vec::new();
+    for fleet in fleets {
+        for (instance, (memory, _)) in journal::memories(ports.store.as_ref(), fleet, None).await? {
+            if memory.run.is_some() && instances.contains(&instance) {
+                open.push(instance);
+            }
+        }
+    }
+    for one in open {
+        let recovery = match locked(&one, ports, options).await {
+            Ok(Some(recovery)) => recovery,
+            Ok(None) => continue,
+            Err(halt) => Recovery::Failed(chain(&halt), halt.whose()),
+        };
+        recoveries.insert(one, recovery);
+    }
+    Ok(recoveries)
+}
+
+async fn locked(one: &InstanceId, ports: &Ports, options: &Options) -> Result<Option<Recovery>, Halt> {
+    let _held = match lock(one, &Arc::from("recover"), ports, options).await? {
+        Ok(held) => held,
+        Err(holder) => return Ok(Some(Recovery::Locked(holder))),
+    };
+    Ok(instance(one, ports, options).await?.map(|recovered| match recovered {
+        Recovered { stuck: Some(failure), .. } => Recovery::Stuck(failure),
+        Recovered { plan, finished: true, .. } => Recovery::Finished(plan),
+        Recovered { plan, .. } => Recovery::Unwound(plan),
+    }))
+}
 
 /// What was found and what became of it.
 #[derive(Debug)]

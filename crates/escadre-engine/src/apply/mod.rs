@@ -11,6 +11,7 @@ mod turn;
 mod unwind;
 
 pub(crate) use hands::Hands;
+pub(crate) use hands::chain;
 pub use report::{End, Failure, InstanceReport, Leftover, Next, NotUndone, Refused, Report};
 pub(crate) use turn::{Halt, Turn, lock, take};
 
@@ -89,7 +90,7 @@ impl Stop {
 pub type Render = Arc<dyn Fn(&InstanceId) -> Option<Arc<Desired>> + Send + Sync>;
 
 /// The hash an instance's plan is bound to, computed from what is wanted and seen now. The planner's own function.
-pub type Precondition = fn(&Desired, Option<&InstanceSeen>) -> Hash;
+pub type Precondition = fn(&Hash, Option<&InstanceSeen>) -> Hash;
 
 /// What to carry out.
 #[derive(Clone)]

@@ -179,7 +179,7 @@ async fn compare(
     if desired.hash() != plan.desired {
         return Ok(Some(End::Refused(Refused::WantsOther)));
     }
-    if (orders.precondition)(desired, seen) != plan.precondition {
+    if (orders.precondition)(&plan.desired, seen) != plan.precondition {
         let by_this = match well {
             Some(kept) => {
                 let entries = ports.store.entries(&[kept.seq]).await?;
