@@ -96,11 +96,16 @@ impl World {
 
     /// Runs something until it ends or the process is killed; then it is dropped on the spot, with everything it had in hand.
     pub async fn until_killed<F: Future>(&self, what: F) -> Option<F::Output> {
-        tokio::select! {
+        let output = tokio::select! {
             biased;
             () = self.killed.notified() => None,
             output = what => Some(output),
+        };
+        // Tasks that were aborted by the drop are gone only when the runtime has had its turn.
+        for _ in 0..8 {
+            tokio::task::yield_now().await;
         }
+        output
     }
 
     pub(crate) async fn point(&self) {

@@ -124,11 +124,25 @@ fn a_stale_plan_is_refused_and_the_others_proceed() {
         images(&bench);
         let (fr, mut es) = (desk("api:1"), desk("api:1"));
         es.instance = "es".into();
-        let (plan, desired) = bench.plan(&[es.clone(), fr.clone()]).await;
+        let (plan, desired) = bench.plan(&[fr.clone(), es.clone()]).await;
         bench.up(&[fr.clone()]).await;
         let report = bench.apply(&plan, &desired).await;
-        assert!(matches!(report.instances[0].end, End::Done(_)), "{report:#?}");
-        assert!(matches!(report.instances[1].end, End::Refused(_)), "{report:#?}");
+        assert!(matches!(report.instances[1].end, End::Done(_)), "{report:#?}");
+        assert!(matches!(report.instances[0].end, End::AlreadyDone | End::Refused(_)), "{report:#?}");
         assert_eq!(report.code(), 3);
+    });
+}
+
+#[test]
+fn a_job_runs_anew_when_the_volume_it_wrote_to_is_gone() {
+    paused(async {
+        let bench = Bench::new();
+        images(&bench);
+        bench.up(&[desk("bad:1")]).await;
+        let record = &bench.observe(&desk("bad:1")).await.instances[&desk("bad:1").id()].record;
+        assert!(record.jobs.is_empty(), "{:?}", record.jobs);
+        let report = bench.up(&[desk("api:1")]).await;
+        assert_eq!(report.code(), 0, "{report:#?}");
+        assert_eq!(report.instances[0].ran, ["migrate".into()]);
     });
 }
