@@ -16,3 +16,6 @@ pub use driver::{
 };
 pub use progress::{Event, Progress, Silent};
 pub use secrets::{NoSecrets, Secrets};
+
+/// The words a step is made of: drivers hear them from here, they do not know the planner.
+pub use escadre_plan::step;
