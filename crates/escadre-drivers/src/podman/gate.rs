@@ -170,18 +170,9 @@ impl Engine {
             Err(Error::Refused { status: 409 | 500, message, .. }) => return Ok((Health::Unhealthy, Some(message))),
             Err(error) => return Err(error),
         };
-        let last = answer.get("Log").and_then(Value::as_array).and_then(|log| log.last());
-        let get = |key: &str| last.and_then(|last| last.get(key));
-        let code = get("ExitCode").and_then(Value::as_i64);
-        let output = get("Output").and_then(Value::as_str).unwrap_or_default().trim();
-        let at = get("End").and_then(Value::as_str).unwrap_or_default();
-        let probe = code
-            .map(|code| format!("{at}: exit code {code}{}{}", if output.is_empty() { "" } else { ": " }, cut(output)));
-        let health = match (code, answer.get("Status").and_then(Value::as_str)) {
-            (Some(0), _) | (None, Some("healthy")) => Health::Healthy,
-            _ => Health::Unhealthy,
-        };
-        Ok((health, probe.map(Into::into)))
+        // Podman 4.3 says only the verdict here; what the check printed stands in the inspection.
+        let healthy = answer.get("Status").and_then(Value::as_str) == Some("healthy");
+        Ok((if healthy { Health::Healthy } else { Health::Unhealthy }, None))
     }
 
     #[expect(clippy::too_many_arguments, reason = "the fields of one gate, in their order")]
@@ -220,7 +211,7 @@ impl Engine {
     async fn failed(&self, job: &Job<'_>, name: &str, why: String, probe: Option<Arc<str>>) -> Error {
         match self.gate_error(job, name, why).await {
             Error::Gate { service, why, mut evidence } => {
-                evidence.last_probe = probe;
+                evidence.last_probe = probe.or(evidence.last_probe);
                 Error::Gate { service, why, evidence }
             }
             other => other,
@@ -230,16 +221,27 @@ impl Engine {
     /// A failed gate with everything that is known. Whatever cannot be found out any more is left out.
     pub(super) async fn gate_error(&self, job: &Job<'_>, name: &str, why: String) -> Error {
         let log = self.last_lines(name, LINES).await.unwrap_or_default();
-        let seen = self.inspect(name).await.ok().flatten().as_ref().and_then(read::container);
+        let entry = self.inspect(name).await.ok().flatten();
+        let seen = entry.as_ref().and_then(read::container);
         let evidence = Evidence {
             ended: seen.as_ref().and_then(|ours| containers::ended(&ours.seen)).map(Into::into),
             gate: Some(why.as_str().into()),
-            last_probe: None,
+            last_probe: entry.as_ref().and_then(last_probe).map(Into::into),
             log_lines: log.1,
             log: log.0,
         };
         Error::Gate { service: job.step.on.resource.key.clone(), why: why.into(), evidence: Box::new(evidence) }
     }
+}
+
+/// The last check of a container, from its inspection: when, how it ended, what it printed.
+fn last_probe(entry: &Value) -> Option<String> {
+    let state = entry.get("State")?;
+    let last = state.get("Health").or_else(|| state.get("Healthcheck"))?.get("Log")?.as_array()?.last()?;
+    let get = |key: &str| last.get(key).and_then(Value::as_str).unwrap_or_default().trim();
+    let code = last.get("ExitCode").and_then(Value::as_i64)?;
+    let output = cut(get("Output"));
+    Some(format!("{}: exit code {code}{}{output}", get("End"), if output.is_empty() { "" } else { ": " }))
 }
 
 fn cut(text: &str) -> String {
