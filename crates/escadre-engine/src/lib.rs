@@ -5,4 +5,11 @@
 //! Not here: the outside world itself (`escadre-drivers`), the plan (`escadre-plan`), words for people (`escadre`).
 //! Tests: stories in `escadre-testkit`.
 
+pub mod apply;
+pub mod journal;
+mod kill;
+pub mod observe;
 pub mod ports;
+pub mod recover;
+
+pub use kill::Kill;

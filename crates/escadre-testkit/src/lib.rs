@@ -1,1 +1,15 @@
-//! placeholder
+//! A small world for tests: a fake engine with real semantics, seeded faults, a virtual clock, stories, the conformance suite, an oracle.
+//!
+//! In: images with scripted behaviour, faults, commands. Out: transcripts, and the state of the world to be compared.
+//! **Invariant:** the same seed and script give the same transcript; nothing here touches the outside.
+//! Not here: the product. No other crate uses it but in tests.
+//! Tests: `tests/`.
+
+#![expect(clippy::missing_panics_doc, reason = "a test's tool fails by panicking")]
+
+pub mod bench;
+pub mod clock;
+pub mod handmade;
+pub mod sketch;
+pub mod store;
+pub mod world;

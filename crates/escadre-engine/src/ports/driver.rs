@@ -258,13 +258,24 @@ pub trait Driver: Send + Sync {
     /// When nothing could be listed; a partial answer is no error but says so in `complete`.
     async fn observe(&self, scope: &Scope) -> Result<Observed, Error>;
 
+    /// What undoing this step will need to know and nobody can tell once it is done: former hosts lines, former routes, whether it ran, whether
+    /// what shall exist (a file, a network) was there already and so must outlive an undoing.
+    /// Asked before the step's intent is journalled, and journalled with it, so that it survives a lost answer; it changes nothing.
+    ///
+    /// # Errors
+    /// When the target cannot be asked.
+    async fn before(&self, _job: &Job<'_>) -> Result<Option<serde_json::Value>, Error> {
+        Ok(None)
+    }
+
     /// Performs a step.
     ///
     /// # Errors
     /// When it was not done, or it cannot be known whether it was (then `find` tells later).
     async fn perform(&self, job: &Job<'_>) -> Result<Outcome, Error>;
 
-    /// Undoes a step, whatever state it was left in.
+    /// Undoes a step, whatever state it was left in. `outcome.before` is what `before` noted; after a failure or a lost answer that is all there is in
+    /// `outcome`. Without any, only what this very step must have made is removed: a container's name with its generation proves it, a file's does not.
     ///
     /// # Errors
     /// When the former state could not be brought back: the instance is stuck, a person must look.

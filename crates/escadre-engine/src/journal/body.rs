@@ -1,0 +1,203 @@
+//! What entries say, as types.
+//!
+//! In: what executor and recovery did. Out: JSON text, and back.
+//! **Invariant:** an entry explains itself: the record is built from entries alone, without the plan. Fields may be added with a default, never change meaning.
+//! Not here: the chain (`chain`), what follows from entries (`record`).
+//! Tests: `journal/tests.rs`.
+
+use super::record::State;
+use crate::ports::{Entry, Evidence, NewEntry, Outcome, Phase, StoreError};
+use escadre_model::hash::Hash;
+use escadre_model::ids::{InstanceId, ResourceId};
+use escadre_model::observed::{EngineId, Hold, JobEvidence, Outcome as Ended};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The body of an entry; which one it is, its phase says too.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Body {
+    /// An instance's turn began.
+    Begun(Begun),
+    /// A step is about to be performed.
+    Intent {
+        /// On what.
+        on: ResourceId,
+        /// What: the act's word.
+        act: Arc<str>,
+        /// What undoing will need.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<serde_json::Value>,
+    },
+    /// A step was performed.
+    Done(Box<Done>),
+    /// A step or its undoing failed.
+    Failed {
+        /// Why, in words.
+        why: Arc<str>,
+        /// It was the undoing.
+        #[serde(default)]
+        undo: bool,
+        /// What is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evidence: Option<Box<Evidence>>,
+    },
+    /// A step was undone.
+    Undone {
+        /// What is not ours any more, because it is gone.
+        #[serde(default)]
+        frees: Vec<EngineId>,
+    },
+    /// An open intent was closed otherwise.
+    Superseded {
+        /// Why.
+        because: Arc<str>,
+    },
+    /// The commit point.
+    Committed,
+    /// The turn is over.
+    Receipt(Box<ReceiptBody>),
+    /// It stays as it is.
+    Held(Hold),
+    /// The hold is over.
+    Lifted {
+        /// Why.
+        because: Arc<str>,
+        /// Who.
+        by: Arc<str>,
+    },
+    /// Ours from now on.
+    Adopted {
+        /// Who did it.
+        by: Arc<str>,
+        /// Engine's id → what it is.
+        things: BTreeMap<EngineId, ResourceId>,
+        /// Jobs that are known to have ended well.
+        #[serde(default)]
+        jobs: BTreeMap<Arc<str>, Vec<JobEvidence>>,
+    },
+}
+
+/// Everything recovery needs, should the turn be interrupted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Begun {
+    /// Blob of what it is told to be.
+    pub desired: Hash,
+    /// Blob of the steps.
+    pub steps: Hash,
+    /// Who asked.
+    pub by: Arc<str>,
+    /// The commit that was read.
+    pub commit: Arc<str>,
+    /// Hash of uncommitted files.
+    pub dirty: Option<Hash>,
+    /// Taken over at the commit point without being touched.
+    #[serde(default)]
+    pub adopts: BTreeMap<EngineId, ResourceId>,
+    /// Volumes that have no service after it: key → name on the engine.
+    #[serde(default)]
+    pub retains: BTreeMap<Arc<str>, Arc<str>>,
+    /// Retained volumes that it binds again.
+    #[serde(default)]
+    pub regains: Vec<Arc<str>>,
+    /// Image reference → id, as seen when it began.
+    #[serde(default)]
+    pub images: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+/// A performed step.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Done {
+    /// What the driver said.
+    pub outcome: Outcome,
+    /// Ours from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owns: Option<(EngineId, ResourceId)>,
+    /// Gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub frees: Vec<EngineId>,
+    /// A retained volume that was destroyed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destroyed: Option<Arc<str>>,
+    /// A job that ended with code 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<(Arc<str>, JobEvidence)>,
+    /// An image that was ensured: reference → id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<(Arc<str>, Arc<str>)>,
+    /// It was found to be done afterwards, by asking.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub found: bool,
+}
+
+/// The end of an instance's turn, with everything that is remembered of the instance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReceiptBody {
+    /// How it ended.
+    pub outcome: Ended,
+    /// Blob of what it was told to be.
+    pub desired: Hash,
+    /// Who asked.
+    pub by: Arc<str>,
+    /// The commit that was read.
+    pub commit: Arc<str>,
+    /// Hash of uncommitted files.
+    pub dirty: Option<Hash>,
+    /// Why, when it did not end as planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<Arc<str>>,
+    /// What is remembered, so that older entries need not be read.
+    pub state: State,
+}
+
+impl Body {
+    /// The phase of such an entry.
+    pub fn phase(&self) -> Phase {
+        match self {
+            Body::Begun(_) => Phase::Begun,
+            Body::Intent { .. } => Phase::Intent,
+            Body::Done(_) => Phase::Done,
+            Body::Failed { .. } => Phase::Failed,
+            Body::Undone { .. } => Phase::Undone,
+            Body::Superseded { .. } => Phase::Superseded,
+            Body::Committed => Phase::Committed,
+            Body::Receipt(_) => Phase::Receipt,
+            Body::Held(_) => Phase::Held,
+            Body::Lifted { .. } => Phase::Lifted,
+            Body::Adopted { .. } => Phase::Adopted,
+        }
+    }
+
+    /// The entry to be appended.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON, which would be a bug.
+    pub fn entry(
+        &self,
+        instance: &InstanceId,
+        plan: &Arc<str>,
+        step: Option<u32>,
+        at: Arc<str>,
+    ) -> Result<NewEntry, StoreError> {
+        let body = serde_json::to_string(self)
+            .map_err(|source| StoreError::Failed { act: "write an entry as JSON".into(), source: source.into() })?;
+        Ok(NewEntry {
+            instance: instance.clone(),
+            plan: plan.clone(),
+            step,
+            phase: self.phase(),
+            at,
+            body: body.into(),
+        })
+    }
+
+    /// Reads the body of an entry.
+    ///
+    /// # Errors
+    /// When it is none of ours.
+    pub fn of(entry: &Entry) -> Result<Self, StoreError> {
+        serde_json::from_str(&entry.entry.body)
+            .map_err(|error| StoreError::Damaged { seq: entry.seq, why: error.to_string().into() })
+    }
+}

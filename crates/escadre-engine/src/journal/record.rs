@@ -1,0 +1,389 @@
+//! What follows from an instance's entries: what is ours, what holds it, what was interrupted, what it was told to be.
+//!
+//! In: entries from the newest receipt on (a receipt carries everything older). Out: `State`, an interrupted `Run`, the `Record` for the planner.
+//! **Invariant:** the same entries give the same record; nothing is asked of the world. Five healthy receipts are kept, and everything younger than them.
+//! Not here: who writes entries (`apply`, `recover`, `hold`), what the planner makes of it.
+//! Tests: `journal/tests.rs`.
+
+use super::body::{Begun, Body, Done, ReceiptBody};
+use crate::ports::{Entry, Outcome, Store, StoreError};
+use escadre_model::desired::{Body as ResourceBody, Content, Desired};
+use escadre_model::hash::Hash;
+use escadre_model::ids::{InstanceId, ResourceId};
+use escadre_model::name::Name;
+use escadre_model::observed::{EngineId, Hold, JobEvidence, Outcome as Ended, Receipt, Record};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// How many healthy receipts stay reachable for a rollback.
+pub const HEALTHY_KEPT: usize = 5;
+/// How many receipts are remembered in all, so that a flapping instance does not grow its record without end.
+const KEPT: usize = 40;
+
+/// Everything remembered of an instance.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Engine ids of what we made or adopted and have not removed.
+    pub owned: BTreeMap<EngineId, ResourceId>,
+    /// Why it stays as it is.
+    pub hold: Option<Hold>,
+    /// Jobs that ended well.
+    pub jobs: BTreeMap<Arc<str>, Vec<JobEvidence>>,
+    /// Volumes without a service: key → name on the engine.
+    pub retained: BTreeMap<Arc<str>, Arc<str>>,
+    /// Hash of the fields we set, of each container.
+    pub fields: BTreeMap<EngineId, Hash>,
+    /// Image reference → id.
+    pub images: BTreeMap<Arc<str>, Arc<str>>,
+    /// Earlier receipts, newest first.
+    pub receipts: Vec<Kept>,
+}
+
+/// A receipt that is remembered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Its entry.
+    pub seq: u64,
+    /// How it ended.
+    pub outcome: Ended,
+    /// What the instance was told to be.
+    pub desired: Hash,
+}
+
+/// A turn that began and has not ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// The plan.
+    pub plan: Arc<str>,
+    /// What it began with.
+    pub begun: Begun,
+    /// Was the commit point passed?
+    pub committed: bool,
+    /// Steps in the order of their intents.
+    pub order: Vec<u32>,
+    /// Where each of them stands.
+    pub steps: BTreeMap<u32, Standing>,
+    /// Image reference → id, those ensured by it included.
+    pub images: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+/// Where a step stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Standing {
+    /// Begun, and nothing known since; with its entry and what undoing needs.
+    Open(u64, Option<serde_json::Value>),
+    /// Performed.
+    Done(Box<Outcome>),
+    /// Failed: it may be half done.
+    Failed(Option<serde_json::Value>),
+    /// Undone, or without effect.
+    Closed,
+}
+
+/// An instance's memory, with what is interrupted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Memory {
+    /// What is remembered.
+    pub state: State,
+    /// What was interrupted.
+    pub run: Option<Run>,
+}
+
+impl Memory {
+    /// Takes one more entry into account.
+    pub fn fold(&mut self, seq: u64, plan: &Arc<str>, step: Option<u32>, body: &Body) {
+        match body {
+            Body::Begun(begun) => {
+                let plan = plan.clone();
+                let (begun, images) = (begun.clone(), begun.images.clone());
+                let (order, steps) = (Vec::new(), BTreeMap::new());
+                self.run = Some(Run { plan, begun, committed: false, order, steps, images });
+            }
+            Body::Committed => self.commit(),
+            Body::Receipt(receipt) => self.receipt(seq, receipt),
+            Body::Held(hold) => self.state.hold = Some(hold.clone()),
+            Body::Lifted { .. } => self.state.hold = None,
+            Body::Adopted { things, jobs, .. } => {
+                self.state.owned.extend(things.clone());
+                for (service, evidence) in jobs {
+                    self.state.jobs.entry(service.clone()).or_default().extend(evidence.iter().cloned());
+                }
+            }
+            Body::Intent { .. }
+            | Body::Done(_)
+            | Body::Failed { .. }
+            | Body::Undone { .. }
+            | Body::Superseded { .. } => {
+                self.step(seq, step, body);
+            }
+        }
+    }
+
+    fn step(&mut self, seq: u64, step: Option<u32>, body: &Body) {
+        match body {
+            Body::Done(done) => self.done(done),
+            Body::Undone { frees } => self.free(frees),
+            _ => {}
+        }
+        let (Some(run), Some(step)) = (self.run.as_mut(), step) else { return };
+        let before = match run.steps.get(&step) {
+            Some(Standing::Open(_, before) | Standing::Failed(before)) => before.clone(),
+            Some(Standing::Done(outcome)) => outcome.before.clone(),
+            Some(Standing::Closed) | None => None,
+        };
+        let standing = match body {
+            Body::Intent { before, .. } => {
+                if !run.order.contains(&step) {
+                    run.order.push(step);
+                }
+                Standing::Open(seq, before.clone())
+            }
+            Body::Done(done) => {
+                let mut outcome = done.outcome.clone();
+                outcome.before = outcome.before.or(before);
+                Standing::Done(Box::new(outcome))
+            }
+            // An undoing that failed leaves the step as it stood.
+            Body::Failed { undo: true, .. } => return,
+            Body::Failed { .. } => Standing::Failed(before),
+            _ => Standing::Closed,
+        };
+        run.steps.insert(step, standing);
+    }
+
+    fn done(&mut self, done: &Done) {
+        if let Some((engine, on)) = &done.owns {
+            self.state.owned.insert(engine.clone(), on.clone());
+            if let Some(fields) = &done.outcome.fields {
+                self.state.fields.insert(engine.clone(), fields.clone());
+            }
+        }
+        self.free(&done.frees);
+        if let Some(key) = &done.destroyed {
+            self.state.retained.remove(key);
+        }
+        if let (Some((reference, id)), Some(run)) = (&done.image, self.run.as_mut()) {
+            run.images.insert(reference.clone(), id.clone());
+        }
+        if let Some((service, evidence)) = &done.job {
+            let known = self.state.jobs.entry(service.clone()).or_default();
+            if !known.contains(evidence) {
+                known.push(evidence.clone());
+            }
+        }
+    }
+
+    fn free(&mut self, engines: &[EngineId]) {
+        for engine in engines {
+            self.state.owned.remove(engine);
+            self.state.fields.remove(engine);
+        }
+    }
+
+    fn commit(&mut self) {
+        let Some(run) = self.run.as_mut() else { return };
+        run.committed = true;
+        self.state.images = run.images.clone();
+        self.state.owned.extend(run.begun.adopts.clone());
+        self.state.retained.extend(run.begun.retains.clone());
+        for key in &run.begun.regains {
+            self.state.retained.remove(key);
+        }
+    }
+
+    fn receipt(&mut self, seq: u64, receipt: &ReceiptBody) {
+        // The receipt's own state is what was known when it was written: the entries before it add nothing.
+        self.state = receipt.state.clone();
+        self.state.receipts.insert(0, Kept { seq, outcome: receipt.outcome, desired: receipt.desired.clone() });
+        let mut healthy = 0;
+        self.state.receipts.retain(|kept| {
+            let keep = healthy < HEALTHY_KEPT;
+            healthy += usize::from(kept.outcome == Ended::Healthy);
+            keep
+        });
+        self.state.receipts.truncate(KEPT);
+        self.run = None;
+    }
+
+    /// Intents that are not closed, by entry.
+    pub fn open(&self) -> Vec<u64> {
+        let open = |standing: &Standing| match standing {
+            Standing::Open(seq, _) => Some(*seq),
+            _ => None,
+        };
+        self.run.iter().flat_map(|run| run.steps.values().filter_map(open)).collect()
+    }
+}
+
+/// Reads the memory of instances of a fleet: all, or this one.
+///
+/// # Errors
+/// When the store cannot be read or holds what is none of ours.
+pub async fn memories(
+    store: &dyn Store,
+    fleet: &Name,
+    instance: Option<&Name>,
+) -> Result<BTreeMap<InstanceId, (Memory, Option<(Entry, ReceiptBody)>)>, StoreError> {
+    let mut memories: BTreeMap<InstanceId, (Memory, Option<(Entry, ReceiptBody)>)> = BTreeMap::new();
+    for entry in store.tail(fleet, instance).await? {
+        let body = Body::of(&entry)?;
+        let (memory, newest) = memories.entry(entry.entry.instance.clone()).or_default();
+        memory.fold(entry.seq, &entry.entry.plan, entry.entry.step, &body);
+        if let Body::Receipt(receipt) = body {
+            *newest = Some((entry, *receipt));
+        }
+    }
+    Ok(memories)
+}
+
+/// The memory of one instance.
+///
+/// # Errors
+/// As [`memories`].
+pub async fn memory(store: &dyn Store, instance: &InstanceId) -> Result<Memory, StoreError> {
+    let mut all = memories(store, &instance.fleet, Some(&instance.instance)).await?;
+    Ok(all.remove(instance).unwrap_or_default().0)
+}
+
+/// The records of instances of a fleet, for the planner: newest receipt, newest healthy one, hold, evidence, what is owned.
+///
+/// # Errors
+/// As [`memories`].
+pub async fn records(
+    store: &dyn Store,
+    fleet: &Name,
+    instance: Option<&Name>,
+) -> Result<BTreeMap<InstanceId, Record>, StoreError> {
+    let memories = memories(store, fleet, instance).await?;
+    let healthy =
+        |state: &State| state.receipts.iter().find(|kept| kept.outcome == Ended::Healthy).map(|kept| kept.seq);
+    let mut seqs = BTreeSet::new();
+    for (memory, newest) in memories.values() {
+        let newest = newest.as_ref().map(|(entry, _)| entry.seq);
+        seqs.extend(healthy(&memory.state).filter(|seq| Some(*seq) != newest));
+    }
+    let seqs: Vec<u64> = seqs.into_iter().collect();
+    let mut older: BTreeMap<InstanceId, (Entry, ReceiptBody)> = BTreeMap::new();
+    for entry in store.entries(&seqs).await? {
+        if let Body::Receipt(receipt) = Body::of(&entry)? {
+            older.insert(entry.entry.instance.clone(), (entry, *receipt));
+        }
+    }
+    let all: BTreeSet<Hash> = memories
+        .values()
+        .filter_map(|(_, newest)| newest.as_ref())
+        .chain(older.values())
+        .map(|(_, receipt)| receipt.desired.clone())
+        .collect();
+    let mut desired = BTreeMap::new();
+    for hash in all {
+        desired.insert(hash.clone(), desired_of(store, &hash).await?);
+    }
+    let mut records = BTreeMap::new();
+    for (instance, (memory, newest)) in memories {
+        let receipts = newest.into_iter().chain(older.remove(&instance));
+        let receipts = receipts.filter_map(|(entry, body)| receipt_of(&entry, body, &desired)).collect();
+        let open = memory.open();
+        let state = memory.state;
+        let record =
+            Record { receipts, hold: state.hold, jobs: state.jobs, owned: state.owned, retained: state.retained, open };
+        records.insert(instance, record);
+    }
+    Ok(records)
+}
+
+/// All kept receipts of an instance, newest first: what `rollback` and `history` choose from.
+///
+/// # Errors
+/// As [`memories`].
+pub async fn receipts(store: &dyn Store, instance: &InstanceId) -> Result<Vec<Receipt>, StoreError> {
+    let memory = memory(store, instance).await?;
+    let seqs: Vec<u64> = memory.state.receipts.iter().map(|kept| kept.seq).collect();
+    let mut receipts = Vec::new();
+    for entry in store.entries(&seqs).await? {
+        if let Body::Receipt(body) = Body::of(&entry)? {
+            let desired = BTreeMap::from([(body.desired.clone(), desired_of(store, &body.desired).await?)]);
+            receipts.extend(receipt_of(&entry, *body, &desired));
+        }
+    }
+    receipts.sort_by_key(|receipt| std::cmp::Reverse(receipt.seq));
+    Ok(receipts)
+}
+
+fn receipt_of(entry: &Entry, body: ReceiptBody, desired: &BTreeMap<Hash, Option<Arc<Desired>>>) -> Option<Receipt> {
+    Some(Receipt {
+        seq: entry.seq,
+        plan: entry.entry.plan.clone(),
+        commit: body.commit,
+        dirty: body.dirty,
+        at: entry.entry.at.clone(),
+        by: body.by,
+        outcome: body.outcome,
+        // A receipt whose blob is gone cannot be compared with: as if it were not there.
+        desired: desired.get(&body.desired)?.clone()?,
+        images: body.state.images,
+        fields: body.state.fields,
+    })
+}
+
+/// What an instance was told to be, by its hash, with the bytes of its files.
+///
+/// # Errors
+/// When the store cannot be read or the blob is not what it should be.
+pub async fn desired_of(store: &dyn Store, hash: &Hash) -> Result<Option<Arc<Desired>>, StoreError> {
+    let Some(bytes) = store.blobs(std::slice::from_ref(hash)).await?.remove(hash) else { return Ok(None) };
+    let mut desired: Desired = serde_json::from_slice(&bytes).map_err(|source| StoreError::Failed {
+        act: format!("read blob {}", hash.short()).into(),
+        source: source.into(),
+    })?;
+    let wanted: Vec<Hash> = contents(&desired).flat_map(|content| hashes(content)).collect();
+    let blobs = if wanted.is_empty() { BTreeMap::new() } else { store.blobs(&wanted).await? };
+    for resource in desired.resources.values_mut() {
+        let ResourceBody::File(file) = &mut resource.body else { continue };
+        match &mut file.content {
+            Content::Bytes { hash, bytes } => *bytes = blobs.get(hash).cloned().unwrap_or_default(),
+            Content::Folder { entries, bytes, .. } => {
+                let found = |(hash, _): &(Hash, bool)| Some((hash.clone(), blobs.get(hash)?.clone()));
+                *bytes = entries.values().filter_map(found).collect();
+            }
+            Content::Secret { .. } => {}
+        }
+    }
+    Ok(Some(Arc::new(desired)))
+}
+
+/// Everything of a Desired that has to be kept as blobs: itself, and its files' bytes. Secrets are not in it.
+///
+/// # Errors
+/// When it cannot be written as JSON, which would be a bug.
+pub fn blobs_of(desired: &Desired) -> Result<Vec<(Hash, Arc<[u8]>)>, StoreError> {
+    let text = serde_json::to_vec(desired)
+        .map_err(|source| StoreError::Failed { act: "write what is wanted as JSON".into(), source: source.into() })?;
+    let mut blobs = vec![(Hash::of(&text), text.into())];
+    for content in contents(desired) {
+        match content {
+            Content::Bytes { hash, bytes } => blobs.push((hash.clone(), bytes.clone())),
+            Content::Folder { bytes, .. } => {
+                blobs.extend(bytes.iter().map(|(hash, bytes)| (hash.clone(), bytes.clone())))
+            }
+            Content::Secret { .. } => {}
+        }
+    }
+    Ok(blobs)
+}
+
+fn contents(desired: &Desired) -> impl Iterator<Item = &Content> {
+    desired.resources.values().filter_map(|resource| match &resource.body {
+        ResourceBody::File(file) => Some(&file.content),
+        _ => None,
+    })
+}
+
+fn hashes(content: &Content) -> Vec<Hash> {
+    match content {
+        Content::Bytes { hash, .. } => vec![hash.clone()],
+        Content::Folder { entries, .. } => entries.values().map(|(hash, _)| hash.clone()).collect(),
+        Content::Secret { .. } => Vec::new(),
+    }
+}

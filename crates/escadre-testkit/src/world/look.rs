@@ -1,0 +1,85 @@
+//! How the small world is listed.
+//!
+//! In: a scope. Out: `Observed`, without the record.
+//! **Invariant:** what is not ours appears only by name; a list that was cut says so.
+//! Not here: the record (`escadre_engine::observe`).
+//! Tests: `tests/conformance.rs`.
+
+use super::state::State;
+use escadre_engine::ports::Scope;
+use escadre_model::ids::{InstanceId, ResourceId};
+use escadre_model::observed::{
+    Complete, ContainerSeen, EngineId, ForeignKind, HostSeen, ImageSeen, NetworkSeen, Observed, VolumeSeen,
+};
+use std::sync::Arc;
+
+pub(super) fn list(state: &State, scope: &Scope, now: u64) -> Observed {
+    let complete = Complete { containers: true, networks: true, volumes: true, images: true, record: false };
+    let mut observed = Observed { complete, host: host(state), ..Observed::default() };
+    let inside = |instance: &InstanceId| match scope {
+        Scope::Fleet(fleet) => instance.fleet == *fleet,
+        Scope::Instances(instances) => instances.contains(instance),
+    };
+    for (name, container) in &state.containers {
+        let Some((id, origin)) = container.owner.as_ref().filter(|(id, _)| inside(&id.instance)) else { continue };
+        let seen = observed.instances.entry(id.instance.clone()).or_default();
+        seen.origin = Some(origin.clone());
+        seen.containers.push(ContainerSeen {
+            id: id.clone(),
+            engine: EngineId(container.engine.clone()),
+            name: name.clone(),
+            spec: container.spec.clone(),
+            fields: Some(container.fields.clone()),
+            image: container.image.id.clone(),
+            phase: container.phase(now),
+            health: container.health(now),
+            restarts: container.restarts(now),
+            started: container.started.map_or_else(|| "".into(), |at| format!("{at} ms").into()),
+            addresses: container.networks.iter().filter_map(|(name, at)| Some((name.clone(), (*at)?))).collect(),
+            volumes: container.volumes.clone(),
+            known: false,
+        });
+    }
+    for (name, network) in &state.networks {
+        let Some(id) = network.owner.as_ref().filter(|id| inside(&id.instance)) else { continue };
+        observed.instances.entry(id.instance.clone()).or_default().networks.push(NetworkSeen {
+            key: id.resource.clone(),
+            engine: EngineId(network.engine.clone()),
+            name: name.clone(),
+            spec: network.spec.clone(),
+            subnets: vec![network.subnet.clone()],
+        });
+    }
+    for (name, volume) in &state.volumes {
+        let Some(id) = volume.owner.as_ref().filter(|id| inside(&id.instance)) else { continue };
+        let (key, name, spec) = (id.resource.clone(), name.clone(), volume.spec.clone());
+        observed.instances.entry(id.instance.clone()).or_default().volumes.push(VolumeSeen { key, name, spec });
+    }
+    for ((instance, key), route) in state.routes.iter().filter(|((instance, _), _)| inside(instance)) {
+        observed.instances.entry(instance.clone()).or_default().routes.insert(key.clone(), route.clone());
+    }
+    observed
+}
+
+fn host(state: &State) -> HostSeen {
+    let mut foreign: Vec<(ForeignKind, Arc<str>)> = Vec::new();
+    let nobodys = |owner: Option<&ResourceId>| owner.is_none();
+    let containers = state.containers.iter().filter(|(_, one)| nobodys(one.owner.as_ref().map(|(id, _)| id)));
+    foreign.extend(containers.map(|(name, _)| (ForeignKind::Container, name.clone())));
+    let networks = state.networks.iter().filter(|(_, one)| nobodys(one.owner.as_ref()));
+    foreign.extend(networks.map(|(name, _)| (ForeignKind::Network, name.clone())));
+    let volumes = state.volumes.iter().filter(|(_, one)| nobodys(one.owner.as_ref()));
+    foreign.extend(volumes.map(|(name, _)| (ForeignKind::Volume, name.clone())));
+    let images = state.images.iter().map(|(reference, image)| {
+        let ports = image.behaviour.listens.as_ref().map(|(ports, _)| ports.clone()).unwrap_or_default();
+        let (id, digests, health, size, build) = (image.id.clone(), Vec::new(), None, 0, None);
+        (reference.clone(), ImageSeen { id, digests, ports, health, size, build })
+    });
+    HostSeen {
+        engine: "fake 1".into(),
+        subnets: state.networks.values().map(|network| network.subnet.clone()).collect(),
+        foreign,
+        ports: Vec::new(),
+        images: images.collect(),
+    }
+}

@@ -1,0 +1,156 @@
+//! The differential oracle: killed, failed and unanswered at every step, the end is the undisturbed one, or (for failures) the former state.
+
+use crate::happy::{desk, images};
+use escadre_engine::apply::End;
+use escadre_model::desired::State;
+use escadre_testkit::bench::{Bench, paused};
+use escadre_testkit::sketch::Sketch;
+use escadre_testkit::world::Fault;
+
+/// From what, to what.
+fn journeys() -> Vec<(&'static str, Option<Sketch>, Sketch)> {
+    vec![
+        ("create", None, desk("api:1")),
+        ("update", Some(desk("api:1")), desk("api:2")),
+        ("down", Some(desk("api:1")), desk("api:1").state(State::Removed)),
+    ]
+}
+
+async fn begin(from: &Option<Sketch>) -> Bench {
+    let bench = Bench::new();
+    images(&bench);
+    if let Some(from) = from {
+        bench.up(&[from.clone()]).await;
+    }
+    bench.world.kill_at(None);
+    bench.world.fault_at(None);
+    bench
+}
+
+#[test]
+fn killed_at_every_point() {
+    for (name, from, to) in journeys() {
+        let (wanted, points) = paused(async {
+            let bench = begin(&from).await;
+            bench.up(&[to.clone()]).await;
+            (bench.snapshot(), bench.world.points())
+        });
+        assert!(points > 10, "{name}: only {points} points");
+        for k in 1..=points {
+            paused(async {
+                let bench = begin(&from).await;
+                bench.world.kill_at(Some(k));
+                let ended = bench.world.until_killed(bench.up(&[to.clone()])).await;
+                assert!(ended.is_none(), "{name}: not killed at {k} of {points}");
+                bench.world.kill_at(None);
+                let report = bench.up(&[to.clone()]).await;
+                assert_eq!(report.code(), 0, "{name} killed at {k}: {report:#?}");
+                // A run that was finished by recovery makes the plan made before it stale or done; the next one has nothing to do.
+                let report = bench.up(&[to.clone()]).await;
+                assert!(matches!(report.instances[0].end, End::NothingToDo), "{name} killed at {k}: {report:#?}");
+                assert_eq!(wanted, bench.snapshot(), "{name} killed at {k} of {points}");
+                bench.sound(&[to.id()]).await.unwrap_or_else(|error| panic!("{name} killed at {k}: {error}"));
+            });
+        }
+    }
+}
+
+#[test]
+fn the_same_plan_goes_on_after_death_at_every_point() {
+    for (name, from, to) in journeys() {
+        let (wanted, points) = paused(async {
+            let bench = begin(&from).await;
+            bench.up(&[to.clone()]).await;
+            (bench.snapshot(), bench.world.points())
+        });
+        for k in 1..=points {
+            paused(async {
+                let bench = begin(&from).await;
+                let (plan, desired) = bench.plan(&[to.clone()]).await;
+                bench.world.kill_at(Some(k));
+                let _ = bench.world.until_killed(bench.apply(&plan, &desired)).await;
+                bench.world.kill_at(None);
+                let report = bench.apply(&plan, &desired).await;
+                let end = &report.instances[0].end;
+                assert!(matches!(end, End::Done(_) | End::AlreadyDone), "{name} killed at {k}: {end:?}");
+                assert_eq!(wanted, bench.snapshot(), "{name} killed at {k} of {points}");
+                bench.sound(&[to.id()]).await.unwrap_or_else(|error| panic!("{name} killed at {k}: {error}"));
+            });
+        }
+    }
+}
+
+#[test]
+fn killed_twice() {
+    // The recovery itself dies, at every one of its points.
+    for (name, from, to) in journeys() {
+        let (wanted, points) = paused(async {
+            let bench = begin(&from).await;
+            bench.up(&[to.clone()]).await;
+            (bench.snapshot(), bench.world.points())
+        });
+        for first in (1..=points).step_by(3) {
+            for second in 1..=8 {
+                paused(async {
+                    let bench = begin(&from).await;
+                    for k in [first, second] {
+                        bench.world.kill_at(Some(k));
+                        let _ = bench.world.until_killed(bench.up(&[to.clone()])).await;
+                    }
+                    bench.world.kill_at(None);
+                    bench.up(&[to.clone()]).await;
+                    assert_eq!(wanted, bench.snapshot(), "{name} killed at {first}, then at {second}");
+                    bench.sound(&[to.id()]).await.unwrap_or_else(|error| panic!("{name} {first} {second}: {error}"));
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn refused_at_every_call() {
+    for (name, from, to) in journeys() {
+        let (former, calls) = paused(async {
+            let bench = begin(&from).await;
+            let former = bench.snapshot();
+            bench.up(&[to.clone()]).await;
+            (former, bench.world.mutating())
+        });
+        for k in 1..=calls {
+            paused(async {
+                let bench = begin(&from).await;
+                bench.world.fault_at(Some((k, Fault::Refuse)));
+                let report = bench.up(&[to.clone()]).await;
+                match &report.instances[0].end {
+                    End::WentBack(_) => assert_eq!(former, bench.snapshot(), "{name} refused at {k} of {calls}"),
+                    End::Done(left) => assert_eq!(left.len().min(1), 1, "{name} refused at {k}: nothing left over?"),
+                    other => panic!("{name} refused at {k}: {other:?}"),
+                }
+                bench.sound(&[to.id()]).await.unwrap_or_else(|error| panic!("{name} refused at {k}: {error}"));
+            });
+        }
+    }
+}
+
+#[test]
+fn unanswered_at_every_call() {
+    for fault in [Fault::Lost, Fault::Silent, Fault::Slow] {
+        for (name, from, to) in journeys() {
+            let (wanted, calls) = paused(async {
+                let bench = begin(&from).await;
+                bench.up(&[to.clone()]).await;
+                (bench.snapshot(), bench.world.mutating())
+            });
+            for k in 1..=calls {
+                paused(async {
+                    let bench = begin(&from).await;
+                    bench.world.fault_at(Some((k, fault)));
+                    let report = bench.up(&[to.clone()]).await;
+                    assert_eq!(report.code(), 0, "{name} {fault:?} at {k} of {calls}: {report:#?}");
+                    assert_eq!(wanted, bench.snapshot(), "{name} {fault:?} at {k} of {calls}");
+                    bench.sound(&[to.id()]).await.unwrap_or_else(|error| panic!("{name} {fault:?} at {k}: {error}"));
+                });
+            }
+        }
+    }
+}
