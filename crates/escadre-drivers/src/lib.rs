@@ -1,4 +1,4 @@
-//! The outside world: container engines, the edge's control, Git, folders, age, files.
+//! The outside world: container engines, the edge's control, Git, folders, age, the store, files, time.
 //!
 //! In: steps and scopes of `escadre-engine`'s ports. Out: what was observed, what was done.
 //! **Invariant:** a driver never reads the fleet and never decides; every call to an engine leaves through one door.
@@ -6,7 +6,9 @@
 //! Tests: beside each module, and `tests/it`.
 
 pub mod age;
+pub mod edge;
 pub mod exec;
 pub mod files;
 pub mod folder;
 pub mod git;
+pub mod podman;

@@ -1,0 +1,208 @@
+//! Building an image from a folder, by the engine's own builder.
+//!
+//! In: `build` of an image resource's payload. Out: an image with its reference and the hash of its inputs as label.
+//! **Invariant:** what leaves is what is below the context and not ignored; symbolic links travel as links.
+//! Not here: the hash of the inputs (`escadre_model`), when it is built (`images`).
+//! Tests: `build/tests.rs`, `tests/it`.
+
+use super::Engine;
+use super::door::{Call, Payload};
+use super::images::{build_labels, image_error};
+use bytes::Bytes;
+use escadre_engine::ports::{Error, Job};
+use escadre_model::hash::Hash;
+use serde_json::{Value, json};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use tokio::sync::mpsc::{Sender, channel};
+
+/// Name of a Dockerfile that was written inside the Compose file.
+const INLINE: &str = ".escadre.Dockerfile";
+/// Size of the pieces of the archive.
+const PIECE: usize = 128 * 1024;
+
+impl Engine {
+    pub(super) async fn build(&self, job: &Job<'_>, reference: &str, hash: &Hash) -> Result<(), Error> {
+        let instance = &job.step.on.instance;
+        let words = Self::resource(job)?.payload.fill(&|secret| job.secrets.reveal(instance, secret))?;
+        let Some(build) = words.get("build") else {
+            return Err(image_error(reference, "it is to be built, and nothing says from what".to_owned()));
+        };
+        let text = |key: &str| build.get(key).and_then(Value::as_str);
+        let context = self.settings.root.join(text("context").unwrap_or("."));
+        if !context.is_dir() {
+            return Err(image_error(reference, format!("its context {} is no folder", context.display())));
+        }
+        let inline = text("dockerfile_inline").map(str::to_owned);
+        let dockerfile = if inline.is_some() { INLINE } else { text("dockerfile").unwrap_or("Dockerfile") };
+        let mut labels = build.get("labels").cloned().unwrap_or_else(|| json!({}));
+        if let (Some(labels), Value::Object(ours)) = (labels.as_object_mut(), build_labels(hash)) {
+            labels.extend(ours);
+        }
+        let mut call = Call::post(format!("build image {reference}"), self.compat("/build"))
+            .query("t", reference)
+            .query("dockerfile", dockerfile)
+            .query("labels", labels.to_string())
+            .query("rm", "true");
+        if let Some(args) = build.get("args").filter(|args| args.is_object()) {
+            call = call.query("buildargs", args.to_string());
+        }
+        for (key, name) in [("target", "target"), ("platform", "platform"), ("network", "networkmode")] {
+            if let Some(value) = text(key) {
+                call = call.query(name, value);
+            }
+        }
+        for (key, name) in [("no_cache", "nocache"), ("pull", "pull")] {
+            if build.get(key).and_then(Value::as_bool) == Some(true) {
+                call = call.query(name, "true");
+            }
+        }
+        if let Some(size) = build.get("shm_size").and_then(Value::as_u64) {
+            call = call.query("shmsize", size.to_string());
+        }
+        let (to, pieces) = channel(8);
+        call.body = Payload::Tar(pieces);
+        let dockerfile = dockerfile.to_owned();
+        let packing = tokio::task::spawn_blocking(move || pack(&context, &dockerfile, inline.as_deref(), to));
+        let built = match self.door.stream(call.within(None)).await {
+            Ok(body) => self.follow(job, reference, body).await,
+            Err(error) => Err(error),
+        };
+        // An archive that broke off is the cause of whatever the engine says of it.
+        match (packing.await, built) {
+            (Ok(Err(source)), _) if source.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Error::Host { act: format!("read the context of image {reference}").into(), source })
+            }
+            (_, Err(Error::Image { why, .. })) => Err(image_error(reference, format!("its build failed: {why}"))),
+            (_, built) => built,
+        }
+    }
+}
+
+/// Writes the archive of a context into the channel.
+fn pack(context: &Path, dockerfile: &str, inline: Option<&str>, to: Sender<io::Result<Bytes>>) -> io::Result<()> {
+    let ignored = Ignored::read(context, dockerfile)?;
+    let mut archive = tar::Builder::new(Pipe { to, piece: Vec::with_capacity(PIECE) });
+    archive.follow_symlinks(false);
+    archive.mode(tar::HeaderMode::Deterministic);
+    let mut folders = vec![PathBuf::new()];
+    while let Some(folder) = folders.pop() {
+        let mut entries = std::fs::read_dir(context.join(&folder))?.collect::<io::Result<Vec<_>>>()?;
+        entries.sort_by_key(std::fs::DirEntry::file_name);
+        for entry in entries {
+            let inside = folder.join(entry.file_name());
+            let kind = entry.file_type()?;
+            let out = ignored.matches(&inside) && inside != Path::new(dockerfile);
+            if kind.is_dir() {
+                // Below an ignored folder something may be wanted again (`!keep`).
+                if !out {
+                    archive.append_dir(&inside, entry.path())?;
+                }
+                if !out || ignored.has_exceptions() {
+                    folders.push(inside);
+                }
+            } else if !out && (kind.is_file() || kind.is_symlink()) {
+                archive.append_path_with_name(entry.path(), &inside)?;
+            }
+        }
+    }
+    if let Some(inline) = inline {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(inline.len() as u64);
+        header.set_mode(0o644);
+        header.set_cksum();
+        archive.append_data(&mut header, INLINE, inline.as_bytes())?;
+    }
+    archive.into_inner()?.flush()
+}
+
+/// The writing end of the archive.
+struct Pipe {
+    to: Sender<io::Result<Bytes>>,
+    piece: Vec<u8>,
+}
+
+impl Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.piece.extend_from_slice(bytes);
+        if self.piece.len() >= PIECE {
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let piece = Bytes::from(std::mem::take(&mut self.piece));
+        if piece.is_empty() {
+            return Ok(());
+        }
+        self.to.blocking_send(Ok(piece)).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
+    }
+}
+
+/// The rules of a `.dockerignore`: the last one that matches wins.
+#[derive(Debug, Default)]
+struct Ignored(Vec<(Vec<String>, bool)>);
+
+impl Ignored {
+    fn read(context: &Path, dockerfile: &str) -> io::Result<Self> {
+        for name in [format!("{dockerfile}.dockerignore"), ".dockerignore".to_owned()] {
+            if let Some(bytes) = super::disk::read(&context.join(name))? {
+                return Ok(Self::parse(&String::from_utf8_lossy(&bytes)));
+            }
+        }
+        Ok(Self::default())
+    }
+
+    fn parse(text: &str) -> Self {
+        let rule = |line: &str| {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                return None;
+            }
+            let (line, wanted) = line.strip_prefix('!').map_or((line, false), |rest| (rest.trim(), true));
+            let parts = line.split('/').filter(|part| !part.is_empty() && *part != ".").map(str::to_owned).collect();
+            Some((parts, wanted))
+        };
+        Self(text.lines().filter_map(rule).filter(|(parts, _): &(Vec<String>, bool)| !parts.is_empty()).collect())
+    }
+
+    fn has_exceptions(&self) -> bool {
+        self.0.iter().any(|(_, wanted)| *wanted)
+    }
+
+    /// A rule matches a path, or a folder above it.
+    fn matches(&self, path: &Path) -> bool {
+        let parts: Vec<String> =
+            path.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
+        let hit =
+            |rule: &[String]| (1..=parts.len()).any(|end| parts.get(..end).is_some_and(|above| fits(rule, above)));
+        self.0.iter().rev().find(|(rule, _)| hit(rule)).is_some_and(|(_, wanted)| !wanted)
+    }
+}
+
+fn fits(rule: &[String], path: &[String]) -> bool {
+    match (rule.split_first(), path.split_first()) {
+        (None, None) => true,
+        (Some((first, rest)), _) if first == "**" => {
+            fits(rest, path) || path.split_first().is_some_and(|(_, below)| fits(rule, below))
+        }
+        (Some((first, rest)), Some((part, below))) => {
+            glob(&first.chars().collect::<Vec<_>>(), &part.chars().collect::<Vec<_>>()) && fits(rest, below)
+        }
+        _ => false,
+    }
+}
+
+fn glob(rule: &[char], text: &[char]) -> bool {
+    match (rule.split_first(), text.split_first()) {
+        (None, None) => true,
+        (Some(('*', rest)), _) => glob(rest, text) || text.split_first().is_some_and(|(_, text)| glob(rule, text)),
+        (Some(('?', rest)), Some((_, text))) => glob(rest, text),
+        (Some((a, rest)), Some((b, text))) if a == b => glob(rest, text),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

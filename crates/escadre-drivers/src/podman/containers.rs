@@ -1,0 +1,366 @@
+//! Containers: made, started, run to their end, stopped, removed.
+//!
+//! In: steps with a name on the engine. Out: outcomes.
+//! **Invariant:** a container is removed only when its labels say it is the one the step means; another engine id is left alone.
+//! Not here: whether it works (`gate`), what its payload says (`escadre_render::engine`).
+//! Tests: `tests/it`.
+
+use super::door::{Call, encode};
+use super::ensure::{id_of, same_owner};
+use super::{Engine, disk, is_absent, outcome};
+use escadre_engine::ports::step::Placement;
+use escadre_engine::ports::{Changed, Error, Job, Outcome};
+use escadre_model::ids::{InstanceId, Kind, ResourceId};
+use escadre_model::observed::{ContainerSeen, EngineId, Phase};
+use escadre_render::engine::{create, read};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::time::Duration;
+
+impl Engine {
+    /// A container as the engine shows it.
+    pub(super) async fn inspect(&self, name: &str) -> Result<Option<Value>, Error> {
+        let path = self.compat(&format!("/containers/{}/json", encode(name)));
+        self.absent_or(Call::get(format!("look at container {name}"), path)).await
+    }
+
+    pub(super) async fn create(&self, job: &Job<'_>, placement: &Placement) -> Result<Outcome, Error> {
+        let name = placement.name.as_ref();
+        let resource = Self::resource(job)?;
+        let place = self.place(job, placement)?;
+        let instance = &job.step.on.instance;
+        let words = resource.payload.fill(&|secret| job.secrets.reveal(instance, secret))?;
+        let body = create::container(&words, &place, self.api.dialect);
+        self.folders(&words, &place)?;
+        if let Some(hosts) = &placement.hosts {
+            self.seed_hosts(job, placement, hosts).await?;
+        }
+        let call = Call::post(format!("create container {name}"), self.compat("/containers/create"))
+            .query("name", name)
+            .json(body)
+            .within(Some(Duration::from_secs(300)));
+        let made = match self.door.json(call).await {
+            Ok(made) => made,
+            // The name may be taken, by the same container made before or by somebody else's.
+            Err(error @ Error::Refused { .. }) => match self.inspect(name).await? {
+                Some(_) => return self.found(job, name).await,
+                None => return Err(error),
+            },
+            Err(error) => return Err(error),
+        };
+        let engine = id_of(&made);
+        if let (Some(hosts), Some(id)) = (&placement.hosts, &engine) {
+            self.own_line(job, placement, hosts, id).await?;
+        }
+        let seen = self.inspect(name).await?.as_ref().and_then(read::container);
+        let fields = seen.and_then(|ours| ours.seen.fields);
+        Ok(Outcome { engine, fields, ..outcome(Changed::Added) })
+    }
+
+    /// The container of that name was there already: is it the one?
+    async fn found(&self, job: &Job<'_>, name: &str) -> Result<Outcome, Error> {
+        let Some(entry) = self.inspect(name).await? else {
+            return Err(Error::Bug { act: format!("create container {name}").into(), why: "it came and went".into() });
+        };
+        same_owner(&entry, &job.step.on.instance, &job.desired.origin, "container", name)?;
+        let resource = Self::resource(job)?;
+        match read::container(&entry) {
+            Some(ours) if ours.seen.id == job.step.on && ours.seen.spec.as_ref() == Some(&resource.spec) => {
+                Ok(Outcome { engine: Some(ours.seen.engine), fields: ours.seen.fields, ..outcome(Changed::NotNeeded) })
+            }
+            Some(ours) => Err(Error::Taken {
+                what: format!("container {name}").into(),
+                by: format!("{}, made from another version of the files", ours.seen.id).into(),
+            }),
+            None => Err(Error::Taken { what: format!("container {name}").into(), by: "an unknown container".into() }),
+        }
+    }
+
+    fn place<'a>(&self, job: &'a Job<'_>, placement: &'a Placement) -> Result<create::Place<'a>, Error> {
+        let instance = &job.step.on.instance;
+        let mut files = std::collections::BTreeMap::new();
+        for (key, file) in &placement.files {
+            files.insert(key.clone(), self.path_of(key, instance, file)?.display().to_string());
+        }
+        let hosts = placement.hosts.as_ref().map(|hosts| self.hosts_path(instance, hosts).display().to_string());
+        Ok(create::Place {
+            desired: job.desired,
+            id: &job.step.on,
+            resource: Self::resource(job)?,
+            image: job.images.get(&placement.image).map_or(placement.image.as_ref(), AsRef::as_ref),
+            networks: placement
+                .networks
+                .iter()
+                .map(|on| create::On {
+                    network: on.network.clone(),
+                    name: on.name.clone(),
+                    address: on.address,
+                    aliases: on.aliases.clone(),
+                })
+                .collect(),
+            hosts,
+            volumes: &placement.volumes,
+            files,
+            data: self.data(instance).display().to_string(),
+            engine_ports: &placement.engine_ports,
+            shares_network_of: placement.shares_network_of.as_deref(),
+            routes: &placement.routes,
+        })
+    }
+
+    /// Folders that a payload binds and that may be made: the instance's own, and where Compose's `create_host_path` says so.
+    fn folders(&self, words: &Value, place: &create::Place<'_>) -> Result<(), Error> {
+        for mount in words.get("mounts").and_then(Value::as_array).into_iter().flatten() {
+            let text = |key: &str| mount.get(key).and_then(Value::as_str);
+            let (path, mode) = match text("kind") {
+                Some("data") => (format!("{}/{}", place.data, text("path").unwrap_or_default()), 0o755),
+                Some("bind") if mount.get("create").and_then(Value::as_bool) == Some(true) => {
+                    (text("source").unwrap_or_default().to_owned(), 0o755)
+                }
+                _ => continue,
+            };
+            if std::fs::symlink_metadata(Path::new(&path)).is_err() {
+                disk::ensure_dir(Path::new(&path), mode)
+                    .map_err(|source| Error::Host { act: format!("make the folder {path}").into(), source })?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn find_container(&self, id: &ResourceId, name: &str) -> Result<Option<Outcome>, Error> {
+        let found = self.inspect(name).await?.as_ref().and_then(read::container);
+        Ok(found.filter(|ours| &ours.seen.id == id).map(|ours| Outcome {
+            engine: Some(ours.seen.engine),
+            fields: ours.seen.fields,
+            ..outcome(Changed::Added)
+        }))
+    }
+
+    /// Undoes a creation.
+    pub(super) async fn discard(&self, id: &ResourceId, name: &str) -> Result<(), Error> {
+        let found = self.inspect(name).await?.as_ref().and_then(read::container);
+        match found {
+            Some(ours) if &ours.seen.id == id => {
+                self.forget_own(&id.instance, name).await?;
+                self.delete(&ours.seen.engine, name).await.map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn delete(&self, engine: &EngineId, name: &str) -> Result<Changed, Error> {
+        let path = self.compat(&format!("/containers/{}", encode(&engine.0)));
+        let call = Call::delete(format!("remove container {name}"), path).query("force", "true").query("v", "false");
+        self.gone(call).await
+    }
+
+    pub(super) async fn start(&self, name: &str) -> Result<Changed, Error> {
+        let before = self.inspect(name).await?;
+        if before.as_ref().is_some_and(|entry| running(entry)) {
+            return Ok(Changed::NotNeeded);
+        }
+        let path = self.compat(&format!("/containers/{}/start", encode(name)));
+        let call = Call::post(format!("start container {name}"), path).within(Some(Duration::from_secs(120)));
+        self.door.bytes(call).await?;
+        Ok(Changed::Updated)
+    }
+
+    pub(super) async fn run(&self, job: &Job<'_>, name: &str, deadline_ms: u64) -> Result<Outcome, Error> {
+        if self.ended_well(name).await? {
+            return Ok(Outcome { seen: Some("it had ended with code 0".into()), ..outcome(Changed::NotNeeded) });
+        }
+        self.start(name).await?;
+        let path = self.compat(&format!("/containers/{}/wait", encode(name)));
+        let deadline = (deadline_ms > 0).then(|| Duration::from_millis(deadline_ms));
+        let call = Call::post(format!("wait for container {name}"), path)
+            .query("condition", "not-running")
+            .within(deadline)
+            .only_reads();
+        let waited = match (self.door.json(call).await, deadline) {
+            (Err(Error::Unreachable { source, .. }), Some(time)) if source.kind() == std::io::ErrorKind::TimedOut => {
+                let why = format!("did not end within {}", super::gate::words(time));
+                return Err(self.gate_error(job, name, why).await);
+            }
+            (waited, _) => waited?,
+        };
+        match waited.get("StatusCode").and_then(Value::as_i64) {
+            Some(0) => Ok(Outcome { seen: Some("it ended with code 0".into()), ..outcome(Changed::Updated) }),
+            code => {
+                let why = format!("ended with code {}", code.unwrap_or(-1));
+                Err(self.gate_error(job, name, why).await)
+            }
+        }
+    }
+
+    /// Stops a container; nothing there or not running is fine.
+    pub(super) async fn halt(&self, name: &str, grace_ms: u64) -> Result<Changed, Error> {
+        let Some(entry) = self.inspect(name).await? else { return Ok(Changed::NotNeeded) };
+        if matches!(state(&entry), "created" | "configured" | "initialized" | "exited") {
+            return Ok(Changed::NotNeeded);
+        }
+        let grace = grace_ms.div_ceil(1000);
+        let path = self.compat(&format!("/containers/{}/stop", encode(name)));
+        let call = Call::post(format!("stop container {name}"), path)
+            .query("t", grace.to_string())
+            .within(Some(Duration::from_secs(grace.saturating_add(60))));
+        self.gone(call).await
+    }
+
+    pub(super) async fn stop(
+        &self,
+        instance: &InstanceId,
+        name: &str,
+        grace_ms: u64,
+        forget: bool,
+    ) -> Result<Outcome, Error> {
+        let mut before = json!({"running": self.is_running(name).await?});
+        if forget && let Some(ours) = self.inspect(name).await?.as_ref().and_then(read::container) {
+            let lines = self.forget(instance, &ours.seen).await?;
+            if let Some(map) = before.as_object_mut() {
+                map.insert("lines".to_owned(), json!(lines));
+            }
+        }
+        let changed = self.halt(name, grace_ms).await?;
+        Ok(Outcome { before: Some(before), ..outcome(changed) })
+    }
+
+    /// Undoes a stop: it runs again, with its lines.
+    pub(super) async fn bring_back(
+        &self,
+        instance: &InstanceId,
+        name: &str,
+        outcome: Option<&Outcome>,
+    ) -> Result<(), Error> {
+        let before = outcome.and_then(|outcome| outcome.before.as_ref());
+        if let Some(lines) = before.and_then(|before| before.get("lines")) {
+            self.put_back(instance, lines).await?;
+        }
+        let ran = before.and_then(|before| before.get("running")).and_then(Value::as_bool).unwrap_or(true);
+        if !ran || self.inspect(name).await?.is_none() {
+            return Ok(());
+        }
+        self.start(name).await.map(drop)
+    }
+
+    pub(super) async fn remove(
+        &self,
+        job: &Job<'_>,
+        name: &str,
+        engine: Option<&EngineId>,
+        data: bool,
+    ) -> Result<Outcome, Error> {
+        let (key, instance) = (&job.step.on.resource, &job.step.on.instance);
+        let changed = match key.kind {
+            Kind::Service => match self.mine(instance, name, engine).await? {
+                Some(seen) => {
+                    self.forget_own(instance, name).await?;
+                    self.delete(&seen.engine, name).await?
+                }
+                None => Changed::NotNeeded,
+            },
+            Kind::Network => self.drop_network(instance, name, engine).await?,
+            Kind::Volume if data => self.remove_volume(name).await?,
+            Kind::Volume => {
+                return Err(Error::Bug {
+                    act: format!("remove volume {name}").into(),
+                    why: "its data was not named for destruction".into(),
+                });
+            }
+            Kind::Secret | Kind::Config => {
+                let path = self.path_of(key, instance, name)?;
+                let gone = disk::remove(&path)
+                    .map_err(|source| Error::Host { act: format!("remove {}", path.display()).into(), source })?;
+                if gone { Changed::Updated } else { Changed::NotNeeded }
+            }
+            Kind::Image => self.remove_image(name, engine).await?,
+            Kind::Route => {
+                return Err(Error::Bug { act: format!("remove {name}").into(), why: "routes are unrouted".into() });
+            }
+        };
+        Ok(outcome(changed))
+    }
+
+    /// The container of that name if it is this instance's and, where an id is given, that one.
+    async fn mine(
+        &self,
+        instance: &InstanceId,
+        name: &str,
+        engine: Option<&EngineId>,
+    ) -> Result<Option<ContainerSeen>, Error> {
+        let found = self.inspect(name).await?.as_ref().and_then(read::container);
+        Ok(found
+            .filter(|ours| &ours.instance == instance && engine.is_none_or(|wanted| *wanted == ours.seen.engine))
+            .map(|ours| ours.seen))
+    }
+
+    pub(super) async fn is_gone(&self, job: &Job<'_>, name: &str, engine: Option<&EngineId>) -> Result<bool, Error> {
+        let (key, instance) = (&job.step.on.resource, &job.step.on.instance);
+        Ok(match key.kind {
+            Kind::Service => self.mine(instance, name, engine).await?.is_none(),
+            Kind::Network => self.find_network(name).await?.is_none(),
+            Kind::Volume => self.find_volume(name).await?.is_none(),
+            Kind::Secret | Kind::Config => std::fs::symlink_metadata(self.path_of(key, instance, name)?).is_err(),
+            Kind::Image | Kind::Route => false,
+        })
+    }
+
+    pub(super) async fn is_running(&self, name: &str) -> Result<bool, Error> {
+        Ok(self.inspect(name).await?.as_ref().is_some_and(running))
+    }
+
+    /// Has it ever been started?
+    pub(super) async fn was_started(&self, name: &str) -> Result<bool, Error> {
+        Ok(self.inspect(name).await?.is_some_and(|entry| {
+            !matches!(state(&entry), "created" | "configured" | "initialized") && (running(&entry) || started(&entry))
+        }))
+    }
+
+    pub(super) async fn ended_well(&self, name: &str) -> Result<bool, Error> {
+        let found = self.inspect(name).await?;
+        Ok(found.is_some_and(|entry| {
+            state(&entry) == "exited"
+                && entry.get("State").and_then(|state| state.get("ExitCode")).and_then(Value::as_i64) == Some(0)
+                && started(&entry)
+        }))
+    }
+
+    /// Sends a signal; a container that does not run is fine.
+    ///
+    /// # Errors
+    /// When the engine refuses.
+    pub async fn signal(&self, name: &str, signal: &str) -> Result<(), Error> {
+        let path = self.compat(&format!("/containers/{}/kill", encode(name)));
+        let call = Call::post(format!("send {signal} to container {name}"), path).query("signal", signal);
+        match self.door.bytes(call).await {
+            Ok(_) => Ok(()),
+            Err(Error::Refused { status: 409, .. }) => Ok(()),
+            Err(error) if is_absent(&error) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+pub(super) fn state(entry: &Value) -> &str {
+    entry.get("State").and_then(|state| state.get("Status")).and_then(Value::as_str).unwrap_or_default()
+}
+
+pub(super) fn running(entry: &Value) -> bool {
+    matches!(state(entry), "running" | "paused" | "restarting")
+}
+
+fn started(entry: &Value) -> bool {
+    entry
+        .get("State")
+        .and_then(|state| state.get("StartedAt"))
+        .and_then(Value::as_str)
+        .is_some_and(|at| !at.is_empty() && !at.starts_with("0001-"))
+}
+
+/// How a container ended, in words; nothing while it runs.
+pub(super) fn ended(seen: &ContainerSeen) -> Option<String> {
+    match seen.phase {
+        Phase::Exited(code) => Some(format!("ended with code {code}")),
+        Phase::Unknown => Some("is gone".to_owned()),
+        _ => None,
+    }
+}

@@ -1,0 +1,258 @@
+//! Gates: a new container proves that it works.
+//!
+//! In: a planned gate. Out: what was seen, or why it failed with evidence.
+//! **Invariant:** a container that ended or restarted fails at once, whatever the gate; looking changes nothing.
+//! Not here: which gate (`escadre-plan`), what a failure leads to (`escadre-engine`).
+//! Tests: `tests/it`.
+
+use super::door::{Call, encode};
+use super::{Engine, containers, host, outcome};
+use escadre_engine::ports::step::PlannedGate;
+use escadre_engine::ports::{Changed, Error, Event, Evidence, Job, Outcome};
+use escadre_model::desired::HealthCheck;
+use escadre_model::observed::Health;
+use escadre_render::engine::read;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// Between two looks while nothing is to be counted.
+const LOOK: Duration = Duration::from_millis(200);
+/// The first wait between health checks in the grace time; it doubles up to the interval.
+const EAGER: Duration = Duration::from_millis(250);
+/// How many log lines go with a failure.
+const LINES: usize = 20;
+
+/// A time as people say it.
+pub(super) fn words(time: Duration) -> String {
+    if time < Duration::from_secs(10) {
+        format!("{:.1} s", time.as_secs_f64())
+    } else {
+        format!("{} s", time.as_secs())
+    }
+}
+
+/// One look at a container that must stay alive.
+struct Look {
+    health: Health,
+    process: i64,
+}
+
+impl Engine {
+    pub(super) async fn gate(&self, job: &Job<'_>, name: &str, gate: &PlannedGate) -> Result<Outcome, Error> {
+        let began = Instant::now();
+        let before = self.restarts(name).await?;
+        let passed = match gate {
+            PlannedGate::Healthy { check, deadline_ms } => {
+                self.healthy(job, name, before, check, Duration::from_millis(*deadline_ms)).await?
+            }
+            PlannedGate::PortOpen { ports, times, every_ms, deadline_ms } => {
+                let every = Duration::from_millis(*every_ms);
+                self.port_open(job, name, before, ports, *times, every, Duration::from_millis(*deadline_ms)).await?
+            }
+            PlannedGate::Alive { for_ms } => {
+                let time = Duration::from_millis(*for_ms);
+                while began.elapsed() < time {
+                    self.look(job, name, before).await?;
+                    tell(job, "staying alive", began);
+                    sleep(LOOK.min(time)).await;
+                }
+                self.look(job, name, before).await?;
+                format!("alive for {}", words(time))
+            }
+        };
+        Ok(Outcome { seen: Some(passed.into()), ..outcome(Changed::NotNeeded) })
+    }
+
+    async fn restarts(&self, name: &str) -> Result<u64, Error> {
+        let entry = self.inspect(name).await?;
+        Ok(entry.and_then(|entry| entry.get("RestartCount").and_then(Value::as_u64)).unwrap_or(0))
+    }
+
+    /// It runs and has not restarted; else the gate has failed.
+    async fn look(&self, job: &Job<'_>, name: &str, before: u64) -> Result<Look, Error> {
+        let Some(entry) = self.inspect(name).await? else {
+            return Err(self.gate_error(job, name, "is gone".to_owned()).await);
+        };
+        let restarts = entry.get("RestartCount").and_then(Value::as_u64).unwrap_or(0);
+        if restarts > before {
+            let times = restarts - before;
+            let why = format!("restarted {times} time{} instead of running", if times == 1 { "" } else { "s" });
+            return Err(self.gate_error(job, name, why).await);
+        }
+        if !containers::running(&entry) {
+            let code = entry.get("State").and_then(|state| state.get("ExitCode")).and_then(Value::as_i64).unwrap_or(-1);
+            let why = match containers::state(&entry) {
+                "created" | "configured" | "initialized" => "was never started".to_owned(),
+                _ => format!("ended with code {code}"),
+            };
+            return Err(self.gate_error(job, name, why).await);
+        }
+        let health = match entry.get("State").and_then(|state| state.get("Health")).and_then(|h| h.get("Status")) {
+            Some(Value::String(word)) if word == "healthy" => Health::Healthy,
+            Some(Value::String(word)) if word == "unhealthy" => Health::Unhealthy,
+            Some(Value::String(word)) if word == "starting" => Health::Starting,
+            _ => Health::None,
+        };
+        let process = entry.get("State").and_then(|state| state.get("Pid")).and_then(Value::as_i64).unwrap_or(0);
+        Ok(Look { health, process })
+    }
+
+    async fn healthy(
+        &self,
+        job: &Job<'_>,
+        name: &str,
+        before: u64,
+        check: &HealthCheck,
+        deadline: Duration,
+    ) -> Result<String, Error> {
+        let began = Instant::now();
+        let interval = Duration::from_millis(check.interval_ms.max(1));
+        // An engine's own first check comes after one interval: what fails before that would not have been seen.
+        let grace = Duration::from_millis(check.start_period_ms).max(interval);
+        let (mut pause, mut failed) = (EAGER, 0);
+        loop {
+            let look = self.look(job, name, before).await?;
+            tell(job, "waiting for its healthcheck", began);
+            let (verdict, probe) = if self.runs_checks() {
+                (look.health, None)
+            } else {
+                self.probe(name, Duration::from_millis(check.timeout_ms)).await?
+            };
+            match verdict {
+                Health::Healthy => return Ok(format!("healthcheck passed after {}", words(began.elapsed()))),
+                Health::None => {
+                    return Err(self.failed(job, name, "has no healthcheck to pass".to_owned(), probe).await);
+                }
+                Health::Unhealthy if self.runs_checks() => {
+                    return Err(self.failed(job, name, "is unhealthy".to_owned(), probe).await);
+                }
+                Health::Unhealthy if began.elapsed() >= grace => failed += 1,
+                _ => {}
+            }
+            if failed >= check.retries.max(1) {
+                let why = format!("failed its healthcheck {failed} times");
+                return Err(self.failed(job, name, why, probe).await);
+            }
+            if began.elapsed() >= deadline {
+                let why = format!("was not healthy within {}", words(deadline));
+                return Err(self.failed(job, name, why, probe).await);
+            }
+            let wait = if self.runs_checks() {
+                LOOK
+            } else if began.elapsed() < grace {
+                pause.min(grace.saturating_sub(began.elapsed()).max(Duration::from_millis(50)))
+            } else {
+                interval
+            };
+            pause = (pause * 2).min(interval).min(Duration::from_millis(check.start_interval_ms.max(250)));
+            sleep(wait).await;
+        }
+    }
+
+    /// Runs the container's check once: Podman does not do it by itself where there is no systemd.
+    async fn probe(&self, name: &str, patience: Duration) -> Result<(Health, Option<Arc<str>>), Error> {
+        let Some(path) = self.libpod(&format!("/containers/{}/healthcheck", encode(name))) else {
+            return Ok((Health::None, None));
+        };
+        let call = Call::get(format!("check the health of container {name}"), path)
+            .within(Some(patience + Duration::from_secs(2)));
+        let answer = match self.door.json(call).await {
+            Ok(answer) => answer,
+            Err(Error::Unreachable { source, .. }) if source.kind() == std::io::ErrorKind::TimedOut => {
+                return Ok((Health::Unhealthy, Some(format!("no answer within {}", words(patience)).into())));
+            }
+            // The container may just have ended, which the next look says better; without a check it is 409 as well.
+            Err(Error::Refused { status: 409, message, .. }) if message.contains("no defined healthcheck") => {
+                return Ok((Health::None, None));
+            }
+            Err(Error::Refused { status: 409 | 500, message, .. }) => return Ok((Health::Unhealthy, Some(message))),
+            Err(error) => return Err(error),
+        };
+        // Podman 4.3 says only the verdict here; what the check printed stands in the inspection.
+        let healthy = answer.get("Status").and_then(Value::as_str) == Some("healthy");
+        Ok((if healthy { Health::Healthy } else { Health::Unhealthy }, None))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the fields of one gate, in their order")]
+    async fn port_open(
+        &self,
+        job: &Job<'_>,
+        name: &str,
+        before: u64,
+        ports: &[u16],
+        times: u32,
+        every: Duration,
+        deadline: Duration,
+    ) -> Result<String, Error> {
+        let began = Instant::now();
+        let mut row = 0;
+        let spelled = ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        loop {
+            let look = self.look(job, name, before).await?;
+            // The process may end between the two looks; the next one says so.
+            let open = host::ports_of(look.process).unwrap_or_default();
+            row = if ports.iter().all(|port| open.contains(port)) { row + 1 } else { 0 };
+            if row >= times.max(1) {
+                return Ok(format!("port {spelled} open after {}", words(began.elapsed())));
+            }
+            if began.elapsed() >= deadline {
+                let missing: Vec<_> =
+                    ports.iter().filter(|port| !open.contains(port)).map(ToString::to_string).collect();
+                let why = format!("did not open port {} within {}", missing.join(", "), words(deadline));
+                return Err(self.gate_error(job, name, why).await);
+            }
+            tell(job, &format!("waiting for port {spelled}"), began);
+            sleep(if row > 0 { every } else { LOOK.min(every) }).await;
+        }
+    }
+
+    async fn failed(&self, job: &Job<'_>, name: &str, why: String, probe: Option<Arc<str>>) -> Error {
+        match self.gate_error(job, name, why).await {
+            Error::Gate { service, why, mut evidence } => {
+                evidence.last_probe = probe.or(evidence.last_probe);
+                Error::Gate { service, why, evidence }
+            }
+            other => other,
+        }
+    }
+
+    /// A failed gate with everything that is known. Whatever cannot be found out any more is left out.
+    pub(super) async fn gate_error(&self, job: &Job<'_>, name: &str, why: String) -> Error {
+        let log = self.last_lines(name, LINES).await.unwrap_or_default();
+        let entry = self.inspect(name).await.ok().flatten();
+        let seen = entry.as_ref().and_then(read::container);
+        let evidence = Evidence {
+            ended: seen.as_ref().and_then(|ours| containers::ended(&ours.seen)).map(Into::into),
+            gate: Some(why.as_str().into()),
+            last_probe: entry.as_ref().and_then(last_probe).map(Into::into),
+            log_lines: log.1,
+            log: log.0,
+        };
+        Error::Gate { service: job.step.on.resource.key.clone(), why: why.into(), evidence: Box::new(evidence) }
+    }
+}
+
+/// The last check of a container, from its inspection: when, how it ended, what it printed.
+fn last_probe(entry: &Value) -> Option<String> {
+    let state = entry.get("State")?;
+    let last = state.get("Health").or_else(|| state.get("Healthcheck"))?.get("Log")?.as_array()?.last()?;
+    let get = |key: &str| last.get(key).and_then(Value::as_str).unwrap_or_default().trim();
+    let code = last.get("ExitCode").and_then(Value::as_i64)?;
+    let output = cut(get("Output"));
+    Some(format!("{}: exit code {code}{}{output}", get("End"), if output.is_empty() { "" } else { ": " }))
+}
+
+fn cut(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect()
+}
+
+/// Tells about once a second.
+fn tell(job: &Job<'_>, what: &str, began: Instant) {
+    let seconds = began.elapsed().as_secs();
+    if began.elapsed().subsec_millis() < 260 && seconds > 0 {
+        let news = format!("{what} ({seconds} s)");
+        job.progress.tell(Event::StepNews(job.step.on.clone(), job.step.index, news.into()));
+    }
+}

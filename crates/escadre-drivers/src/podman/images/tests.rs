@@ -1,0 +1,38 @@
+//! References and registries' words.
+
+use super::*;
+
+#[test]
+fn short_references_mean_what_compose_means() {
+    assert_eq!(full_name("redis"), "docker.io/library/redis");
+    assert_eq!(full_name("bitnami/redis:7"), "docker.io/bitnami/redis:7");
+    assert_eq!(full_name("localhost/x:1"), "localhost/x:1");
+    assert_eq!(full_name("registry.example.org/x"), "registry.example.org/x");
+    assert_eq!(full_name("127.0.0.1:5000/x"), "127.0.0.1:5000/x");
+}
+
+#[test]
+fn an_image_is_found_however_it_is_written() {
+    let all = |name: &str| spellings(name).iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(
+        all("docker.io/library/redis:latest"),
+        ["library/redis:latest", "redis:latest", "library/redis", "redis", "docker.io/library/redis"]
+    );
+    assert_eq!(all("localhost/shop:v1"), ["shop:v1"]);
+    assert_eq!(all("redis:7"), ["docker.io/library/redis:7"]);
+    assert_eq!(all("registry.example.org/x:1"), Vec::<String>::new());
+}
+
+#[test]
+fn only_what_may_pass_is_tried_again() {
+    assert!(passing("reading manifest: toomanyrequests: You have reached your limit"));
+    assert!(passing("received unexpected HTTP status: 503 Service Unavailable"));
+    assert!(!passing("manifest unknown"));
+    assert!(!passing("unauthorized: authentication required"));
+}
+
+#[test]
+fn only_this_host_is_spoken_to_without_tls() {
+    assert!(on_this_host("127.0.0.1:5000") && on_this_host("localhost:5000") && on_this_host("[::1]:5000"));
+    assert!(!on_this_host("registry.example.org") && !on_this_host("10.0.0.1:5000"));
+}

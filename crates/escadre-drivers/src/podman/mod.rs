@@ -1,0 +1,271 @@
+//! Podman, and Docker in the same words: the driver of one container engine on this host.
+//!
+//! In: scopes and steps. Out: `Observed`, `Outcome`s, log lines.
+//! **Invariant:** every call leaves through [`door::Door`]; performing what is done changes nothing; undoing what was not done succeeds.
+//! Not here: the engine's words (`escadre_render::engine`), order, retries, journal (`escadre-engine`).
+//! Tests: `tests/it` against the real engine; the conformance suite of `escadre-testkit`.
+
+mod build;
+mod containers;
+mod disk;
+pub mod door;
+mod ensure;
+mod gate;
+mod host;
+mod hosts;
+mod images;
+pub mod locate;
+mod look;
+mod observe;
+pub mod policy;
+
+use crate::edge::Edge;
+use async_trait::async_trait;
+use door::Door;
+use escadre_engine::ports::step::{Act, RouteTarget};
+use escadre_engine::ports::{Capabilities, Changed, Driver, Error, Found, Job, LogLine, LogQuery, Outcome, Scope};
+use escadre_model::ids::InstanceId;
+use escadre_model::observed::Observed;
+use escadre_model::secret::Secret;
+use escadre_render::engine::{Dialect, Facts};
+use locate::Api;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use look::{Exec, Session, Usage};
+
+/// What a driver needs to know; everything is read outside and passed in.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Where the engine is.
+    pub at: locate::Where,
+    /// The state folder: `files/` and `secrets/` are made in it.
+    pub state: PathBuf,
+    /// The folder of data that services write outside of volumes: `…/escadre/data`.
+    pub data: PathBuf,
+    /// Where the fleet's files are: contexts of builds are relative to it.
+    pub root: PathBuf,
+    /// What payloads may hold.
+    pub policy: policy::Policy,
+    /// Registry host → user and password.
+    pub registries: BTreeMap<Arc<str>, Credentials>,
+    /// systemd runs here, so that Podman runs health checks by itself.
+    pub systemd: bool,
+}
+
+/// Who we are to a registry.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// The user.
+    pub user: Arc<str>,
+    /// The password.
+    pub password: Secret,
+}
+
+/// A container engine on this host.
+pub struct Engine {
+    door: Door,
+    api: Api,
+    settings: Settings,
+    edge: Arc<dyn Edge>,
+    /// One writer of hosts files at a time; other processes are kept away by the instance's own lock.
+    hosts: tokio::sync::Mutex<()>,
+}
+
+impl Engine {
+    /// Finds the engine and asks who it is.
+    ///
+    /// # Errors
+    /// When there is none, it does not run and cannot be started, or it does not let us in.
+    pub async fn connect(settings: Settings, edge: Arc<dyn Edge>) -> Result<Self, Error> {
+        let (door, api) = settings.at.find(settings.policy).await?;
+        Ok(Self { door, api, settings, edge, hosts: tokio::sync::Mutex::new(()) })
+    }
+
+    /// What rendering must know of this engine.
+    pub fn facts(&self, home: impl Into<Arc<str>>, edge_ports: Vec<u16>) -> Facts {
+        Facts { dialect: self.api.dialect, rootless: self.api.rootless, home: home.into(), edge_ports }
+    }
+
+    /// What is behind the door.
+    pub fn api(&self) -> &Api {
+        &self.api
+    }
+
+    /// The door, for its counters.
+    pub fn door(&self) -> &Door {
+        &self.door
+    }
+
+    fn compat(&self, path: &str) -> String {
+        format!("{}{path}", self.api.compat)
+    }
+
+    /// The path of one of Podman's own calls; `None` on Docker.
+    fn libpod(&self, path: &str) -> Option<String> {
+        self.api.libpod.as_ref().map(|prefix| format!("{prefix}{path}"))
+    }
+
+    fn runs_checks(&self) -> bool {
+        self.api.dialect == Dialect::Docker || self.settings.systemd
+    }
+
+    fn routes_of(
+        job: &Job<'_>,
+        targets: &BTreeMap<Arc<str>, RouteTarget>,
+    ) -> Result<BTreeMap<Arc<str>, (escadre_model::desired::Route, RouteTarget)>, Error> {
+        targets
+            .iter()
+            .map(|(key, target)| match job.desired.routes.get(key) {
+                Some(route) => Ok((Arc::clone(key), (route.clone(), target.clone()))),
+                None => Err(Error::Bug {
+                    act: format!("switch route {key}").into(),
+                    why: "the instance has no route of that name".into(),
+                }),
+            })
+            .collect()
+    }
+}
+
+fn outcome(changed: Changed) -> Outcome {
+    Outcome { changed, ..Outcome::default() }
+}
+
+fn unplanned(act: &str) -> Error {
+    Error::Bug { act: act.into(), why: "a container engine has no such step".into() }
+}
+
+/// An engine's refusal because there is nothing of that name.
+fn is_absent(error: &Error) -> bool {
+    matches!(error, Error::Refused { status: 404, .. })
+}
+
+#[async_trait]
+impl Driver for Engine {
+    fn capabilities(&self) -> Capabilities {
+        let name = match self.api.dialect {
+            Dialect::Podman => "podman",
+            Dialect::Docker => "docker",
+        };
+        Capabilities {
+            side_by_side: true,
+            fixed_address: !self.api.rootless,
+            native_rollout: false,
+            runs_checks: self.runs_checks(),
+            engine: format!("{name} {}", self.api.version).into(),
+        }
+    }
+
+    async fn observe(&self, scope: &Scope) -> Result<Observed, Error> {
+        self.see(scope).await
+    }
+
+    async fn perform(&self, job: &Job<'_>) -> Result<Outcome, Error> {
+        let instance = &job.step.on.instance;
+        match &job.step.act {
+            Act::EnsureImage { reference, refresh, build, expect } => {
+                self.ensure_image(job, reference, *refresh, build.as_ref(), expect.as_deref()).await
+            }
+            Act::EnsureNetwork { name, subnet } => self.ensure_network(job, name, subnet.as_deref()).await,
+            Act::EnsureVolume { name, external } => self.ensure_volume(job, name, *external).await,
+            Act::EnsureFile { file } => self.ensure_file(job, file),
+            Act::Create(placement) => self.create(job, placement).await,
+            Act::Start { name } => self.start(name).await.map(outcome),
+            Act::Run { name, deadline_ms } => self.run(job, name, *deadline_ms).await,
+            Act::Gate { name, gate } => self.gate(job, name, gate).await,
+            Act::Attach { lines } => self.attach(instance, lines).await,
+            Act::Switch { routes } => {
+                let (changed, before) = self.edge.switch(instance, &Self::routes_of(job, routes)?).await?;
+                Ok(Outcome { before: Some(before), ..outcome(changed) })
+            }
+            Act::Park { routes } => {
+                let (changed, before) = self.edge.park(instance, routes).await?;
+                Ok(Outcome { before: Some(before), ..outcome(changed) })
+            }
+            Act::Unroute { routes } => {
+                let (changed, before) = self.edge.unroute(instance, routes).await?;
+                Ok(Outcome { before: Some(before), ..outcome(changed) })
+            }
+            Act::Drain { backends, deadline_ms } => {
+                let left = self.edge.drain(backends, Duration::from_millis(*deadline_ms)).await?;
+                let seen = (left > 0).then(|| format!("{left} still in flight when the time was up").into());
+                Ok(Outcome { seen, ..outcome(Changed::NotNeeded) })
+            }
+            Act::Stop { name, grace_ms, forget } => self.stop(instance, name, *grace_ms, *forget).await,
+            Act::Remove { name, engine, data } => self.remove(job, name, engine.as_ref(), *data).await,
+            Act::Apply => Err(unplanned("apply an object")),
+            Act::Prune => Err(unplanned("prune objects")),
+        }
+    }
+
+    async fn undo(&self, job: &Job<'_>, outcome: Option<&Outcome>) -> Result<(), Error> {
+        let instance = &job.step.on.instance;
+        let before = outcome.and_then(|outcome| outcome.before.as_ref());
+        let added = outcome.is_some_and(|outcome| outcome.changed == Changed::Added);
+        match &job.step.act {
+            Act::EnsureNetwork { name, .. } if added => self.drop_network(instance, name, None).await.map(drop),
+            Act::EnsureVolume { name, .. } if added => self.drop_volume(instance, name).await.map(drop),
+            Act::Create(placement) => self.discard(&job.step.on, &placement.name).await,
+            Act::Start { name } | Act::Run { name, .. } => {
+                let grace =
+                    job.desired.service(&job.step.on.resource.key).map_or(10_000, |(_, service)| service.stop_grace_ms);
+                self.halt(name, grace).await.map(drop)
+            }
+            Act::Attach { lines } => self.detach(instance, lines, before).await,
+            Act::Switch { .. } | Act::Park { .. } | Act::Unroute { .. } => match before {
+                Some(before) => self.edge.restore(instance, before).await,
+                None => Ok(()),
+            },
+            Act::Stop { name, .. } => self.bring_back(instance, name, outcome).await,
+            // Files are named by their content and harm nobody; what is added behind a commit is never undone.
+            Act::EnsureImage { .. }
+            | Act::EnsureNetwork { .. }
+            | Act::EnsureVolume { .. }
+            | Act::EnsureFile { .. }
+            | Act::Gate { .. }
+            | Act::Drain { .. } => Ok(()),
+            Act::Remove { name, .. } => Err(Error::Bug {
+                act: format!("bring {name} back").into(),
+                why: "what was removed cannot be brought back".into(),
+            }),
+            Act::Apply | Act::Prune => Ok(()),
+        }
+    }
+
+    async fn find(&self, job: &Job<'_>) -> Result<Found, Error> {
+        let done = |outcome: Option<Outcome>| outcome.map_or(Found::NotDone, |outcome| Found::Done(Box::new(outcome)));
+        let instance: &InstanceId = &job.step.on.instance;
+        Ok(match &job.step.act {
+            Act::EnsureImage { reference, build, refresh, .. } => {
+                done(if *refresh { None } else { self.find_image(reference, build.as_ref()).await? })
+            }
+            Act::EnsureNetwork { name, .. } => {
+                done(self.find_network(name).await?.map(|_| outcome(Changed::NotNeeded)))
+            }
+            Act::EnsureVolume { name, .. } => done(self.find_volume(name).await?.map(|_| outcome(Changed::NotNeeded))),
+            Act::EnsureFile { file } => done(self.find_file(job, file).then(|| outcome(Changed::NotNeeded))),
+            Act::Create(placement) => done(self.find_container(&job.step.on, &placement.name).await?),
+            Act::Start { name } => done(self.was_started(name).await?.then(|| outcome(Changed::Updated))),
+            Act::Run { name, .. } => done(self.ended_well(name).await?.then(|| outcome(Changed::Updated))),
+            Act::Attach { lines } => done(self.attached(instance, lines)?.then(|| outcome(Changed::Updated))),
+            Act::Stop { name, .. } => done((!self.is_running(name).await?).then(|| outcome(Changed::Updated))),
+            Act::Remove { name, engine, .. } => {
+                done(self.is_gone(job, name, engine.as_ref()).await?.then(|| outcome(Changed::Updated)))
+            }
+            // Looking again costs nothing, and the edge takes the same routes twice without a change.
+            Act::Gate { .. }
+            | Act::Drain { .. }
+            | Act::Switch { .. }
+            | Act::Park { .. }
+            | Act::Unroute { .. }
+            | Act::Apply
+            | Act::Prune => Found::NotDone,
+        })
+    }
+
+    async fn logs(&self, scope: &Scope, query: &LogQuery, to: tokio::sync::mpsc::Sender<LogLine>) -> Result<(), Error> {
+        self.read_logs(scope, query, to).await
+    }
+}

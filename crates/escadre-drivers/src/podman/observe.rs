@@ -1,0 +1,252 @@
+//! Observing: a handful of list calls, whatever the number of instances.
+//!
+//! In: a scope. Out: `Observed` without the record.
+//! **Invariant:** a list that failed is marked incomplete, it is never taken for an empty one; nothing here changes anything.
+//! Not here: what the lists' words mean (`escadre_render::engine::read`).
+//! Tests: `tests/it`.
+
+use super::door::{Call, encode};
+use super::{Engine, disk, host};
+use escadre_engine::ports::{Error, Scope};
+use escadre_model::ids::InstanceId;
+use escadre_model::observed::{Complete, ForeignKind, HostSeen, ImageSeen, InstanceSeen, Observed};
+use escadre_render::engine::read;
+use futures_util::StreamExt as _;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// How many images are inspected at a time.
+const ABREAST: usize = 4;
+
+impl Engine {
+    pub(super) async fn see(&self, scope: &Scope) -> Result<Observed, Error> {
+        let (containers, networks, volumes, images, routes, edge_ports) = tokio::join!(
+            self.list_containers(),
+            self.list_networks(),
+            self.list_volumes(),
+            self.list_images(),
+            self.edge.routes(),
+            self.edge.ports(),
+        );
+        let mut seen = Seen { scope, all: Observed::default(), own_ports: edge_ports.into_iter().collect() };
+        // Nothing at all could be listed: that is an error, not an observation.
+        let containers = containers?;
+        seen.all.complete = Complete {
+            containers: true,
+            networks: networks.is_ok(),
+            volumes: volumes.is_ok(),
+            images: images.is_ok(),
+            record: false,
+        };
+        seen.containers(&containers);
+        seen.networks(networks.as_deref().unwrap_or_default());
+        seen.volumes(volumes.as_deref().unwrap_or_default());
+        for (instance, found) in routes? {
+            if seen.wanted(&instance) {
+                seen.instance(&instance).routes = found;
+            }
+        }
+        let mut all = seen.all;
+        all.host.engine = escadre_engine::ports::Driver::capabilities(self).engine;
+        all.host.images = images.unwrap_or_default();
+        all.host.subnets.extend(host::subnets());
+        all.host.subnets.sort();
+        all.host.subnets.dedup();
+        all.host.ports = host::ports().into_iter().filter(|port| !seen.own_ports.contains(port)).collect();
+        Ok(all)
+    }
+
+    pub(super) async fn list_containers(&self) -> Result<Vec<Value>, Error> {
+        let path = self.libpod("/containers/json").unwrap_or_else(|| self.compat("/containers/json"));
+        self.list(Call::get("list containers", path).query("all", "true"), None).await
+    }
+
+    async fn list_networks(&self) -> Result<Vec<Value>, Error> {
+        let path = self.libpod("/networks/json").unwrap_or_else(|| self.compat("/networks"));
+        self.list(Call::get("list networks", path), None).await
+    }
+
+    async fn list_volumes(&self) -> Result<Vec<Value>, Error> {
+        self.list(Call::get("list volumes", self.compat("/volumes")), Some("Volumes")).await
+    }
+
+    async fn list(&self, call: Call, within: Option<&str>) -> Result<Vec<Value>, Error> {
+        let act = call.act.clone();
+        let answer = self.door.json(call).await?;
+        let list = match within {
+            Some(key) => answer.get(key).cloned().unwrap_or(Value::Null),
+            None => answer,
+        };
+        match list {
+            Value::Array(list) => Ok(list),
+            Value::Null => Ok(Vec::new()),
+            _ => Err(Error::Bug { act: act.into(), why: "the answer is no list".into() }),
+        }
+    }
+
+    /// All images that have a name, by every reference and id. What is inside an image never changes with its id: it is asked once and kept.
+    async fn list_images(&self) -> Result<BTreeMap<Arc<str>, ImageSeen>, Error> {
+        let list = self.list(Call::get("list images", self.compat("/images/json")), None).await?;
+        let store = self.settings.state.join("images.json");
+        let mut known: BTreeMap<Arc<str>, ImageSeen> =
+            disk::read(&store).ok().flatten().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        let named = |entry: &Value| {
+            let names = read::image_names(entry);
+            let id = read::with_algorithm(entry.get("Id").and_then(Value::as_str).unwrap_or_default());
+            (!names.is_empty() && !id.is_empty()).then_some((id, names))
+        };
+        let named: Vec<_> = list.iter().filter_map(named).collect();
+        let missing: BTreeSet<Arc<str>> =
+            named.iter().map(|(id, _)| id).filter(|id| !known.contains_key(*id)).cloned().collect();
+        let asked: Vec<_> = futures_util::stream::iter(missing)
+            .map(|id| async move { self.inspect_image(&id).await })
+            .buffer_unordered(ABREAST)
+            .collect()
+            .await;
+        let learned = !asked.is_empty();
+        for entry in asked {
+            // An image that went in between is not there.
+            if let Some(image) = entry?.as_ref().and_then(read::image) {
+                known.insert(image.id.clone(), image);
+            }
+        }
+        if learned {
+            known.retain(|id, _| named.iter().any(|(has, _)| has == id));
+            self.keep_images(&store, &known);
+        }
+        Ok(by_reference(&named, &known))
+    }
+
+    /// Only a memory: when it cannot be written, the images are asked again next time.
+    fn keep_images(&self, store: &std::path::Path, known: &BTreeMap<Arc<str>, ImageSeen>) {
+        if let Ok(bytes) = serde_json::to_vec(known) {
+            let _ =
+                disk::ensure_dir(&self.settings.state, 0o700).and_then(|()| disk::write_atomic(store, &bytes, 0o600));
+        }
+    }
+
+    pub(super) async fn inspect_image(&self, reference: &str) -> Result<Option<Value>, Error> {
+        let path = self.compat(&format!("/images/{}/json", encode(reference)));
+        self.absent_or(Call::get(format!("look at image {reference}"), path)).await
+    }
+}
+
+fn by_reference(
+    named: &[(Arc<str>, Vec<Arc<str>>)],
+    known: &BTreeMap<Arc<str>, ImageSeen>,
+) -> BTreeMap<Arc<str>, ImageSeen> {
+    let mut images = BTreeMap::new();
+    let mut short = Vec::new();
+    for (id, names) in named {
+        let Some(image) = known.get(id) else { continue };
+        let digests = names.iter().filter(|name| name.contains('@')).cloned().collect();
+        let image = ImageSeen { digests, ..image.clone() };
+        for name in names {
+            short.extend(super::images::spellings(name).into_iter().map(|spelling| (spelling, image.clone())));
+            images.insert(name.clone(), image.clone());
+        }
+        images.insert(id.clone(), image);
+    }
+    for (name, image) in short {
+        images.entry(name).or_insert(image);
+    }
+    images
+}
+
+struct Seen<'a> {
+    scope: &'a Scope,
+    all: Observed,
+    own_ports: BTreeSet<u16>,
+}
+
+impl Seen<'_> {
+    fn wanted(&self, instance: &InstanceId) -> bool {
+        match self.scope {
+            Scope::Fleet(fleet) => &instance.fleet == fleet,
+            Scope::Instances(list) => list.contains(instance),
+        }
+    }
+
+    /// Ours as a fleet: its names are not foreign, even where only some of its instances are looked at.
+    fn of_fleet(&self, instance: &InstanceId) -> bool {
+        match self.scope {
+            Scope::Fleet(fleet) => &instance.fleet == fleet,
+            Scope::Instances(list) => list.iter().any(|one| one.fleet == instance.fleet),
+        }
+    }
+
+    fn instance(&mut self, id: &InstanceId) -> &mut InstanceSeen {
+        self.all.instances.entry(id.clone()).or_default()
+    }
+
+    fn host(&mut self) -> &mut HostSeen {
+        &mut self.all.host
+    }
+
+    fn containers(&mut self, list: &[Value]) {
+        for entry in list {
+            match read::container(entry) {
+                Some(ours) if self.of_fleet(&ours.instance) => {
+                    self.own_ports.extend(published(entry));
+                    if self.wanted(&ours.instance) {
+                        let instance = self.instance(&ours.instance);
+                        instance.origin = instance.origin.take().or(ours.origin);
+                        instance.containers.push(ours.seen);
+                    }
+                }
+                _ => {
+                    let name = read::container_name(entry).map(Into::into);
+                    self.host().foreign.extend(name.map(|name| (ForeignKind::Container, name)));
+                }
+            }
+        }
+        for instance in self.all.instances.values_mut() {
+            instance.containers.sort_by(|a, b| a.id.cmp(&b.id));
+        }
+    }
+
+    fn networks(&mut self, list: &[Value]) {
+        for entry in list {
+            self.host().subnets.extend(read::subnets(entry));
+            match read::network(entry) {
+                Some(ours) if self.of_fleet(&ours.instance) => {
+                    if self.wanted(&ours.instance) {
+                        let instance = self.instance(&ours.instance);
+                        instance.origin = instance.origin.take().or(ours.origin);
+                        instance.networks.push(ours.seen);
+                    }
+                }
+                _ => {
+                    let name = read::network_name(entry).map(Into::into);
+                    self.host().foreign.extend(name.map(|name| (ForeignKind::Network, name)));
+                }
+            }
+        }
+    }
+
+    fn volumes(&mut self, list: &[Value]) {
+        for entry in list {
+            match read::volume(entry) {
+                Some(ours) if self.of_fleet(&ours.instance) => {
+                    if self.wanted(&ours.instance) {
+                        let instance = self.instance(&ours.instance);
+                        instance.origin = instance.origin.take().or(ours.origin);
+                        instance.volumes.push(ours.seen);
+                    }
+                }
+                _ => {
+                    let name = read::volume_name(entry).map(Into::into);
+                    self.host().foreign.extend(name.map(|name| (ForeignKind::Volume, name)));
+                }
+            }
+        }
+    }
+}
+
+/// Ports of the host that a container publishes.
+fn published(entry: &Value) -> Vec<u16> {
+    let ports = entry.get("Ports").and_then(Value::as_array).into_iter().flatten();
+    let number = |port: &Value| port.get("host_port").or_else(|| port.get("PublicPort")).and_then(Value::as_u64);
+    ports.filter_map(|port| number(port).and_then(|port| u16::try_from(port).ok())).collect()
+}

@@ -1,0 +1,263 @@
+//! The life of a container on a real engine: every step done, repeated, found, undone, undone again.
+
+use super::world::{World, world};
+use escadre_drivers::podman::Exec;
+use escadre_engine::ports::step::{Act, HostLine, PlannedGate};
+use escadre_engine::ports::{Changed, Driver, Error, Found, LogQuery, Scope};
+use escadre_model::desired::HealthCheck;
+use escadre_model::ids::Kind;
+use escadre_model::observed::{EngineId, Phase};
+use serde_json::json;
+use std::time::Instant;
+
+const SERVE: &[&str] = &["sh", "-c", "echo hello from web; echo oops >&2; exec httpd -f -p 80 -h /data"];
+
+async fn ground(world: &mut World) {
+    for step in world.groundwork() {
+        let first = world.perform(&step).await.unwrap();
+        let again = world.perform(&step).await.unwrap();
+        assert_eq!(again.changed, Changed::NotNeeded, "{:?}", step.act);
+        if matches!(step.act, Act::EnsureImage { .. }) {
+            assert!(first.image.is_some());
+        } else {
+            assert_eq!(first.changed, Changed::Added, "{:?}", step.act);
+        }
+    }
+}
+
+async fn said(world: &World, command: &[&str]) -> (i64, String) {
+    let exec = Exec { command: command.iter().map(ToString::to_string).collect(), ..Exec::default() };
+    let session = world.engine.exec(&world.container(1), &exec).await.unwrap();
+    let mut out = Vec::new();
+    let code = world.engine.converse(session, tokio::io::empty(), &mut out, tokio::io::sink()).await.unwrap();
+    (code, String::from_utf8_lossy(&out).into_owned())
+}
+
+#[tokio::test]
+async fn a_container_from_nothing_to_nothing() {
+    let Some(mut world) = world("life").await else { return };
+    world.product(SERVE, json!({}));
+    ground(&mut world).await;
+
+    let create = world.step(world.web(1), Act::Create(world.placement(1, 4)));
+    assert_eq!(world.engine.find(&world.job(&create)).await.unwrap(), Found::NotDone);
+    let made = world.perform(&create).await.unwrap();
+    assert_eq!(made.changed, Changed::Added);
+    let again = world.perform(&create).await.unwrap();
+    assert_eq!((again.changed, &again.engine, &again.fields), (Changed::NotNeeded, &made.engine, &made.fields));
+    assert!(made.fields.is_some());
+    assert!(matches!(world.engine.find(&world.job(&create)).await.unwrap(), Found::Done(_)));
+
+    let start = world.step(world.web(1), Act::Start { name: world.container(1) });
+    assert_eq!(world.engine.find(&world.job(&start)).await.unwrap(), Found::NotDone);
+    assert_eq!(world.perform(&start).await.unwrap().changed, Changed::Updated);
+    assert_eq!(world.perform(&start).await.unwrap().changed, Changed::NotNeeded);
+
+    let gate = PlannedGate::PortOpen { ports: vec![80], times: 3, every_ms: 200, deadline_ms: 10_000 };
+    let gate = world.step(world.web(1), Act::Gate { name: world.container(1), gate });
+    let seen = world.perform(&gate).await.unwrap().seen.unwrap_or_default();
+    assert!(seen.starts_with("port 80 open"), "{seen}");
+
+    let line = |last: u8| HostLine {
+        hosts: "front".into(),
+        who: "web/1".into(),
+        address: world.address(last),
+        names: vec!["web".into(), "www".into()],
+    };
+    let (first, second) = (vec![line(4)], vec![line(5)]);
+    let attach = world.step(world.web(1), Act::Attach { lines: first });
+    let attached = world.perform(&attach).await.unwrap();
+    assert_eq!(attached.changed, Changed::Updated);
+    assert_eq!(world.perform(&attach).await.unwrap().changed, Changed::NotNeeded);
+    let (_, hosts) = said(&world, &["cat", "/etc/hosts"]).await;
+    let own = made.engine.as_ref().map(|id| id.0.get(..12).unwrap_or_default().to_owned()).unwrap_or_default();
+    assert!(hosts.contains(&format!("{}\tweb www\t# web/1", world.address(4))), "{hosts}");
+    assert!(hosts.contains(&own) && hosts.contains("192.0.2.7\toutside"), "{hosts}");
+
+    // The names move, the container sees it without being touched; undone, they are back.
+    let moved = world.step(world.web(1), Act::Attach { lines: second });
+    let outcome = world.perform(&moved).await.unwrap();
+    assert!(said(&world, &["cat", "/etc/hosts"]).await.1.contains(&format!("{}\tweb www", world.address(5))));
+    world.engine.undo(&world.job(&moved), Some(&outcome)).await.unwrap();
+    world.engine.undo(&world.job(&moved), Some(&outcome)).await.unwrap();
+    assert!(said(&world, &["cat", "/etc/hosts"]).await.1.contains(&format!("{}\tweb www", world.address(4))));
+
+    assert_eq!(said(&world, &["cat", "/run/secrets/db_password"]).await, (0, "canary-4711".to_owned()));
+    assert_eq!(said(&world, &["sh", "-c", "exit 7"]).await.0, 7);
+    assert!(world.engine.usage(&world.container(1)).await.unwrap().is_some_and(|usage| usage.memory > 0));
+
+    let mutating = world.engine.door().mutating();
+    let began = Instant::now();
+    let seen = world.engine.observe(&Scope::Instances(vec![world.desired.instance.clone()])).await.unwrap();
+    eprintln!("observe: {:?}", began.elapsed());
+    assert_eq!(world.engine.door().mutating(), mutating, "observing changes nothing");
+    let instance = seen.instance(&world.desired.instance).unwrap();
+    let container = instance.containers.first().unwrap();
+    assert_eq!(container.phase, Phase::Running);
+    assert_eq!(Some(&container.engine), made.engine.as_ref());
+    assert_eq!(container.fields, made.fields, "list and inspection give the same hash");
+    assert_eq!(container.addresses.values().copied().collect::<Vec<_>>(), [world.address(4)]);
+    assert_eq!(container.volumes.get("data").map(AsRef::as_ref), Some(world.name("data").as_str()));
+    assert_eq!((instance.networks.len(), instance.volumes.len()), (1, 1));
+    assert!(seen.host.images.contains_key(super::world::IMAGE));
+    assert!(seen.host.subnets.iter().any(|subnet| subnet.as_ref() == world.subnet));
+
+    let (to, mut lines) = tokio::sync::mpsc::channel(100);
+    let scope = Scope::Instances(vec![world.desired.instance.clone()]);
+    world.engine.logs(&scope, &LogQuery::default(), to).await.unwrap();
+    let mut said = Vec::new();
+    while let Some(line) = lines.recv().await {
+        assert!(line.at.contains('T'), "{line:?}");
+        said.push((line.error, line.text.to_string()));
+    }
+    said.sort();
+    assert_eq!(said, [(false, "hello from web".to_owned()), (true, "oops".to_owned())]);
+
+    let stop = Act::Stop { name: world.container(1), grace_ms: 1000, forget: true };
+    let stop = world.step(world.web(1), stop);
+    let stopped = world.perform(&stop).await.unwrap();
+    assert_eq!(stopped.changed, Changed::Updated);
+    assert_eq!(world.perform(&stop).await.unwrap().changed, Changed::NotNeeded);
+    assert!(matches!(world.engine.find(&world.job(&stop)).await.unwrap(), Found::Done(_)));
+    let after = world.engine.observe(&scope).await.unwrap();
+    let after = after.instance(&world.desired.instance).and_then(|seen| seen.containers.first().cloned()).unwrap();
+    assert_eq!(after.fields, made.fields, "stopping is no drift");
+    assert!(matches!(after.phase, Phase::Exited(_)), "{:?}", after.phase);
+    assert_eq!(after.addresses, container.addresses, "a stopped container keeps its address");
+    world.engine.undo(&world.job(&stop), Some(&stopped)).await.unwrap();
+    world.engine.undo(&world.job(&stop), Some(&stopped)).await.unwrap();
+    let back = said_hosts(&world).await;
+    assert!(back.contains("web www"), "{back}");
+
+    let other = Act::Remove { name: world.container(1), engine: Some(EngineId("another".into())), data: false };
+    assert_eq!(world.perform(&world.step(world.web(1), other)).await.unwrap().changed, Changed::NotNeeded);
+    world.engine.undo(&world.job(&create), Some(&made)).await.unwrap();
+    world.engine.undo(&world.job(&create), Some(&made)).await.unwrap();
+    assert_eq!(world.engine.find(&world.job(&create)).await.unwrap(), Found::NotDone);
+    world.clean().await;
+}
+
+async fn said_hosts(world: &World) -> String {
+    said(world, &["cat", "/etc/hosts"]).await.1
+}
+
+#[tokio::test]
+async fn a_gate_fails_with_evidence_when_the_container_ends() {
+    let Some(mut world) = world("ends").await else { return };
+    world.product(&["sh", "-c", "echo no such settings; exit 78"], json!({}));
+    ground(&mut world).await;
+    let create = world.step(world.web(1), Act::Create(world.placement(1, 4)));
+    world.perform(&create).await.unwrap();
+    let start = world.step(world.web(1), Act::Start { name: world.container(1) });
+    world.perform(&start).await.unwrap();
+    let gate = PlannedGate::Alive { for_ms: 3000 };
+    let gate = world.step(world.web(1), Act::Gate { name: world.container(1), gate });
+    match world.perform(&gate).await {
+        Err(Error::Gate { service, why, evidence }) => {
+            assert_eq!((service.as_ref(), why.as_ref()), ("web", "ended with code 78"));
+            assert_eq!(evidence.log.iter().map(AsRef::as_ref).collect::<Vec<&str>>(), ["no such settings"]);
+            assert_eq!(evidence.ended.as_deref(), Some("ended with code 78"));
+        }
+        other => panic!("{other:?}"),
+    }
+    world.clean().await;
+}
+
+#[tokio::test]
+async fn a_rising_restart_count_fails_a_gate_at_once() {
+    let Some(mut world) = world("restarts").await else { return };
+    let policy = json!({"HostConfig": {"RestartPolicy": {"Name": "always"}}});
+    world.product(&["sh", "-c", "sleep 0.5; exit 3"], policy);
+    ground(&mut world).await;
+    world.perform(&world.step(world.web(1), Act::Create(world.placement(1, 4)))).await.unwrap();
+    world.perform(&world.step(world.web(1), Act::Start { name: world.container(1) })).await.unwrap();
+    let gate = PlannedGate::PortOpen { ports: vec![80], times: 3, every_ms: 1000, deadline_ms: 20_000 };
+    let gate = world.step(world.web(1), Act::Gate { name: world.container(1), gate });
+    let began = Instant::now();
+    let error = world.perform(&gate).await.err();
+    assert!(matches!(&error, Some(Error::Gate { .. })), "{error:?}");
+    assert!(began.elapsed().as_secs() < 8, "{:?}", began.elapsed());
+    world.clean().await;
+}
+
+#[tokio::test]
+async fn a_healthcheck_is_run_where_the_engine_does_not() {
+    let Some(mut world) = world("health").await else { return };
+    let check = |test: &str| json!({"Test": ["CMD-SHELL", test], "Interval": 500_000_000_u64, "Timeout": 2_000_000_000_u64, "Retries": 2});
+    let planned = HealthCheck {
+        test: Vec::new(),
+        interval_ms: 500,
+        timeout_ms: 2000,
+        retries: 2,
+        start_period_ms: 0,
+        start_interval_ms: 5000,
+    };
+    let slow = &["sh", "-c", "sleep 1; touch /tmp/ok; sleep 1000"];
+    world.product(slow, json!({"Healthcheck": check("test -e /tmp/ok")}));
+    ground(&mut world).await;
+    world.perform(&world.step(world.web(1), Act::Create(world.placement(1, 4)))).await.unwrap();
+    world.perform(&world.step(world.web(1), Act::Start { name: world.container(1) })).await.unwrap();
+    let planned = HealthCheck { start_period_ms: 3000, ..planned };
+    let gate = |world: &World, check: &HealthCheck, generation| {
+        let gate = PlannedGate::Healthy { check: check.clone(), deadline_ms: 20_000 };
+        world.step(world.web(generation), Act::Gate { name: world.container(generation), gate })
+    };
+    let seen = world.perform(&gate(&world, &planned, 1)).await.unwrap().seen.unwrap_or_default();
+    assert!(seen.starts_with("healthcheck passed after"), "{seen}");
+
+    world.product(slow, json!({"Healthcheck": check("echo cannot reach db; exit 1")}));
+    world.perform(&world.step(world.web(2), Act::Create(world.placement(2, 5)))).await.unwrap();
+    world.perform(&world.step(world.web(2), Act::Start { name: world.container(2) })).await.unwrap();
+    let planned = HealthCheck { start_period_ms: 0, ..planned };
+    match world.perform(&gate(&world, &planned, 2)).await {
+        Err(Error::Gate { why, evidence, .. }) => {
+            assert_eq!(why.as_ref(), "failed its healthcheck 2 times");
+            let probe = evidence.last_probe.unwrap_or_default();
+            assert!(probe.contains("exit code 1"), "{probe}");
+            eprintln!("probe: {probe}");
+        }
+        other => panic!("{other:?}"),
+    }
+    world.clean().await;
+}
+
+#[tokio::test]
+async fn a_job_runs_to_its_end_once() {
+    let Some(mut world) = world("job").await else { return };
+    world.product(&["sh", "-c", "echo run >> /data/runs; sleep 0.3"], json!({}));
+    ground(&mut world).await;
+    world.perform(&world.step(world.web(1), Act::Create(world.placement(1, 4)))).await.unwrap();
+    let run = world.step(world.web(1), Act::Run { name: world.container(1), deadline_ms: 20_000 });
+    assert_eq!(world.perform(&run).await.unwrap().changed, Changed::Updated);
+    assert_eq!(world.perform(&run).await.unwrap().changed, Changed::NotNeeded);
+    assert!(matches!(world.engine.find(&world.job(&run)).await.unwrap(), Found::Done(_)));
+
+    world.product(&["sh", "-c", "exit 4"], json!({}));
+    world.perform(&world.step(world.web(2), Act::Create(world.placement(2, 5)))).await.unwrap();
+    let run = world.step(world.web(2), Act::Run { name: world.container(2), deadline_ms: 20_000 });
+    let error = world.perform(&run).await.err();
+    assert!(matches!(&error, Some(Error::Gate { why, .. }) if why.as_ref() == "ended with code 4"), "{error:?}");
+    world.clean().await;
+}
+
+#[tokio::test]
+async fn what_is_not_ours_is_never_touched() {
+    let Some(mut world) = world("foreign").await else { return };
+    world.product(SERVE, json!({}));
+    ground(&mut world).await;
+    world.perform(&world.step(world.web(1), Act::Create(world.placement(1, 4)))).await.unwrap();
+    // The same names, asked for by another fleet of the same name, or from other files.
+    let origin = std::mem::replace(&mut world.desired.origin, "id:somebody".into());
+    let create = world.step(world.web(1), Act::Create(world.placement(1, 4)));
+    assert!(matches!(world.perform(&create).await.err(), Some(Error::Taken { .. })));
+    let network = world.groundwork().into_iter().nth(1).unwrap();
+    assert!(matches!(world.perform(&network).await.err(), Some(Error::Taken { .. })));
+    world.desired.origin = origin;
+    world.product(&["sleep", "1"], json!({}));
+    let create = world.step(world.web(1), Act::Create(world.placement(1, 4)));
+    assert!(matches!(world.perform(&create).await.err(), Some(Error::Taken { .. })));
+    let missing = Act::EnsureNetwork { name: "podtest-no-such-network".into(), subnet: None };
+    let error = world.perform(&world.step(world.on(Kind::Network, "front"), missing)).await.err();
+    assert!(error.is_some_and(|error| error.to_string().contains("external")), "an external network is not made");
+    world.clean().await;
+}

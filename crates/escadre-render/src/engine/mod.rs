@@ -1,0 +1,36 @@
+//! Container engines: one spelling (Docker's API) with two dialects.
+//!
+//! In: a `Resolved` instance and [`Facts`] of the engine; later the engine's lists. Out: `Desired`; bodies of create calls; what was seen.
+//! **Invariant:** no address, generation, clock or secret value in a payload; they come with [`create::Place`] at the last moment.
+//! Not here: the calls (`escadre-drivers`), order and addresses (`escadre-plan`).
+//! Tests: beside each module.
+
+pub mod create;
+pub mod labels;
+pub mod names;
+pub mod read;
+
+use std::sync::Arc;
+
+/// Which engine hears the words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// Podman, through its Docker-compatible API.
+    #[default]
+    Podman,
+    /// Docker.
+    Docker,
+}
+
+/// What rendering must know of the engine and its host; captured once, by the caller.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The dialect.
+    pub dialect: Dialect,
+    /// The engine runs without root: no address can be reached from the host, ports below 1024 cannot be published.
+    pub rootless: bool,
+    /// The home folder of the user, for `~` in a fleet of one; empty when unknown.
+    pub home: Arc<str>,
+    /// Ports the edge speaks HTTP on: a published port equal to one of them belongs to it already.
+    pub edge_ports: Vec<u16>,
+}
