@@ -59,6 +59,17 @@ codes! {
     E0114 "a key is missing";
     E0115 "a value is not valid";
     E0116 "a file must hold exactly one document";
+
+    // E02: command line
+    E0201 "the command line is not understood";
+    E0202 "an option has a value it cannot have";
+    E0203 "there is no such verb";
+    E0205 "it is not said which instance";
+    E0206 "there is no such instance or service";
+    E0207 "a question cannot be asked without a terminal";
+    E0208 "the answer was not a yes";
+    E0209 "there is no such code";
+    E0290 "a verb is not built yet";
 }
 
 impl Code {
