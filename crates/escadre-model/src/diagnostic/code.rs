@@ -124,6 +124,16 @@ codes! {
     W0501 "a secrets file belongs to nobody";
     W0502 "a secret is used by nobody";
     W0503 "a registry's password has no value";
+    // E02: command line
+    E0201 "the command line is not understood";
+    E0202 "an option has a value it cannot have";
+    E0203 "there is no such verb";
+    E0205 "it is not said which instance";
+    E0206 "there is no such instance or service";
+    E0207 "a question cannot be asked without a terminal";
+    E0208 "the answer was not a yes";
+    E0209 "there is no such code";
+    E0290 "a verb is not built yet";
 }
 
 impl Code {

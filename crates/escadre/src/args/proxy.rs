@@ -1,0 +1,48 @@
+//! proxy, proxy install, proxy worker.
+//!
+//! In → Out: words → options. **Invariant**: the worker is started by the holder only, and hidden.
+//! Not here: what carries traffic (`escadre-edge`). Tests: `tests.rs`.
+
+use clap::{Args, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// `escadre proxy`: runs the edge in the foreground.
+#[derive(Clone, Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Proxy {
+    /// Go into the background once the listeners are open.
+    #[arg(long)]
+    pub(crate) detach: bool,
+    /// The edge's folder; otherwise `edge` in the state folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// What else.
+    #[command(subcommand)]
+    pub(crate) verb: Option<ProxyVerb>,
+}
+
+/// The verbs on the edge.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum ProxyVerb {
+    /// Let systemd start the edge at boot.
+    Install,
+    /// What the edge listens on and carries.
+    Status {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Stop the edge; its listeners close.
+    Stop,
+    /// The process that carries traffic; started by the holder.
+    #[command(hide = true)]
+    Worker {
+        /// The holder's words.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<OsString>,
+    },
+    /// Anything else: a reserved verb, or none.
+    #[command(external_subcommand)]
+    Other(Vec<OsString>),
+}

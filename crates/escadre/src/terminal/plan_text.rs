@@ -1,0 +1,412 @@
+//! The plan for people: what was looked at, the answer, what is not normal, what is, the next command.
+//!
+//! In: a [`Plan`] and its [`Around`]. Out: text.
+//! **Invariant**: every change of the plan is in the text, by name or in a group that names its instances; nothing is claimed that the plan does not say.
+//! Not here: the fleet's form (`plan_groups`), Markdown (`plan_markdown`), the question (`ask`).
+//! Tests: `plan_text/tests.rs`.
+
+use super::findings;
+use super::plan_groups;
+use super::style::{self, Look, count, hang};
+use super::table::Table;
+use escadre_model::desired::Shown;
+use escadre_model::diagnostic::{Diagnostic, Severity};
+use escadre_model::ids::Kind;
+use escadre_plan::change::{Action, Change, Reason};
+use escadre_plan::plan::{InstancePlan, Plan, Refusal};
+
+/// What stands around a plan and is not in it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Around {
+    /// Beside a plain Compose file: its name, as `compose.yaml`. `None`: a fleet.
+    pub(crate) single: Option<String>,
+    /// What was looked at, one line each: `desk: compose.yaml, 6 services`, `engine: podman 4.3.1 at …`.
+    pub(crate) lead: Vec<String>,
+    /// How fresh the observation is: `seen in full 2 s ago`.
+    pub(crate) seen: String,
+    /// Where the product is reached: address → service:port.
+    pub(crate) addresses: Vec<(String, String)>,
+    /// What became of the Compose keys, if it was counted.
+    pub(crate) verdicts: Option<Verdicts>,
+    /// Findings of the files that stop nothing.
+    pub(crate) findings: Vec<Diagnostic>,
+    /// The plan lies in the state folder under its id, and `apply` finds it there.
+    pub(crate) saved: bool,
+    /// All names, however many.
+    pub(crate) names: bool,
+}
+
+/// What became of the keys of the Compose files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Verdicts {
+    /// Exactly as Compose has it.
+    pub(crate) exact: usize,
+    /// Nearly so; each with a finding.
+    pub(crate) approximated: usize,
+    /// The platform does it in its own way.
+    pub(crate) platform: usize,
+    /// Not possible.
+    pub(crate) refused: usize,
+}
+
+/// The plan as text.
+pub(crate) fn paint(plan: &Plan, around: &Around, look: Look) -> String {
+    match (&around.single, plan.instances.as_slice()) {
+        (Some(file), [only]) => single(plan, only, file, around, look),
+        _ => plan_groups::paint(plan, around, look),
+    }
+}
+
+/// The plan of a fleet of one.
+fn single(plan: &Plan, only: &InstancePlan, file: &str, around: &Around, look: Look) -> String {
+    let mut out: String = around.lead.iter().map(|line| format!("{line}\n")).collect();
+    if !out.is_empty() {
+        out.push('\n');
+    }
+    let name = &only.instance.instance;
+    let changing = changing(only);
+    if let Some(refusal) = &only.refused {
+        out.push_str(&hang("", &format!("{name} is left alone: {}", refusal_words(refusal)), look.width));
+        out.push_str(&rest(plan, around, look));
+        return out;
+    }
+    if changing.is_empty() {
+        out.push_str(&format!("{name} is as {file} says. Nothing to do.\n"));
+        out.push_str(&rest(plan, around, look));
+        return out;
+    }
+    out.push_str(&hang("", &format!("Plan for {name}: {}", answer(only, &changing)), look.width));
+    out.push('\n');
+    out.push_str(&table(only, look));
+    if !around.addresses.is_empty() {
+        out.push('\n');
+        for (index, (address, to)) in around.addresses.iter().enumerate() {
+            let label = if index == 0 { "reach it at" } else { "" };
+            out.push_str(&format!("  {label:<15}  {address} -> {to}\n"));
+        }
+    }
+    out.push_str(&rest(plan, around, look));
+    out.push('\n');
+    out.push_str(&promise(&changing));
+    if around.saved {
+        out.push_str(&format!("Plan {} is saved.\n  apply it              escadre apply {}\n", plan.id, plan.id));
+    }
+    out
+}
+
+/// Verdicts, findings and notes: what is to be known beside the changes.
+pub(crate) fn rest(plan: &Plan, around: &Around, look: Look) -> String {
+    let mut out = String::new();
+    if let Some(verdicts) = around.verdicts {
+        let Verdicts { exact, approximated, platform, refused } = verdicts;
+        let keys = count(exact + approximated + platform + refused, "key");
+        out.push_str(&format!(
+            "\n{keys} read: {exact} exact, {approximated} approximated, {platform} left to the platform, {refused} refused.\n"
+        ));
+    }
+    if !around.findings.is_empty() || !plan.notes.is_empty() {
+        out.push('\n');
+    }
+    for finding in &around.findings {
+        out.push_str(&finding_block(finding, look));
+    }
+    for note in &plan.notes {
+        let place = note.source.as_ref().map(|source| format!("  {source}")).unwrap_or_default();
+        let who = note.instance.as_ref().map(|id| format!("  {}", id.instance)).unwrap_or_default();
+        out.push_str(&format!("  {} {}{who}{place}\n", note.code, note_word(&note.code)));
+        out.push_str(&hang("        ", &note.text, look.width));
+        if let Some(hint) = &note.hint {
+            out.push_str(&hang("        ", hint, look.width));
+        }
+    }
+    out
+}
+
+/// A finding in the short form of a plan.
+fn finding_block(finding: &Diagnostic, look: Look) -> String {
+    let word = match finding.severity {
+        Severity::Note => note_word(finding.code.as_str()),
+        Severity::Warning => "warning",
+        Severity::Error => "error",
+    };
+    let place = finding.span().map(|span| format!("  {}", span.short())).unwrap_or_default();
+    let path = finding.path.as_ref().map(|path| format!("  {path}")).unwrap_or_default();
+    let mut out = format!("  {} {word:<12}{place}{path}\n", finding.code).replace(" \n", "\n");
+    out.push_str(&hang("        ", &finding.message, look.width));
+    for hint in &finding.hints {
+        out.push_str(&hang("        ", hint, look.width));
+    }
+    out
+}
+
+/// The word of a code's group.
+fn note_word(code: &str) -> &'static str {
+    match code.as_bytes().first() {
+        Some(b'W') => "warning",
+        Some(b'E') => "error",
+        _ => "note",
+    }
+}
+
+/// The changes that change something.
+pub(crate) fn changing(instance: &InstancePlan) -> Vec<&Change> {
+    instance.changes.iter().filter(|change| !matches!(change.action, Action::Keep | Action::Held)).collect()
+}
+
+/// The answer in a sentence.
+fn answer(only: &InstancePlan, changing: &[&Change]) -> String {
+    let created = changing.iter().all(|change| change.action == Action::Create);
+    if created && changing.len() == only.changes.len() {
+        return "nothing of it runs here yet.".to_owned();
+    }
+    let services = only.changes.iter().filter(|change| change.on.kind == Kind::Service).count();
+    let touched = changing.iter().filter(|change| change.on.kind == Kind::Service).count();
+    let others = changing.iter().filter(|change| !matches!(change.on.kind, Kind::Service | Kind::Image)).count();
+    let mut parts = Vec::new();
+    if touched > 0 {
+        parts.push(format!(
+            "{touched} of {} {}",
+            count(services, "service"),
+            if touched == 1 { "changes" } else { "change" }
+        ));
+    }
+    if others > 0 {
+        parts.push(format!("{} around them", count(others, "thing")));
+    }
+    parts.push(gap_words(changing));
+    format!("{}.", parts.join(", "))
+}
+
+/// Whether there is a gap, and for how many services.
+pub(crate) fn gap_words(changing: &[&Change]) -> String {
+    let gaps = changing.iter().filter(|change| change.gap.is_some()).count();
+    if gaps == 0 { "no gap".to_owned() } else { format!("{} with a gap", count(gaps, "service")) }
+}
+
+/// What is promised before the question.
+fn promise(changing: &[&Change]) -> String {
+    let deleted = changing.iter().filter(|change| change.action == Action::Delete).count();
+    if deleted == 0 {
+        "Nothing else on this machine is changed, nothing is deleted.\n".to_owned()
+    } else {
+        format!("Nothing else on this machine is changed; {} above.\n", deleted_words(deleted))
+    }
+}
+
+pub(crate) fn deleted_words(deleted: usize) -> String {
+    if deleted == 1 { "1 thing is deleted, named".to_owned() } else { format!("{deleted} things are deleted, named") }
+}
+
+/// The table of actions.
+fn table(only: &InstancePlan, look: Look) -> String {
+    let mut table = Table::words(2, 4);
+    let order = order(only);
+    let mut because = Vec::new();
+    for (action, kind) in grouped_kinds(only) {
+        let names: Vec<String> = only
+            .changes
+            .iter()
+            .filter(|change| change.action == action && change.on.kind == kind)
+            .map(name_of)
+            .collect();
+        let ready = if kind == Kind::Image { "pulled or built if it is not here" } else { "" };
+        table.row([action_word(action).to_owned(), kind.word().to_owned(), names.join(", "), ready.to_owned()]);
+    }
+    for change in order {
+        let (what, ready) = service_cells(change);
+        table.row([action_word(change.action).to_owned(), change.on.key.to_string(), what, ready]);
+        because.push((change, why_lines(change)));
+    }
+    let kept: Vec<&str> = only
+        .changes
+        .iter()
+        .filter(|change| change.action == Action::Keep && change.on.kind == Kind::Service)
+        .map(|change| change.on.key.as_ref())
+        .collect();
+    let mut out = table.paint(look);
+    for (change, lines) in because.iter().filter(|(_, lines)| !lines.is_empty()) {
+        for (index, line) in lines.iter().enumerate() {
+            let label = if index == 0 { format!("  because  {:<9}", change.on.key) } else { " ".repeat(20) };
+            out.push_str(&hang(&label, line, look.width));
+        }
+    }
+    if !kept.is_empty() {
+        out.push_str(&hang("  keep     ", &kept.join(", "), look.width));
+    }
+    out
+}
+
+/// (action, kind) of everything that is no service, networks and volumes first.
+fn grouped_kinds(only: &InstancePlan) -> Vec<(Action, Kind)> {
+    let mut pairs: Vec<(Kind, Action)> =
+        changing(only).iter().filter(|c| c.on.kind != Kind::Service).map(|c| (c.on.kind, c.action)).collect();
+    pairs.sort_unstable();
+    pairs.dedup();
+    pairs.into_iter().map(|(kind, action)| (action, kind)).collect()
+}
+
+/// The changing services, in the order in which the plan's steps reach them.
+fn order(only: &InstancePlan) -> Vec<&Change> {
+    let mut services: Vec<&Change> = changing(only).into_iter().filter(|c| c.on.kind == Kind::Service).collect();
+    services
+        .sort_by_key(|change| only.steps.iter().position(|step| step.on.resource == change.on).unwrap_or(usize::MAX));
+    services
+}
+
+/// The name of a change's thing: the engine's where the plan tells it.
+fn name_of(change: &Change) -> String {
+    match (change.on.kind, &change.detail) {
+        (Kind::Network | Kind::Volume, Some(detail)) => detail.to_string(),
+        _ => change.on.key.to_string(),
+    }
+}
+
+/// What a service's line says, and its gate.
+fn service_cells(change: &Change) -> (String, String) {
+    let ready = change.gate.as_ref().map(|gate| format!("ready: {gate}")).unwrap_or_default();
+    let image = change.reasons.iter().find_map(|reason| match reason {
+        Reason::Changed { path, old: Some(Shown::Plain(old)), new: Some(Shown::Plain(new)), .. }
+            if &**path == "image" =>
+        {
+            Some(image_move(old, new))
+        }
+        _ => None,
+    });
+    let what = match (image, &change.detail) {
+        (Some((repository, moved)), _) if repository.is_empty() => moved,
+        (Some((repository, moved)), _) => format!("{repository}  {moved}"),
+        (None, Some(detail)) => detail.to_string(),
+        (None, None) => String::new(),
+    };
+    (what, ready)
+}
+
+/// An image's move: (what stays, `old -> new`).
+pub(crate) fn image_move(old: &str, new: &str) -> (String, String) {
+    let split = |text: &str| -> Option<(String, String)> {
+        let at = text.rfind(['@', ':']).filter(|at| text.rfind('/').is_none_or(|slash| slash < *at))?;
+        Some((text.get(..at)?.to_owned(), text.get(at + 1..)?.to_owned()))
+    };
+    match (split(old), split(new)) {
+        (Some((before, from)), Some((after, to))) if before == after => (before, format!("{from} -> {to}")),
+        _ => (String::new(), format!("{old} -> {new}")),
+    }
+}
+
+/// Why, one line per reason. In a group, a value that contains each instance's own text is shown before interpolation.
+pub(crate) fn reason_lines(change: &Change, group: bool) -> Vec<String> {
+    let mut lines: Vec<String> = change.reasons.iter().map(|reason| reason_line(reason, group)).collect();
+    if let Some(gap) = &change.gap {
+        let expected = match gap.expected_ms {
+            Some(ms) => format!("about {}", super::time::short(std::time::Duration::from_millis(ms))),
+            None => "not measured yet".to_owned(),
+        };
+        lines.push(format!("the old one stops first: {} (gap: {expected})", gap.why));
+    }
+    lines
+}
+
+/// Why, below a table that has shown an image's move already.
+fn why_lines(change: &Change) -> Vec<String> {
+    let lines = reason_lines(change, false);
+    let told = change.reasons.iter().map(|reason| match reason {
+        Reason::Changed {
+            path, old: Some(Shown::Plain(_)), new: Some(Shown::Plain(_)), source: Some(source), ..
+        } if &**path == "image" => Some(format!("{source}  image")),
+        _ => None,
+    });
+    let told: Vec<Option<String>> = told.collect();
+    lines.into_iter().enumerate().map(|(index, line)| told.get(index).cloned().flatten().unwrap_or(line)).collect()
+}
+
+/// One reason.
+fn reason_line(reason: &Reason, group: bool) -> String {
+    let place = |source: &Option<escadre_model::source::Source>| {
+        source.as_ref().map(|source| format!("{source}  ")).unwrap_or_default()
+    };
+    match reason {
+        Reason::Changed { path, old, new, unknown, source, raw } => {
+            let what = match (group, raw) {
+                (true, Some(raw)) => format!("{}, for each its own", style::cut(&style::harmless(raw), 60)),
+                _ => moved(old.as_ref(), new.as_ref(), *unknown),
+            };
+            format!("{}{path}  {what}", place(source))
+        }
+        Reason::ImageMoved { reference, old, new } => {
+            format!("{reference} names another image now: {} -> {}", short_id(old), short_id(new))
+        }
+        Reason::SecretChanged { name, source } => format!("{}secret {name} has another value", place(source)),
+        Reason::Missing => "it is not there".to_owned(),
+        Reason::NotRunning { phase } => format!("it does not run: {phase}"),
+        Reason::DependencyReplaced { service } => format!("{service} is replaced, and this one restarts with it"),
+        Reason::Drift { what } => format!("changed by hand: {what}"),
+        Reason::Retry { plan } => format!("plan {plan} failed"),
+        Reason::Rollback { to } => format!("back to the state of plan {to}"),
+        Reason::Removed => "no longer wanted".to_owned(),
+    }
+}
+
+/// `old -> new`.
+fn moved(old: Option<&Shown>, new: Option<&Shown>, unknown: bool) -> String {
+    match (old, new) {
+        _ if unknown => format!("is now {}; what it was is not on record", shown(new)),
+        (None, new) => format!("new: {}", shown(new)),
+        (old, None) => format!("goes; it was {}", shown(old)),
+        (old, new) => format!("{} -> {}", shown(old), shown(new)),
+    }
+}
+
+/// A value as it may be shown.
+pub(crate) fn shown(value: Option<&Shown>) -> String {
+    match value {
+        None => "nothing".to_owned(),
+        Some(Shown::Plain(text)) if text.is_empty() => "\"\"".to_owned(),
+        Some(Shown::Plain(text)) => style::cut(&style::harmless(&text.replace('\n', "\\n")), 60).into_owned(),
+        Some(Shown::Secret(hash)) => format!("secret #{}", hash.as_str().get(..4).unwrap_or_default()),
+        Some(Shown::Unknown) => "a secret that cannot be compared".to_owned(),
+    }
+}
+
+/// An image's id, short.
+pub(crate) fn short_id(id: &str) -> String {
+    let digits = id.strip_prefix("sha256:").unwrap_or(id);
+    digits.get(..12).unwrap_or(digits).to_owned()
+}
+
+/// The word of an action.
+pub(crate) fn action_word(action: Action) -> &'static str {
+    match action {
+        Action::Create => "create",
+        Action::Start => "start",
+        Action::Stop => "stop",
+        Action::Update => "update",
+        Action::Replace => "replace",
+        Action::Run => "run",
+        Action::Adopt => "adopt",
+        Action::Move => "move",
+        Action::Retain => "retain",
+        Action::Delete => "delete",
+        Action::Keep => "keep",
+        Action::Held => "held",
+    }
+}
+
+/// Why an instance is left alone.
+pub(crate) fn refusal_words(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Held { because } => format!("on hold ({because})"),
+        Refusal::Unseen { what } => format!("{what} could not be listed in full, so nothing is decided"),
+        Refusal::OtherFleet { origin } => format!("what runs under this name belongs to another fleet, of {origin}"),
+        Refusal::Taken { what } => what.to_string(),
+        Refusal::NoAddress { what } => format!("there is no address for {what}"),
+    }
+}
+
+/// All findings in the short form, for other painters.
+pub(crate) fn findings_short(list: &[Diagnostic], look: Look) -> String {
+    let blocks: String = list.iter().map(|finding| finding_block(finding, look)).collect();
+    format!("{blocks}{}\n", findings::summary(list))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! Golden texts of plans; `UPDATE=1` writes them anew.
+use super::*;
+use crate::terminal::plan_markdown;
+use crate::views::samples;
+
+fn golden(name: &str, text: &str) {
+    let path = format!("{}/tests/golden/plan/{name}.txt", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::create_dir_all(std::path::Path::new(&path).parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(text, expected, "{path}");
+}
+
+fn both(name: &str, plan: &Plan, around: &Around) {
+    for width in [80, 160] {
+        let text = paint(plan, around, Look::plain(width));
+        for line in text.lines() {
+            assert!(style::columns(line) <= width, "{name} at {width}: {line}");
+        }
+        golden(&format!("{name}.{width}"), &text);
+    }
+}
+
+fn compose() -> Around {
+    Around {
+        single: Some("compose.yaml".into()),
+        lead: vec![
+            "desk: compose.yaml, 5 services (nothing else is needed)".into(),
+            "engine: podman 4.3.1 at unix:///run/podman/podman.sock".into(),
+        ],
+        addresses: vec![("http://localhost:8080".into(), "web:80".into())],
+        verdicts: Some(Verdicts { exact: 46, approximated: 1, platform: 1, refused: 0 }),
+        ..Around::default()
+    }
+}
+
+fn fleet() -> Around {
+    Around { seen: "seen in full 2 s ago".into(), saved: true, ..Around::default() }
+}
+
+#[test]
+fn one_instance() {
+    both("first-up", &samples::first_up(), &compose());
+    both("second-up", &samples::second_up(), &Around { lead: vec![], verdicts: None, ..compose() });
+    both("nothing", &samples::nothing(), &Around { lead: vec![], verdicts: None, ..compose() });
+}
+
+#[test]
+fn a_fleet() {
+    both("fleet", &samples::fleet(), &fleet());
+    both("troubled", &samples::troubled(), &fleet());
+    both("fleet-nothing", &samples::nothing(), &fleet());
+}
+
+#[test]
+fn markdown() {
+    golden("fleet.md", &plan_markdown::paint(&samples::fleet(), &fleet()));
+    golden("troubled.md", &plan_markdown::paint(&samples::troubled(), &fleet()));
+}
+
+#[test]
+fn images_move() {
+    let moved = |old: &str, new: &str| image_move(old, new);
+    assert_eq!(moved("r:5000/web:1", "r:5000/web:2"), ("r:5000/web".into(), "1 -> 2".into()));
+    assert_eq!(moved("r:5000/web", "r:5000/web:2"), (String::new(), "r:5000/web -> r:5000/web:2".into()));
+    assert_eq!(moved("a:1", "b:1"), (String::new(), "a:1 -> b:1".into()));
+}
+
+#[test]
+fn every_instance_of_a_plan_is_named() {
+    for plan in [samples::fleet(), samples::troubled()] {
+        let text = paint(&plan, &fleet(), Look::plain(80));
+        for instance in &plan.instances {
+            assert!(text.contains(instance.instance.instance.as_str()), "{}", instance.instance);
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Progress while the engine works.
+//!
+//! In: the engine's events. Out: on a terminal a few lines redrawn in place; without one, a line per finished instance, time first.
+//! **Invariant**: losing a line changes nothing; what is redrawn is never longer than a screen.
+//! Not here: what happens (`escadre-engine`), how it ended (`report`). Tests: `progress/tests.rs`.
+
+use super::Terminal;
+use super::style::{self, Look, columns};
+use super::time::{self, Now};
+use escadre_engine::ports::{Event, Progress};
+use escadre_model::ids::{InstanceId, Kind, ResourceId};
+use escadre_model::observed::Outcome;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// At most so many instances are shown at work; more would scroll.
+const MOST: usize = 12;
+
+/// What is going on, as far as the events tell.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// Instances in all.
+    total: usize,
+    /// One instance only: its services are told one by one.
+    single: bool,
+    done: usize,
+    back: usize,
+    stuck: usize,
+    at_work: BTreeMap<InstanceId, Work>,
+    words: BTreeMap<(InstanceId, u32), &'static str>,
+    /// Images, as they take long and belong to all.
+    pulls: usize,
+}
+
+/// An instance at work.
+#[derive(Debug, Default)]
+struct Work {
+    on: String,
+    doing: String,
+    unwinding: bool,
+}
+
+impl State {
+    /// For so many instances.
+    pub(crate) fn new(total: usize) -> Self {
+        Self { total, single: total == 1, ..Self::default() }
+    }
+
+    /// Takes an event; gives the lines that are final and stay on the screen.
+    pub(crate) fn take(&mut self, event: &Event, clock: Option<&str>) -> Vec<String> {
+        match event {
+            Event::InstanceBegan(id) => {
+                self.at_work.insert(id.clone(), Work { doing: "begins".to_owned(), ..Work::default() });
+                Vec::new()
+            }
+            Event::StepBegan(on, step, act) => {
+                self.words.insert((on.instance.clone(), *step), act);
+                self.doing(on, act_words(act).to_owned());
+                Vec::new()
+            }
+            Event::StepNews(on, _, news) => {
+                self.doing(on, style::harmless(news).into_owned());
+                Vec::new()
+            }
+            Event::StepDone(on, step, took) => self.step_done(on, *step, *took, clock),
+            Event::StepFailed(on, _, why) => {
+                let why = style::harmless(why).into_owned();
+                let line = format!("{:<8} failed      {} {why}", on.instance.instance.as_str(), on.resource.key);
+                self.doing(on, format!("failed: {why}"));
+                vec![stamped(clock, &line)]
+            }
+            Event::Unwinding(id) => {
+                let work = self.at_work.entry(id.clone()).or_default();
+                work.unwinding = true;
+                work.doing = "goes back".to_owned();
+                Vec::new()
+            }
+            Event::InstanceEnded(id, outcome, took) => vec![self.ended(id, *outcome, *took, clock)],
+        }
+    }
+
+    fn doing(&mut self, on: &ResourceId, doing: String) {
+        let work = self.at_work.entry(on.instance.clone()).or_default();
+        work.on = on.resource.key.to_string();
+        work.doing = doing;
+    }
+
+    /// In a single instance the gates and jobs that are passed stay on the screen: `db  ready  3.1 s`.
+    fn step_done(&mut self, on: &ResourceId, step: u32, took: Duration, clock: Option<&str>) -> Vec<String> {
+        let act = self.words.remove(&(on.instance.clone(), step)).unwrap_or_default();
+        if on.resource.kind == Kind::Image {
+            self.pulls += 1;
+        }
+        let said = match act {
+            "gate" => "ready",
+            "run" => "exit code 0",
+            "ensure_image" => "is here",
+            _ => return Vec::new(),
+        };
+        // An image that was here already took no time worth a line.
+        if !self.single || (act == "ensure_image" && took < Duration::from_millis(300)) {
+            return Vec::new();
+        }
+        vec![stamped(clock, &format!("  {:<24} {said:<12} {:>9}", on.resource.key, time::short(took)))]
+    }
+
+    fn ended(&mut self, id: &InstanceId, outcome: Outcome, took: Duration, clock: Option<&str>) -> String {
+        self.at_work.remove(id);
+        self.words.retain(|(instance, _), _| instance != id);
+        let said = match outcome {
+            Outcome::Healthy => {
+                self.done += 1;
+                "done"
+            }
+            Outcome::Stopped => {
+                self.done += 1;
+                "stopped"
+            }
+            Outcome::WentBack => {
+                self.back += 1;
+                "went back"
+            }
+            Outcome::Stuck => {
+                self.stuck += 1;
+                "STUCK"
+            }
+        };
+        stamped(clock, &format!("{:<8} {said:<11} {:>9}", id.instance.as_str(), time::short(took)))
+    }
+
+    /// The lines that are redrawn.
+    pub(crate) fn live(&self, look: Look) -> Vec<String> {
+        let mut lines = Vec::new();
+        if !self.single {
+            let stuck = if self.stuck == 0 { String::new() } else { format!("   stuck {}", self.stuck) };
+            lines.push(format!("  done {} / {}   went back {}{stuck}", self.done, self.total, self.back));
+        }
+        let wide = self.at_work.keys().map(|id| columns(id.instance.as_str())).max().unwrap_or(0).min(24);
+        for (id, work) in self.at_work.iter().take(MOST) {
+            let back = if work.unwinding { "goes back: " } else { "" };
+            let line = format!("     {:<wide$}  {}  {back}{}", id.instance.as_str(), work.on, work.doing);
+            lines.push(style::cut(&line, look.width.saturating_sub(1)).into_owned());
+        }
+        if self.at_work.len() > MOST {
+            lines.push(format!("     and {} more", self.at_work.len() - MOST));
+        }
+        lines
+    }
+}
+
+/// Time first, where there is no terminal.
+fn stamped(clock: Option<&str>, line: &str) -> String {
+    match clock {
+        Some(clock) => format!("{clock} {}", line.trim_start()),
+        None => format!("  {}", line.trim_start()),
+    }
+}
+
+/// An act in words.
+fn act_words(act: &str) -> &str {
+    match act {
+        "ensure_image" => "having its image",
+        "ensure_network" | "ensure_volume" | "ensure_file" => "preparing",
+        "create" => "making the new one",
+        "start" => "starting",
+        "run" => "running to its end",
+        "gate" => "waiting until it is ready",
+        "attach" => "taking its names over",
+        "switch" => "taking its requests over",
+        "park" => "letting requests wait",
+        "drain" => "letting the old one finish",
+        "stop" => "stopping the old one",
+        "remove" => "removing the old one",
+        "unroute" => "taking its addresses back",
+        other => other,
+    }
+}
+
+/// Paints progress on standard error.
+pub(crate) struct Painter {
+    terminal: Terminal,
+    quiet: bool,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    state: State,
+    drawn: usize,
+}
+
+impl Painter {
+    /// For so many instances; `quiet` says nothing (with `--json`).
+    pub(crate) fn new(terminal: &Terminal, total: usize, quiet: bool) -> Arc<Self> {
+        let inner = Mutex::new(Inner { state: State::new(total), drawn: 0 });
+        Arc::new(Self { terminal: *terminal, quiet, inner })
+    }
+
+    /// Takes the redrawn lines away, before something else is printed.
+    pub(crate) fn finish(&self) {
+        if let Ok(mut inner) = self.inner.lock() {
+            let text = erase(std::mem::take(&mut inner.drawn));
+            self.terminal.say(&text);
+        }
+    }
+}
+
+impl Progress for Painter {
+    fn tell(&self, event: Event) {
+        if self.quiet {
+            return;
+        }
+        // A panic elsewhere while it was held costs the picture only.
+        let Ok(mut inner) = self.inner.lock() else { return };
+        if !self.terminal.live {
+            let lines = inner.state.take(&event, Some(&Now::here().clock()));
+            if !lines.is_empty() {
+                self.terminal.say(&format!("{}\n", lines.join("\n")));
+            }
+            return;
+        }
+        let finals = inner.state.take(&event, None);
+        let live = inner.state.live(self.terminal.err);
+        let mut text = erase(inner.drawn);
+        for line in finals.iter().chain(&live) {
+            text.push_str(line);
+            text.push('\n');
+        }
+        inner.drawn = live.len();
+        self.terminal.say(&text);
+    }
+}
+
+/// Goes up so many lines and clears what is below.
+fn erase(lines: usize) -> String {
+    if lines == 0 { String::new() } else { format!("\x1b[{lines}A\r\x1b[0J") }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+//! How an apply ended: the sentence, then what failed and why, what was undone and what was not, what to do.
+//!
+//! In: [`Ended`], made from the engine's report. Out: text, or JSON.
+//! **Invariant**: what was not undone is said as loudly as what was; nothing is said that was not counted.
+//! Not here: progress while it runs. Tests: `report/tests.rs`.
+
+use super::style::{self, Look, count, hang, harmless};
+use super::time;
+use crate::exit::Exit;
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::time::Duration;
+
+/// The schema of [`Ended`] as JSON.
+pub(crate) const SCHEMA: &str = "escadre.report/1";
+
+/// How an apply ended.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct Ended {
+    /// Always `escadre.report/1`.
+    pub(crate) schema: &'static str,
+    /// The plan.
+    pub(crate) plan: String,
+    /// A fleet of one: the text speaks of services and addresses.
+    pub(crate) single: bool,
+    /// Instances that are as planned.
+    pub(crate) done: Vec<String>,
+    /// Instances that failed, with all that is known.
+    pub(crate) failures: Vec<Failure>,
+    /// Instances that were not touched, and why.
+    pub(crate) refused: Vec<Refused>,
+    /// Instances not begun because the apply stopped.
+    pub(crate) not_begun: Vec<String>,
+    /// Where the product is reached now (a fleet of one, or a few addresses).
+    pub(crate) addresses: Vec<String>,
+    /// Milliseconds in all.
+    pub(crate) took_ms: u64,
+    /// The exit code.
+    pub(crate) exit: u8,
+}
+
+/// An instance that failed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct Failure {
+    /// Which.
+    pub(crate) instance: String,
+    /// Going back failed too: a person must look.
+    pub(crate) stuck: bool,
+    /// What failed, as `web ended with code 78 after 2 s`.
+    pub(crate) failed: String,
+    /// The gate, in words.
+    pub(crate) gate: Option<String>,
+    /// The last probe: when, where, what.
+    pub(crate) last_probe: Option<String>,
+    /// The last lines of its log.
+    pub(crate) log: Vec<String>,
+    /// How many lines it had in all.
+    pub(crate) log_lines: u64,
+    /// Where what changed was written: `instances/larch/files/desk.toml:12`.
+    pub(crate) because: Vec<String>,
+    /// What was undone, one sentence each.
+    pub(crate) undone: Vec<String>,
+    /// What was not undone, one sentence each: volumes that were written to, jobs that ran.
+    pub(crate) not_undone: Vec<String>,
+    /// The hold that was set, in words; `None`: none.
+    pub(crate) hold: Option<String>,
+    /// The service to look at: for `escadre logs larch/web --plan`.
+    pub(crate) service: Option<String>,
+}
+
+/// An instance that was left alone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct Refused {
+    /// Which.
+    pub(crate) instance: String,
+    /// The code, as `E0303`.
+    pub(crate) code: String,
+    /// Why: `it changed after plan c03f11 was made`.
+    pub(crate) why: String,
+    /// What to do: a command.
+    pub(crate) next: Option<String>,
+}
+
+impl Ended {
+    /// The exit code that follows: 4 when anything failed, 3 when anything was refused, else 0.
+    pub(crate) fn code(&self) -> Exit {
+        if !self.failures.is_empty() || !self.not_begun.is_empty() {
+            Exit::World
+        } else if !self.refused.is_empty() {
+            Exit::Refused
+        } else {
+            Exit::Done
+        }
+    }
+}
+
+/// The report as text.
+pub(crate) fn paint(ended: &Ended, look: Look) -> String {
+    let mut out = String::new();
+    for failure in &ended.failures {
+        out.push_str(&block(failure, &ended.plan, look));
+        out.push('\n');
+    }
+    for refused in &ended.refused {
+        let head = format!("refused for {}: ", refused.instance);
+        out.push_str(&hang(&head, &format!("{}  {}", harmless(&refused.why), refused.code), look.width));
+        if let Some(next) = &refused.next {
+            out.push_str(&format!("  {:<19} {next}\n", "next"));
+        }
+    }
+    if !ended.not_begun.is_empty() {
+        let names: Vec<&str> = ended.not_begun.iter().map(String::as_str).collect();
+        out.push_str(&hang("not begun: ", &style::names(&names, false), look.width));
+        out.push_str(&format!("  {:<19} escadre resume {}\n", "the rest", ended.plan));
+    }
+    out.push_str(&last_line(ended, look));
+    out
+}
+
+/// `39 of 40 updated, 1 went back.   6 min 36 s, exit 4`.
+fn last_line(ended: &Ended, look: Look) -> String {
+    let all = ended.done.len() + ended.failures.len() + ended.refused.len() + ended.not_begun.len();
+    let took = time::short(Duration::from_millis(ended.took_ms));
+    if ended.code() == Exit::Done {
+        let left = match (ended.single, ended.addresses.as_slice()) {
+            (true, []) => format!("{} runs.", ended.done.join(", ")),
+            (true, addresses) => format!("{} runs: {}", ended.done.join(", "), addresses.join("  ")),
+            (false, _) => format!("{} done.", count(ended.done.len(), "instance")),
+        };
+        return right(&look.paint(style::GOOD, &left), &format!("{took} in all"), look);
+    }
+    let stuck = ended.failures.iter().filter(|failure| failure.stuck).count();
+    let back = ended.failures.len() - stuck;
+    let mut parts = vec![format!("{} of {all} done", ended.done.len())];
+    let others = [
+        (back, "went back"),
+        (stuck, "stuck"),
+        (ended.refused.len(), "not touched"),
+        (ended.not_begun.len(), "not begun"),
+    ];
+    parts.extend(others.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")));
+    right(&format!("{}.", parts.join(", ")), &format!("{took}, exit {}", ended.code().number()), look)
+}
+
+/// Two texts at the two ends of 80 columns.
+fn right(left: &str, right: &str, look: Look) -> String {
+    let used = style::columns(left) + style::columns(right);
+    let edge = look.width.min(80);
+    if used + 2 > edge {
+        return format!("{left}  {right}\n");
+    }
+    format!("{left}{}{right}\n", " ".repeat(edge - used))
+}
+
+/// All that is known of a failure.
+fn block(failure: &Failure, plan: &str, look: Look) -> String {
+    let name = &failure.instance;
+    let head = if failure.stuck {
+        format!("{name} is STUCK: it failed, and going back failed too. Look before you go on.")
+    } else {
+        format!("{name} went back to what it was.")
+    };
+    let painted = if failure.stuck { style::BAD } else { style::CARE };
+    let mut out = format!("{}\n\n", look.paint(painted, &head));
+    let mut line = |label: &str, text: &str| {
+        out.push_str(&hang(&format!("  {label:<11} "), &harmless(text), look.width));
+    };
+    line("failed", &failure.failed);
+    if let Some(gate) = &failure.gate {
+        line("gate", gate);
+    }
+    if let Some(probe) = &failure.last_probe {
+        line("last probe", probe);
+    }
+    if !failure.log.is_empty() {
+        let said = failure.log.len() as u64;
+        let lines = if said >= failure.log_lines {
+            format!("all of it, {}", count(failure.log.len(), "line"))
+        } else {
+            format!("the last {said} lines of {}", style::grouped(failure.log_lines))
+        };
+        line("its log", &lines);
+    }
+    for text in &failure.log {
+        out.push_str(&format!("    | {}\n", style::cut(&harmless(text), look.width.saturating_sub(6))));
+    }
+    let mut list = |label: &str, texts: &[String], none: Option<&str>| {
+        let shown: Vec<&str> =
+            if texts.is_empty() { none.into_iter().collect() } else { texts.iter().map(String::as_str).collect() };
+        for (index, text) in shown.into_iter().enumerate() {
+            let label = if index == 0 { label } else { "" };
+            out.push_str(&hang(&format!("  {label:<11} "), &harmless(text), look.width));
+        }
+    };
+    list("because", &failure.because, None);
+    list("undone", &failure.undone, (!failure.stuck).then_some("nothing had to be"));
+    list(
+        "not undone",
+        &failure.not_undone,
+        (!failure.stuck).then_some("nothing: no volume was written to and no one-shot ran"),
+    );
+    if let Some(hold) = &failure.hold {
+        list("hold", &[hold.clone(), format!("or: escadre unhold {name}")], None);
+    }
+    let place = failure.service.as_ref().map_or(name.clone(), |service| format!("{name}/{service}"));
+    out.push_str(&format!("\n  see more    escadre why {name}      escadre logs {place} --plan {plan}\n"));
+    out
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! Tests of the end of an apply.
+use super::*;
+
+fn larch() -> Failure {
+    Failure {
+        instance: "larch".into(),
+        failed: "web ended with code 78 after 2 s".into(),
+        gate: Some("healthcheck GET /healthz, within 30 s of the start".into()),
+        last_probe: Some("14:08:42  172.20.31.7:80  connection refused".into()),
+        log: vec![
+            "desk-web 4.2.1".into(),
+            "error: /etc/desk/desk.toml:12: unknown key \"session_timout\"\u{1b}[2J".into(),
+        ],
+        log_lines: 2,
+        because: vec!["instances/larch/files/desk.toml".into()],
+        undone: vec!["web: image and config as before, the failed container removed".into()],
+        hold: Some("larch stays as it is until its files change".into()),
+        service: Some("web".into()),
+        ..Failure::default()
+    }
+}
+
+fn ended() -> Ended {
+    Ended {
+        schema: SCHEMA,
+        plan: "7c41e9".into(),
+        done: (0..39).map(|n| format!("i{n}")).collect(),
+        failures: vec![larch()],
+        took_ms: 396_000,
+        ..Ended::default()
+    }
+}
+
+#[test]
+fn a_failure_says_what_was_undone_and_what_was_not() {
+    let expected = "larch went back to what it was.
+
+  failed      web ended with code 78 after 2 s
+  gate        healthcheck GET /healthz, within 30 s of the start
+  last probe  14:08:42  172.20.31.7:80  connection refused
+  its log     all of it, 2 lines
+    | desk-web 4.2.1
+    | error: /etc/desk/desk.toml:12: unknown key \"session_timout\"?[2J
+  because     instances/larch/files/desk.toml
+  undone      web: image and config as before, the failed container removed
+  not undone  nothing: no volume was written to and no one-shot ran
+  hold        larch stays as it is until its files change
+              or: escadre unhold larch
+
+  see more    escadre why larch      escadre logs larch/web --plan 7c41e9
+
+39 of 40 done, 1 went back.                                   6 min 36 s, exit 4
+";
+    assert_eq!(paint(&ended(), Look::plain(80)), expected);
+    assert_eq!(paint(&ended(), Look::plain(160)), expected);
+}
+
+#[test]
+fn stuck_refused_and_done() {
+    let mut all = ended();
+    all.failures[0].stuck = true;
+    let text = paint(&all, Look::plain(80));
+    assert!(text.starts_with("larch is STUCK"));
+    assert!(!text.contains("nothing had to be"), "nothing is claimed of an instance that is stuck");
+    let refused = Refused {
+        instance: "elm".into(),
+        code: "E0303".into(),
+        why: "it changed after the plan was made".into(),
+        next: Some("escadre plan elm".into()),
+    };
+    let end = Ended { refused: vec![refused], failures: vec![], ..ended() };
+    assert_eq!(end.code(), Exit::Refused);
+    assert!(paint(&end, Look::plain(80)).starts_with(
+        "refused for elm: it changed after the plan was made  E0303\n  next                escadre plan elm\n"
+    ));
+    let one = Ended {
+        single: true,
+        done: vec!["desk".into()],
+        addresses: vec!["http://localhost:8080".into()],
+        took_ms: 32_700,
+        ..Ended::default()
+    };
+    assert_eq!(paint(&one, Look::plain(80)), format!("desk runs: http://localhost:8080{:>48}\n", "32.7 s in all"));
+}
