@@ -248,6 +248,8 @@ async fn a_new_worker_takes_over_and_the_old_one_finishes() {
     // The new one knows what the old one still has, and its deadline reaches it.
     let left = world.client.wait_drained("a", Duration::from_millis(50)).await.expect("answers");
     assert_eq!(left.in_flight, 1);
+    let seen = world.status().await.backends.iter().find(|b| b.id == "a").map(|b| (b.in_flight, b.elsewhere));
+    assert_eq!(seen, Some((0, 1)));
     world.client.drain("a", Duration::from_millis(50)).await.expect("drains");
     assert!(socket.is_closed().await);
     assert!(world.client.wait_drained("a", PATIENCE).await.expect("answers").is_empty());
