@@ -42,8 +42,12 @@ pub(crate) enum ToWorker {
     Released { address: SocketAddr },
     /// Carries the control socket: from now on this worker answers.
     Lead,
-    /// Take nothing new, finish, end.
-    Retire { within_ms: u64 },
+    /// Take nothing new, finish, end. `at_once` when no other worker goes on.
+    Retire {
+        within_ms: u64,
+        #[serde(default)]
+        at_once: bool,
+    },
     /// Read the routes again, for those who wait.
     Reload,
     /// What a retiring worker has under way.

@@ -252,6 +252,7 @@ fn status(worker: &Worker) -> Status {
             (false, false) => BackendUse::Draining,
         },
         in_flight: live.in_flight(),
+        elsewhere: edge.in_flight_elsewhere(&live.id),
     };
     let backends = registry.all().map(backend).collect();
     drop(registry);

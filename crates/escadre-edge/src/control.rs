@@ -3,6 +3,13 @@
 //! In → Out: a [`Command`] as one line of JSON on `control.sock` → one line of JSON back: an answer, or a refusal with a
 //! code and a sentence.
 //!
+//! ```text
+//! → {"schema":"escadre.edge/1","do":"load","generation":7}
+//! ← {"schema":"escadre.edge/1","answer":{"generation":7,"listeners":[…],"swap_us":1}}
+//! → {"schema":"escadre.edge/1","do":"drain","backend":"web-g3","deadline_ms":30000}
+//! ← {"schema":"escadre.edge/1","refused":{"code":"unknown","message":"there is no backend \"web-g3\""}}
+//! ```
+//!
 //! **Invariant**: every command may be repeated: a client whose worker vanished before it answered asks the next one.
 //! Every line carries the schema. The socket has mode 0600 in a folder of mode 0700: who can open it may use it.
 //!
@@ -239,6 +246,9 @@ pub struct BackendStatus {
     pub state: BackendUse,
     /// Requests, tunnels and connections under way in this worker.
     pub in_flight: u64,
+    /// The same in workers that retire, over all addresses of this id.
+    #[serde(default)]
+    pub elsewhere: u64,
 }
 
 /// Whether a backend gets new work.

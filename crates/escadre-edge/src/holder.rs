@@ -345,7 +345,7 @@ impl Holder {
         match self.leader {
             Some(before) if before != worker => {
                 let within_ms = u64::try_from(self.options.retire.as_millis()).unwrap_or(u64::MAX);
-                self.tell(before, ToWorker::Retire { within_ms }, None).await;
+                self.tell(before, ToWorker::Retire { within_ms, at_once: false }, None).await;
             }
             _ => self.lead().await,
         }
@@ -406,7 +406,7 @@ impl Holder {
         let within_ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
         let all: Vec<u64> = self.workers.keys().copied().collect();
         for worker in all {
-            self.tell(worker, ToWorker::Retire { within_ms }, None).await;
+            self.tell(worker, ToWorker::Retire { within_ms, at_once: true }, None).await;
         }
         self.stopping = Some(Instant::now() + within + Duration::from_secs(1));
     }

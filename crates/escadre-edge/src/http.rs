@@ -34,7 +34,7 @@ use crate::flight::{Flight, Visit, cut};
 use crate::headers;
 use crate::pages::Page;
 use crate::park::Admission;
-use crate::state::{Connected, Edge};
+use crate::state::{Connected, Edge, Retiring};
 use crate::table::{Entry, Table, Target};
 use crate::upgrade;
 
@@ -53,14 +53,20 @@ pub(crate) async fn connection(edge: Arc<Edge>, stream: TcpStream, peer: SocketA
     let mut retiring = edge.retiring.subscribe();
     let service = service_fn(|request| {
         let (edge, connected) = (Arc::clone(&edge), Arc::clone(&connected));
-        async move { Ok::<_, Infallible>(serve(&edge, peer, local, connected, request).await) }
+        async move {
+            let mut response = serve(&edge, peer, local, connected, request).await;
+            if *edge.retiring.borrow() != Retiring::No && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let served = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     let mut served = std::pin::pin!(served);
     tokio::select! {
         // How a client's connection ends is the client's affair: a failure of ours was counted where it happened.
         _ended = served.as_mut() => return,
-        _retire = retiring.wait_for(|r| *r) => served.as_mut().graceful_shutdown(),
+        _retire = retiring.wait_for(|r| *r == Retiring::AtOnce) => served.as_mut().graceful_shutdown(),
     }
     let _ended = served.await;
 }

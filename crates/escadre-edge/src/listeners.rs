@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 use crate::channel::{Channel, ToHolder};
 use crate::control::{ListenerState, Listening};
 use crate::flight::lock;
-use crate::state::Edge;
+use crate::state::{Edge, Retiring};
 use crate::table::Role;
 
 /// Connections that may wait to be accepted: what comes while a worker is replaced. The system caps it (somaxconn).
@@ -128,7 +128,7 @@ impl Listeners {
     /// others (unless a retiring worker still has it for a moment).
     pub(crate) async fn settle(&self) {
         let mut accepting = self.accepting.lock().await;
-        if *self.edge.retiring.borrow() {
+        if *self.edge.retiring.borrow() != Retiring::No {
             return;
         }
         let table = self.edge.tables.load();
@@ -242,8 +242,15 @@ async fn accept_all(edge: Arc<Edge>, listener: TcpListener, address: SocketAddr)
                 continue;
             }
         };
-        // One waits for room here, those after it in the backlog.
-        let Ok(permit) = Arc::clone(&edge.open).acquire_owned().await else { return };
+        // If there is room nothing is awaited between accepting and serving: a listener may be ended at any await, and
+        // what it had accepted would be lost. If there is none, one waits here and those after it in the backlog.
+        let permit = match Arc::clone(&edge.open).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_none_left) => match Arc::clone(&edge.open).acquire_owned().await {
+                Ok(permit) => permit,
+                Err(_closed) => return,
+            },
+        };
         tune(&stream);
         let permit = Arc::new(permit);
         match edge.tables.load().role(&address) {

@@ -31,14 +31,25 @@ pub(crate) struct Edge {
     pub(crate) registry: Mutex<Registry>,
     /// A permit for each open connection or tunnel.
     pub(crate) open: Arc<Semaphore>,
-    /// True when this worker takes nothing new.
-    pub(crate) retiring: watch::Sender<bool>,
+    /// Whether this worker takes nothing new.
+    pub(crate) retiring: watch::Sender<Retiring>,
     /// What became of each listening address.
     pub(crate) listening: Mutex<BTreeMap<SocketAddr, ListenerState>>,
     /// In flight in workers that retire, by worker and backend.
     pub(crate) elsewhere: Mutex<BTreeMap<u64, BTreeMap<String, u64>>>,
     pub(crate) elsewhere_changed: Notify,
     outbox: mpsc::UnboundedSender<ToHolder>,
+}
+
+/// Whether a worker is on its way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Retiring {
+    /// It is not.
+    No,
+    /// Another worker goes on: a connection is closed with its next answer, so that no request meets a closed one.
+    Politely,
+    /// Nobody goes on: idle connections are closed now.
+    AtOnce,
 }
 
 /// One open connection or tunnel; it may be handed from the one to the other.
@@ -55,7 +66,7 @@ impl Edge {
             log,
             tables: Tables::new(),
             registry: Mutex::default(),
-            retiring: watch::Sender::new(false),
+            retiring: watch::Sender::new(Retiring::No),
             listening: Mutex::default(),
             elsewhere: Mutex::default(),
             elsewhere_changed: Notify::new(),

@@ -26,7 +26,7 @@ use crate::files;
 use crate::flight::lock;
 use crate::listeners::{Listeners, Refusal};
 use crate::log::Log;
-use crate::state::Edge;
+use crate::state::{Edge, Retiring};
 
 /// How often a retiring worker tells what it still has.
 const TELL: Duration = Duration::from_millis(50);
@@ -126,20 +126,25 @@ impl Worker {
         self.edge.tell(ToHolder::Ready { complete });
         let retry = tokio::spawn(Arc::clone(&self).keep_up());
         // The holder is gone when there are no events any more: then as if it had said so.
-        let within = loop {
+        let (within, how) = loop {
             match events.recv().await {
                 Some((ToWorker::Lead, Some(socket))) => self.lead(socket).await,
                 Some((ToWorker::Reload, _)) => self.reload().await,
-                Some((ToWorker::Retire { within_ms }, _)) => break crate::table::bounded(within_ms),
+                Some((ToWorker::Retire { within_ms, at_once }, _)) => {
+                    break (
+                        crate::table::bounded(within_ms),
+                        if at_once { Retiring::AtOnce } else { Retiring::Politely },
+                    );
+                }
                 Some(_) => {}
                 None => {
                     self.edge.log.say("the holder is gone");
-                    break retire;
+                    break (retire, Retiring::Politely);
                 }
             }
         };
         retry.abort();
-        self.retire(within, events).await;
+        self.retire(within, how, events).await;
     }
 
     /// The first table: of the file that the holder kept, at once replaced by that of the file which lies there, if that
@@ -247,10 +252,11 @@ impl Worker {
     async fn retire(
         self: &Arc<Self>,
         within: Duration,
+        how: Retiring,
         mut events: mpsc::UnboundedReceiver<(ToWorker, Option<OwnedFd>)>,
     ) {
         let edge = &self.edge;
-        edge.retiring.send_replace(true);
+        edge.retiring.send_replace(how);
         self.listeners.close().await;
         if let Some(control) = lock(&self.control).take() {
             control.abort();
@@ -276,7 +282,10 @@ impl Worker {
                 event = events.recv(), if holder_is_there => match event {
                     Some((ToWorker::Reload, _)) => self.reload().await,
                     // Said again, it is meant for what is left.
-                    Some((ToWorker::Retire { within_ms }, _)) => {
+                    Some((ToWorker::Retire { within_ms, at_once }, _)) => {
+                        if at_once {
+                            edge.retiring.send_replace(Retiring::AtOnce);
+                        }
                         deadline.as_mut().reset(tokio::time::Instant::now() + crate::table::bounded(within_ms));
                     }
                     Some(_) => {}

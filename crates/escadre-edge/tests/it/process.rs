@@ -136,6 +136,21 @@ fn no_writer_loses_anothers_change() {
 }
 
 #[tokio::test]
+async fn a_kept_connection_meets_no_closed_door_at_an_upgrade() {
+    let a = Server::new("a").await;
+    let world = World::new(|r| r.routes.push(route("f/a/web", "a.localhost", &[&a]))).await;
+    let mut wire = world.dial().await;
+    wire.say("GET /name HTTP/1.1\r\nHost: a.localhost\r\n\r\n").await;
+    assert_eq!(wire.reply().await.header("connection"), None);
+    world.client.upgrade().await.expect("upgraded");
+    wire.say("GET /name HTTP/1.1\r\nHost: a.localhost\r\n\r\n").await;
+    let last = wire.reply().await;
+    assert_eq!((last.status, last.header("connection")), (200, Some("close")));
+    assert!(wire.is_closed().await);
+    until("the old one has ended", || async { world.log().contains("retired") }).await;
+}
+
+#[tokio::test]
 async fn an_upgrade_that_cannot_begin_leaves_the_old_worker() {
     let a = Server::new("a").await;
     let place = tempfile::tempdir().expect("a folder");
@@ -233,6 +248,8 @@ async fn a_new_worker_takes_over_and_the_old_one_finishes() {
     // The new one knows what the old one still has, and its deadline reaches it.
     let left = world.client.wait_drained("a", Duration::from_millis(50)).await.expect("answers");
     assert_eq!(left.in_flight, 1);
+    let seen = world.status().await.backends.iter().find(|b| b.id == "a").map(|b| (b.in_flight, b.elsewhere));
+    assert_eq!(seen, Some((0, 1)));
     world.client.drain("a", Duration::from_millis(50)).await.expect("drains");
     assert!(socket.is_closed().await);
     assert!(world.client.wait_drained("a", PATIENCE).await.expect("answers").is_empty());
