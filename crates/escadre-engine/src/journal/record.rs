@@ -179,7 +179,8 @@ impl Memory {
 
     /// A volume made under this turn is gone again, and with it what its jobs wrote: they have to run anew.
     fn undone(&mut self, frees: &[EngineId]) {
-        let volume = |engine: &EngineId| self.state.owned.get(engine).is_some_and(|id| id.resource.kind == Kind::Volume);
+        let volume =
+            |engine: &EngineId| self.state.owned.get(engine).is_some_and(|id| id.resource.kind == Kind::Volume);
         if frees.iter().any(volume) {
             for (service, evidence) in self.run.iter_mut().flat_map(|run| std::mem::take(&mut run.jobs)) {
                 if let Some(known) = self.state.jobs.get_mut(&service) {
