@@ -196,7 +196,7 @@ pub(crate) fn running<'a>(view: View<'a>) -> Diff<'a> {
     resources::images(&view, &mut diff);
     resources::routes(&view, &mut diff);
     resources::gone_files(&view, &mut diff);
-    diff.changes.sort_by(|a, b| rank(a).cmp(&rank(b)));
+    diff.changes.sort_by_key(rank);
     retry(&view, &mut diff);
     diff
 }

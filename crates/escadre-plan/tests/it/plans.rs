@@ -145,7 +145,7 @@ fn a_hold_keeps_exactly_what_it_is_against() {
     failed.outcome = Outcome::WentBack;
     failed.desired = std::sync::Arc::new(next.clone());
     world.seen("acme").record.receipts.insert(0, failed);
-    let plan = world.plan(&[next.clone()]);
+    let plan = world.plan(std::slice::from_ref(&next));
     assert!(matches!(plan.instances[0].refused, Some(Refusal::Held { .. })), "{}", dump(&plan));
     assert_eq!(action(&plan, Kind::Service, "api"), "held");
     let plan = world.plan(&[desk("acme", "3")]);
