@@ -19,7 +19,7 @@ fn fleet(instances: usize, services: usize, image: &str) -> Vec<Desired> {
 #[test]
 fn bench_of_plans() {
     let sizes: &[(usize, usize)] =
-        if cfg!(debug_assertions) { &[(20, 20)] } else { &[(100, 20), (200, 20), (1_000, 20), (10_000, 5)] };
+        if cfg!(debug_assertions) { &[(20, 20)] } else { &[(100, 20), (200, 20), (1_000, 20), (4_000, 20)] };
     for (instances, services) in sizes {
         let mut world = World::new();
         world.target.pool = "10.0.0.0/8".into();
@@ -29,10 +29,18 @@ fn bench_of_plans() {
         world.apply(&plan, &desired);
         let (_, same) = world.bare_plan(&desired);
         let next = fleet(*instances, *services, "app:2");
-        let (_, change) = world.bare_plan(&next);
+        let (plan, change) = world.bare_plan(&next);
+        let start = Instant::now();
+        let _ = plan.content_id();
+        let id = start.elapsed();
+        let start = Instant::now();
+        desired.iter().for_each(|one| drop(one.hash()));
+        let hashes = start.elapsed();
         let mut out = std::io::stderr();
-        let _ =
-            writeln!(out, "{instances} x {services}: create {create:?}, unchanged {same:?}, all changed {change:?}");
+        let _ = writeln!(
+            out,
+            "{instances} x {services}: create {create:?}, unchanged {same:?}, all changed {change:?} (of it plan id {id:?}, hashes of Desired {hashes:?})"
+        );
     }
 }
 
