@@ -192,10 +192,11 @@ pub(crate) fn running<'a>(view: View<'a>) -> Diff<'a> {
     for (key, containers) in by_service {
         removed_service(&view, &mut diff, key, containers);
     }
+    resources::used_networks(&view, &mut diff);
     resources::images(&view, &mut diff);
     resources::routes(&view, &mut diff);
     resources::gone_files(&view, &mut diff);
-    diff.changes.sort_by(|a, b| rank(a).cmp(&rank(b)));
+    diff.changes.sort_by_key(rank);
     retry(&view, &mut diff);
     diff
 }
@@ -281,6 +282,13 @@ fn one_service<'a>(
         }
         // A job's former container makes room for the new one.
         if let (Fate::Run { existing: None, .. }, Some(old)) = (&fate, best) {
+            leftovers.push(old);
+        }
+        // A job that is on record as done needs no container; one on a network that goes would keep it from going.
+        if let (Fate::Done, Some(old)) = (&fate, best)
+            && slot.renewed().next().is_some()
+            && view.seen.record.jobs.contains_key(key)
+        {
             leftovers.push(old);
         }
         for one in why {
@@ -422,6 +430,12 @@ impl<'a> Slot<'_, 'a> {
         self.view.next_generation(self.key, self.replica)
     }
 
+    /// Networks of the service that are made anew.
+    fn renewed(&self) -> impl Iterator<Item = &NetworkFate> {
+        let mine = self.service.networks.iter().filter_map(|one| self.networks.get(&one.network));
+        mine.filter(|one| one.ensure && !one.external)
+    }
+
     /// Why the container cannot stay as it is.
     fn unfit(&self, there: &ContainerSeen) -> Vec<Reason> {
         let record = &self.view.seen.record;
@@ -447,10 +461,8 @@ impl<'a> Slot<'_, 'a> {
         if why.is_empty() {
             why.extend(self.service.files.iter().filter_map(|file| self.moved.get(file)).flatten().cloned());
         }
-        for attachment in &self.service.networks {
-            if let Some(network) = self.networks.get(&attachment.network).filter(|one| one.ensure && !one.external) {
-                why.push(Reason::DependencyReplaced { service: format!("network {}", network.name).into() });
-            }
+        for network in self.renewed() {
+            why.push(Reason::DependencyReplaced { service: format!("network {}", network.name).into() });
         }
         if let NetworkMode::Service(other) = &self.service.network_mode
             && self.restarted.contains(other.as_ref())
