@@ -1,12 +1,14 @@
 //! How the process ends: one table for every verb.
 //!
 //! In: what a verb came to. Out: [`Exit`] and [`Fault`].
-//! **Invariant**: every way out of the binary is one of these six numbers.
+//! **Invariant**: every way out of the binary is one of these six numbers; only `exec` passes its command's code on.
 //! Not here: words for people (`terminal`).
 //! Tests: `tests/it`.
 
 use escadre_model::diagnostic::{Code, Diagnostic};
+use std::fmt;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// The exit codes, in the order of whose turn it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +25,8 @@ pub(crate) enum Exit {
     World,
     /// 255: a mistake of ours.
     Bug,
+    /// What the command inside a container ended with (`exec` only).
+    Command(u8),
 }
 
 impl Exit {
@@ -35,7 +39,16 @@ impl Exit {
             Exit::Refused => 3,
             Exit::World => 4,
             Exit::Bug => 255,
+            Exit::Command(code) => code,
         }
+    }
+}
+
+impl Exit {
+    /// The way out of that number; a number outside the table is a mistake of ours.
+    pub(crate) fn of(number: u8) -> Self {
+        let all = [Exit::Done, Exit::Files, Exit::CommandLine, Exit::Refused, Exit::World];
+        all.into_iter().find(|exit| exit.number() == number).unwrap_or(Exit::Bug)
     }
 }
 
@@ -55,6 +68,8 @@ pub(crate) enum Fault {
     Gone,
     /// Findings, to be painted, and how to end.
     Findings(Exit, Vec<Diagnostic>),
+    /// Findings about files, with the files they point into, and how to end.
+    Files(Exit, Vec<Diagnostic>, Sources),
     /// An error with its chain of sources, and how to end.
     Other(Exit, anyhow::Error),
 }
@@ -83,5 +98,22 @@ impl Fault {
     /// A mistake of ours.
     pub(crate) fn bug(error: impl Into<anyhow::Error>) -> Self {
         Fault::Other(Exit::Bug, error.into())
+    }
+}
+
+/// The texts that findings point into, by the name that spans carry.
+#[derive(Clone)]
+pub(crate) struct Sources(pub(crate) Arc<dyn Fn(&str) -> Option<String> + Send + Sync>);
+
+impl Sources {
+    /// No text is at hand.
+    pub(crate) fn none() -> Self {
+        Self(Arc::new(|_| None))
+    }
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Sources")
     }
 }

@@ -11,6 +11,7 @@ mod exit;
 mod settings;
 mod terminal;
 mod views;
+mod wire;
 
 use exit::{Exit, Fault};
 use std::process::ExitCode;
@@ -39,6 +40,10 @@ fn run(terminal: &Terminal) -> Exit {
         Err(Fault::Gone) => Exit::Done,
         Err(Fault::Findings(exit, findings)) => {
             terminal.findings(&findings, &|_| None);
+            exit
+        }
+        Err(Fault::Files(exit, findings, sources)) => {
+            terminal.findings(&findings, sources.0.as_ref());
             exit
         }
         Err(Fault::Other(Exit::Bug, error)) => {

@@ -5,17 +5,36 @@
 //! Not here: arguments (`args`), words (`views`, `terminal`).
 //! Tests: `tests/it`.
 
+mod apply;
+mod check;
 mod completions;
+mod compose;
 mod doctor;
+mod down;
+mod drift;
+mod exec;
 mod explain;
+mod go;
+mod guard;
+mod history;
+mod logs;
 mod man;
+mod new;
+mod plan;
+mod proxy;
+mod ps;
+#[cfg(test)]
+mod reference;
 pub(crate) mod schema;
+mod secret;
+mod status;
+mod up;
+mod why;
 
-use crate::args::{Verb, proxy, reserved, secret};
-use crate::exit::{Done, Fault};
+use crate::args::{Verb, reserved};
+use crate::exit::Done;
 use crate::settings::Settings;
 use crate::terminal::Terminal;
-use escadre_model::diagnostic::Code;
 
 /// Runs a verb.
 ///
@@ -23,16 +42,31 @@ use escadre_model::diagnostic::Code;
 /// Whatever kept it from its end.
 pub(crate) async fn run(verb: Verb, settings: &Settings, terminal: &Terminal) -> Done {
     match verb {
+        Verb::Up(args) => up::run(&args, settings, terminal).await,
+        Verb::Down(args) => down::run(&args, settings, terminal).await,
+        Verb::Plan(args) => plan::run(&args, settings, terminal).await,
+        Verb::Apply(args) => apply::run(&args, settings, terminal).await,
+        Verb::Resume(args) => apply::resume(&args, settings, terminal).await,
+        Verb::Status(args) => status::run(&args, settings, terminal).await,
+        Verb::Why(args) => why::run(&args, settings, terminal).await,
+        Verb::Drift(args) => drift::run(&args, settings, terminal).await,
+        Verb::History(args) => history::run(&args, settings, terminal).await,
+        Verb::Logs(args) => logs::run(&args, settings, terminal).await,
+        Verb::Ps(args) => ps::run(&args, settings, terminal).await,
+        Verb::Exec(args) => exec::run(&args, settings).await,
+        Verb::Doctor(args) => doctor::run(&args, settings, terminal),
+        Verb::Hold(args) => guard::hold(&args, settings, terminal).await,
+        Verb::Unhold(args) => guard::unhold(&args, settings, terminal).await,
+        Verb::Recover(args) => guard::recover(&args, settings, terminal).await,
+        Verb::New(args) => new::run(&args, settings, terminal).await,
+        Verb::Secret(args) => secret::run(&args, settings, terminal).await,
+        Verb::Check(args) => check::run(&args, settings, terminal).await,
+        Verb::Compose(args) => compose::run(&args, settings, terminal).await,
         Verb::Explain(args) => explain::run(&args, terminal),
         Verb::Schema(args) => schema::run(&args, settings, terminal),
+        Verb::Proxy(args) => proxy::run(&args, settings).await,
         Verb::Completions(args) => completions::run(&args, terminal),
         Verb::Man(args) => man::run(&args, settings, terminal),
-        Verb::Doctor(args) => doctor::run(&args, settings, terminal),
         Verb::Other(words) => Err(reserved::refuse(&words)),
-        Verb::Secret(secret::Secret { verb: secret::SecretVerb::Other(words) }) => Err(reserved::refuse_secret(&words)),
-        Verb::Proxy(proxy::Proxy { verb: Some(proxy::ProxyVerb::Other(words)), .. }) => {
-            Err(reserved::refuse_proxy(&words))
-        }
-        other => Err(Fault::usage(Code::E0290, format!("this version cannot do it yet: {other:?}"))),
     }
 }

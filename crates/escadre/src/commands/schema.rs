@@ -8,6 +8,7 @@ use crate::exit::{Done, Exit, Fault};
 use crate::settings::Settings;
 use crate::terminal::Terminal;
 use crate::terminal::{findings, report};
+use crate::views::{drift, history, log, ps, status, why, why_service};
 use anyhow::Context;
 use escadre_model::diagnostic::{Code, nearest};
 use schemars::JsonSchema;
@@ -18,12 +19,22 @@ pub(crate) fn all() -> Vec<(&'static str, Value)> {
     fn of<T: JsonSchema>(name: &'static str) -> (&'static str, Value) {
         (name, schemars::schema_for!(T).to_value())
     }
-    vec![
+    let mut list = vec![
         of::<super::explain::Codes>("codes"),
         of::<findings::Json>("diagnostics"),
+        of::<why::Differ>("differ"),
         of::<super::doctor::Doctor>("doctor"),
+        of::<drift::Drift>("drift"),
+        of::<history::History>("history"),
+        of::<log::Line<'_>>("log"),
+        of::<ps::Ps>("ps"),
         of::<report::Ended>("report"),
-    ]
+        of::<status::Status>("status"),
+        of::<why::Why>("why"),
+        of::<why_service::Service>("why-service"),
+    ];
+    list.extend(crate::wire::file_schemas());
+    list
 }
 
 /// Prints or writes schemas.

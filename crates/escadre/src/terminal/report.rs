@@ -6,7 +6,6 @@
 
 use super::style::{self, Look, count, hang, harmless};
 use super::time;
-use crate::exit::Exit;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
@@ -44,8 +43,8 @@ pub(crate) struct Ended {
 pub(crate) struct Failure {
     /// Which.
     pub(crate) instance: String,
-    /// Going back failed too: a person must look.
-    pub(crate) stuck: bool,
+    /// How its turn ended.
+    pub(crate) manner: Manner,
     /// What failed, as `web ended with code 78 after 2 s`.
     pub(crate) failed: String,
     /// The gate, in words.
@@ -68,6 +67,19 @@ pub(crate) struct Failure {
     pub(crate) service: Option<String>,
 }
 
+/// How a failed turn ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Manner {
+    /// The former state serves again.
+    #[default]
+    WentBack,
+    /// Going back failed too: a person must look.
+    Stuck,
+    /// Something around it failed (the journal, the disk): it stands in the middle, and the next run goes on from there.
+    Broken,
+}
+
 /// An instance that was left alone.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Refused {
@@ -79,19 +91,6 @@ pub(crate) struct Refused {
     pub(crate) why: String,
     /// What to do: a command.
     pub(crate) next: Option<String>,
-}
-
-impl Ended {
-    /// The exit code that follows: 4 when anything failed, 3 when anything was refused, else 0.
-    pub(crate) fn code(&self) -> Exit {
-        if !self.failures.is_empty() || !self.not_begun.is_empty() {
-            Exit::World
-        } else if !self.refused.is_empty() {
-            Exit::Refused
-        } else {
-            Exit::Done
-        }
-    }
 }
 
 /// The report as text.
@@ -121,7 +120,7 @@ pub(crate) fn paint(ended: &Ended, look: Look) -> String {
 fn last_line(ended: &Ended, look: Look) -> String {
     let all = ended.done.len() + ended.failures.len() + ended.refused.len() + ended.not_begun.len();
     let took = time::short(Duration::from_millis(ended.took_ms));
-    if ended.code() == Exit::Done {
+    if ended.exit == 0 {
         let left = match (ended.single, ended.addresses.as_slice()) {
             (true, []) => format!("{} runs.", ended.done.join(", ")),
             (true, addresses) => format!("{} runs: {}", ended.done.join(", "), addresses.join("  ")),
@@ -129,17 +128,18 @@ fn last_line(ended: &Ended, look: Look) -> String {
         };
         return right(&look.paint(style::GOOD, &left), &format!("{took} in all"), look);
     }
-    let stuck = ended.failures.iter().filter(|failure| failure.stuck).count();
-    let back = ended.failures.len() - stuck;
+    let of = |manner| ended.failures.iter().filter(|failure| failure.manner == manner).count();
+    let (back, stuck, broken) = (of(Manner::WentBack), of(Manner::Stuck), of(Manner::Broken));
     let mut parts = vec![format!("{} of {all} done", ended.done.len())];
     let others = [
         (back, "went back"),
         (stuck, "stuck"),
+        (broken, "in the middle"),
         (ended.refused.len(), "not touched"),
         (ended.not_begun.len(), "not begun"),
     ];
     parts.extend(others.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")));
-    right(&format!("{}.", parts.join(", ")), &format!("{took}, exit {}", ended.code().number()), look)
+    right(&format!("{}.", parts.join(", ")), &format!("{took}, exit {}", ended.exit), look)
 }
 
 /// Two texts at the two ends of 80 columns.
@@ -155,12 +155,13 @@ fn right(left: &str, right: &str, look: Look) -> String {
 /// All that is known of a failure.
 fn block(failure: &Failure, plan: &str, look: Look) -> String {
     let name = &failure.instance;
-    let head = if failure.stuck {
-        format!("{name} is STUCK: it failed, and going back failed too. Look before you go on.")
-    } else {
-        format!("{name} went back to what it was.")
+    let head = match failure.manner {
+        Manner::WentBack => format!("{name} went back to what it was."),
+        Manner::Stuck => format!("{name} is STUCK: it failed, and going back failed too. Look before you go on."),
+        Manner::Broken => format!("{name} stands in the middle: escadre resume {plan} goes on from there."),
     };
-    let painted = if failure.stuck { style::BAD } else { style::CARE };
+    let back = failure.manner == Manner::WentBack;
+    let painted = if failure.manner == Manner::Stuck { style::BAD } else { style::CARE };
     let mut out = format!("{}\n\n", look.paint(painted, &head));
     let mut line = |label: &str, text: &str| {
         out.push_str(&hang(&format!("  {label:<11} "), &harmless(text), look.width));
@@ -193,12 +194,8 @@ fn block(failure: &Failure, plan: &str, look: Look) -> String {
         }
     };
     list("because", &failure.because, None);
-    list("undone", &failure.undone, (!failure.stuck).then_some("nothing had to be"));
-    list(
-        "not undone",
-        &failure.not_undone,
-        (!failure.stuck).then_some("nothing: no volume was written to and no one-shot ran"),
-    );
+    list("undone", &failure.undone, back.then_some("nothing had to be"));
+    list("not undone", &failure.not_undone, back.then_some("nothing"));
     if let Some(hold) = &failure.hold {
         list("hold", &[hold.clone(), format!("or: escadre unhold {name}")], None);
     }

@@ -21,12 +21,13 @@ pub(crate) struct Table {
     indent: usize,
     sides: Vec<Side>,
     rows: Vec<Vec<String>>,
+    headed: bool,
 }
 
 impl Table {
     /// A table with that indent and these columns.
     pub(crate) fn new(indent: usize, sides: &[Side]) -> Self {
-        Self { indent, sides: sides.to_vec(), rows: Vec::new() }
+        Self { indent, sides: sides.to_vec(), rows: Vec::new(), headed: false }
     }
 
     /// A table of words.
@@ -40,13 +41,31 @@ impl Table {
         self
     }
 
-    /// Whether there is no row.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+    /// The first row is a heading: a column with nothing below its heading is left out.
+    pub(crate) fn head<T: Into<String>>(&mut self, cells: impl IntoIterator<Item = T>) -> &mut Self {
+        self.headed = true;
+        self.row(cells)
+    }
+
+    /// The table without the columns that say nothing.
+    fn told(&self) -> Self {
+        let says =
+            |column: &usize| self.rows.iter().skip(1).any(|row| row.get(*column).is_some_and(|cell| !cell.is_empty()));
+        let kept: Vec<usize> = (0..self.sides.len()).filter(says).collect();
+        let pick = |row: &Vec<String>| kept.iter().map(|at| row.get(*at).cloned().unwrap_or_default()).collect();
+        Self {
+            indent: self.indent,
+            sides: kept.iter().filter_map(|at| self.sides.get(*at).copied()).collect(),
+            rows: self.rows.iter().map(pick).collect(),
+            headed: false,
+        }
     }
 
     /// The lines.
     pub(crate) fn paint(&self, look: Look) -> String {
+        if self.headed {
+            return self.told().paint(look);
+        }
         let count = self.sides.len();
         let mut widths = vec![0; count];
         for row in &self.rows {

@@ -23,6 +23,15 @@ impl Now {
         Self { at: Timestamp::now(), zone: TimeZone::system() }
     }
 
+    /// A moment that stands still, for tests.
+    #[cfg(test)]
+    pub(crate) fn fixed() -> Self {
+        Self {
+            at: "2026-11-20T13:15:02Z".parse().unwrap_or(Timestamp::UNIX_EPOCH),
+            zone: TimeZone::fixed(jiff::tz::offset(1)),
+        }
+    }
+
     /// The moment for a headline: `2026-11-20 14:15 CET`.
     pub(crate) fn headline(&self) -> String {
         self.at.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string()

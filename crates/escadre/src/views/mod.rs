@@ -3,7 +3,17 @@
 //! In: `Desired`, `Observed`, `Plan`, receipts. Out: views, each with a schema.
 //! **Invariant**: same input, same view; a view claims nothing that its input does not say.
 //! Not here: fetching (`wire`), printing (`terminal`).
-//! Tests: beside each view.
+//! Tests: beside each view, and `tests.rs`.
 
+pub(crate) mod drift;
+pub(crate) mod history;
+pub(crate) mod log;
+pub(crate) mod look;
+pub(crate) mod ps;
 #[cfg(test)]
 pub(crate) mod samples;
+pub(crate) mod status;
+#[cfg(test)]
+pub(crate) mod tests;
+pub(crate) mod why;
+pub(crate) mod why_service;

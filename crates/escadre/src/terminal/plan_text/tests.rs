@@ -2,16 +2,7 @@
 use super::*;
 use crate::terminal::plan_markdown;
 use crate::views::samples;
-
-fn golden(name: &str, text: &str) {
-    let path = format!("{}/tests/golden/plan/{name}.txt", env!("CARGO_MANIFEST_DIR"));
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::create_dir_all(std::path::Path::new(&path).parent().unwrap()).unwrap();
-        std::fs::write(&path, text).unwrap();
-    }
-    let expected = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(text, expected, "{path}");
-}
+use crate::views::tests::golden;
 
 fn both(name: &str, plan: &Plan, around: &Around) {
     for width in [80, 160] {
@@ -19,7 +10,7 @@ fn both(name: &str, plan: &Plan, around: &Around) {
         for line in text.lines() {
             assert!(style::columns(line) <= width, "{name} at {width}: {line}");
         }
-        golden(&format!("{name}.{width}"), &text);
+        golden(&format!("plan/{name}.{width}"), &text);
     }
 }
 
@@ -56,8 +47,8 @@ fn a_fleet() {
 
 #[test]
 fn markdown() {
-    golden("fleet.md", &plan_markdown::paint(&samples::fleet(), &fleet()));
-    golden("troubled.md", &plan_markdown::paint(&samples::troubled(), &fleet()));
+    golden("plan/fleet.md", &plan_markdown::paint(&samples::fleet(), &fleet()));
+    golden("plan/troubled.md", &plan_markdown::paint(&samples::troubled(), &fleet()));
 }
 
 #[test]

@@ -27,6 +27,7 @@ fn ended() -> Ended {
         done: (0..39).map(|n| format!("i{n}")).collect(),
         failures: vec![larch()],
         took_ms: 396_000,
+        exit: 4,
         ..Ended::default()
     }
 }
@@ -43,7 +44,7 @@ fn a_failure_says_what_was_undone_and_what_was_not() {
     | error: /etc/desk/desk.toml:12: unknown key \"session_timout\"?[2J
   because     instances/larch/files/desk.toml
   undone      web: image and config as before, the failed container removed
-  not undone  nothing: no volume was written to and no one-shot ran
+  not undone  nothing
   hold        larch stays as it is until its files change
               or: escadre unhold larch
 
@@ -58,7 +59,7 @@ fn a_failure_says_what_was_undone_and_what_was_not() {
 #[test]
 fn stuck_refused_and_done() {
     let mut all = ended();
-    all.failures[0].stuck = true;
+    all.failures[0].manner = Manner::Stuck;
     let text = paint(&all, Look::plain(80));
     assert!(text.starts_with("larch is STUCK"));
     assert!(!text.contains("nothing had to be"), "nothing is claimed of an instance that is stuck");
@@ -68,8 +69,7 @@ fn stuck_refused_and_done() {
         why: "it changed after the plan was made".into(),
         next: Some("escadre plan elm".into()),
     };
-    let end = Ended { refused: vec![refused], failures: vec![], ..ended() };
-    assert_eq!(end.code(), Exit::Refused);
+    let end = Ended { refused: vec![refused], failures: vec![], exit: 3, ..ended() };
     assert!(paint(&end, Look::plain(80)).starts_with(
         "refused for elm: it changed after the plan was made  E0303\n  next                escadre plan elm\n"
     ));

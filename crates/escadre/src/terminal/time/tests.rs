@@ -1,10 +1,6 @@
 //! Tests of times.
 use super::*;
 
-fn now() -> Now {
-    Now { at: "2026-11-20T13:15:02Z".parse().unwrap(), zone: TimeZone::fixed(jiff::tz::offset(1)) }
-}
-
 #[test]
 fn lengths() {
     let ms = |ms| short(Duration::from_millis(ms));
@@ -19,7 +15,7 @@ fn lengths() {
 
 #[test]
 fn moments_are_local() {
-    let now = now();
+    let now = Now::fixed();
     assert_eq!(now.moment("2026-11-20T13:08:46.123Z"), "14:08");
     assert_eq!(now.exact("2026-11-20T13:08:46Z"), "14:08:46");
     assert_eq!(now.moment("2026-11-13T08:20:00Z"), "2026-11-13 09:20");

@@ -1,0 +1,50 @@
+//! `escadre check`: everything that is wrong, at once.
+//!
+//! In: a path or nothing. Out: findings. **Invariant**: warnings stop nothing, unless --strict.
+//! Not here: reading. Tests: `tests/it`.
+
+use crate::args::about::Check;
+use crate::exit::{Done, Exit};
+use crate::settings::Settings;
+use crate::terminal::plan_text::Verdicts;
+use crate::terminal::style::count;
+use crate::terminal::{Terminal, findings};
+use crate::wire::{self, Ask};
+use escadre_model::diagnostic::{Diagnostic, Severity};
+
+/// Runs the verb.
+///
+/// # Errors
+/// When there are no files.
+pub(super) async fn run(args: &Check, settings: &Settings, terminal: &Terminal) -> Done {
+    let path = args.path.as_ref().map(|path| settings.folder.join(path));
+    let read = wire::read(settings, &Ask { files: args.files.clone(), path, ..Ask::default() }).await?;
+    // Verdicts on Compose keys are notes; they are shown when asked for.
+    let list: Vec<Diagnostic> =
+        read.findings.into_iter().filter(|finding| args.verdicts || finding.severity != Severity::Note).collect();
+    if args.form.json {
+        terminal.json(&findings::json(&list))?;
+    } else if args.short {
+        terminal.data(&findings::lines(&list))?;
+    } else {
+        terminal.findings(&list, read.sources.0.as_ref());
+        terminal.say(&sum(&list, read.verdicts.filter(|_| args.verdicts), read.instances));
+    }
+    let stops = |finding: &Diagnostic| finding.is_error() || (args.strict && finding.severity == Severity::Warning);
+    Ok(if list.iter().any(stops) { Exit::Files } else { Exit::Done })
+}
+
+/// The last line.
+fn sum(list: &[Diagnostic], verdicts: Option<Verdicts>, instances: usize) -> String {
+    let mut out = String::new();
+    if let Some(Verdicts { exact, approximated, platform, refused }) = verdicts {
+        let keys = count(exact + approximated + platform + refused, "key");
+        out = format!(
+            "{keys} read: {exact} exact, {approximated} approximated, {platform} left to the platform, {refused} refused.\n"
+        );
+    }
+    if list.is_empty() {
+        out.push_str(&format!("Nothing is wrong: {} read.\n", count(instances, "instance")));
+    }
+    out
+}

@@ -1,0 +1,77 @@
+//! What up, down and apply have in common: ask, do with progress, report.
+//!
+//! In: a ground and its plan. Out: what became of it. **Invariant**: nothing is done without a yes; a report is printed whatever happened.
+//! Not here: making the plan (`wire`). Tests: `tests/it`.
+
+use crate::exit::{Done, Exit, Fault};
+use crate::settings::Settings;
+use crate::terminal::ask::{self, Question};
+use crate::terminal::progress::Painter;
+use crate::terminal::{Terminal, report};
+use crate::wire::{self, Ground, Manner};
+use escadre_plan::plan::{Consent, InstancePlan};
+use std::time::Duration;
+
+/// The longest wait for somebody else's lock with `--wait`.
+pub(super) const WAIT: Duration = Duration::from_secs(24 * 3600);
+
+/// What was typed about the manner.
+pub(super) struct Typed {
+    /// `--yes`.
+    pub(super) yes: bool,
+    /// `--json`.
+    pub(super) json: bool,
+    /// How it is done.
+    pub(super) manner: Manner,
+}
+
+/// The instances that something is done to.
+pub(super) fn moving(ground: &Ground) -> usize {
+    ground.plan.instances.iter().filter(|one| goes(one)).count()
+}
+
+fn goes(one: &InstancePlan) -> bool {
+    one.refused.is_none() && one.consent != Consent::Nothing
+}
+
+/// Asks, unless `--yes` was typed.
+///
+/// # Errors
+/// Exit code 3 when the answer is no, or there is nobody to ask.
+pub(super) fn consent(question: Option<Question>, typed: &Typed, terminal: &Terminal) -> Result<(), Fault> {
+    match question {
+        Some(question) if !typed.yes => ask::ask(&question, terminal),
+        _ => Ok(()),
+    }
+}
+
+/// Does it, with progress, and reports.
+///
+/// # Errors
+/// When it could not begin.
+pub(super) async fn carry_out(ground: &Ground, typed: &Typed, settings: &Settings, terminal: &Terminal) -> Done {
+    let painter = Painter::new(terminal, moving(ground), typed.json);
+    let progress: std::sync::Arc<dyn escadre_engine::ports::Progress> = std::sync::Arc::clone(&painter) as _;
+    let ended = wire::carry_out(settings, ground, &typed.manner, progress).await;
+    painter.finish();
+    let ended = ended?;
+    if typed.json {
+        terminal.json(&ended)?;
+    } else {
+        terminal.say(&format!("\n{}", report::paint(&ended, terminal.err)));
+    }
+    Ok(Exit::of(ended.exit))
+}
+
+/// Errors of some instances: they are said, and the others go on.
+pub(super) fn complain(ground: &Ground, terminal: &Terminal) {
+    if !ground.findings.is_empty() {
+        terminal.findings(&ground.findings, ground.sources.0.as_ref());
+    }
+}
+
+/// The end of a verb that did what it could: wrong files of some instances still count.
+pub(super) fn with_findings(exit: Exit, ground: &Ground) -> Exit {
+    let wrong = escadre_model::diagnostic::has_errors(&ground.findings);
+    if exit == Exit::Done && wrong { Exit::Files } else { exit }
+}

@@ -1,0 +1,22 @@
+//! `escadre new`: begins a fleet, a product, an instance.
+//!
+//! In: options. Out: files, and their names. **Invariant**: nothing existing is overwritten.
+//! Not here: what stands in them. Tests: `tests/it`.
+
+use crate::args::write::New;
+use crate::exit::{Done, Exit};
+use crate::settings::Settings;
+use crate::terminal::Terminal;
+use crate::wire;
+
+/// Runs the verb.
+///
+/// # Errors
+/// Command line, files in the way.
+pub(super) async fn run(args: &New, settings: &Settings, terminal: &Terminal) -> Done {
+    let (written, next) = wire::begin(settings, &args.what).await?;
+    let lines: String = written.iter().map(|path| format!("{path}\n")).collect();
+    terminal.data(&lines)?;
+    terminal.say(&format!("\n  next   {next}\n"));
+    Ok(Exit::Done)
+}

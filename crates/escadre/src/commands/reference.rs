@@ -1,0 +1,127 @@
+//! The reference pages docs/reference/verbs/*.md: a paragraph written by hand, and the help.
+//!
+//! In: the command. Out: one page per verb. **Invariant**: a verb without a paragraph, or a page that is not current, fails the test.
+//! Not here: the help itself (`args`). Tests: it is one; `UPDATE=1` writes the pages anew.
+
+use crate::args::command;
+
+/// The paragraph of a verb: what people should know before the options.
+fn paragraph(verb: &str) -> Option<&'static str> {
+    Some(match verb {
+        "up" => {
+            "Plans, shows the plan, asks, does it and reports. Beside a plain `compose.yaml` it needs nothing else: the file is a fleet of one. In a fleet it takes the named instances, or all. What fails its gate goes back by itself, and the instance is held until its files change."
+        }
+        "down" => {
+            "Stops the chosen instances and removes their containers and networks. Volumes and secrets stay unless they are named with `--destroy`. In a fleet nothing is taken down because nothing was named: say which, or `--all`. Files are not edited: the next plan shows `create`."
+        }
+        "plan" => {
+            "Shows what `apply` would do, over the whole fleet: deletions, what is left alone and outliers first, equal changes once with the names of those they concern, then what is kept. The plan is saved under an id; it stays valid for each instance until what that instance wants or runs changes. Nothing else is changed."
+        }
+        "apply" => {
+            "Does exactly a saved plan and never plans. An instance that changed since the plan was made is refused and named, the others go on, and the exit code is 3."
+        }
+        "resume" => {
+            "Goes on with a plan that was interrupted: what was begun is finished or undone first, then the instances that were not begun get their turn."
+        }
+        "status" => {
+            "First what needs you, then counts, then the instances. `--check` prints one line and ends with exit code 4 while something needs you, for any monitoring. What could not be seen is unknown, never healthy and never absent."
+        }
+        "why" => {
+            "Why is this instance as it is (`why larch`), where does every value of a service come from (`why larch/web`), in what do two instances differ (`why larch birch`)? The first sentence is the answer. Secrets are shown as keyed hashes only."
+        }
+        "drift" => {
+            "What was changed by hand since the last apply. Exit code 4 when there is any, or when it cannot be told because something was not seen."
+        }
+        "history" => {
+            "The receipts: when, which instance, which plan, how it ended, who asked, and what differed from the healthy state before it."
+        }
+        "logs" => {
+            "What services say. `--plan` shows the logs of the containers of a plan, also those that failed and were removed. Control characters are shown as `?`, so that no log can move the cursor."
+        }
+        "ps" => {
+            "The containers of the chosen instances, as the engine lists them. A container that carries our labels but is not on record is marked: the next plan adopts it."
+        }
+        "exec" => "Runs a command in a running container of a service, and ends with the command's exit code.",
+        "doctor" => {
+            "Looks at the machine without changing anything: the engine, its helpers, cgroups, limits, ports, the state folder. Whatever is not well comes with the command that mends it. Exit code 4 when something must be mended."
+        }
+        "hold" => {
+            "Keeps an instance as it is until `unhold`, whatever its files say. The reason stands in every plan and status."
+        }
+        "unhold" => "Lifts a hold, also the one that was set because an update went back: the next plan tries again.",
+        "recover" => {
+            "Rebuilds a lost state folder from the labels of what runs. Nothing that runs is touched. History, holds and the targets of a rollback are lost, and it says so."
+        }
+        "new" => {
+            "Begins a fleet, a product or an instance: it writes the files, generates the secrets that the product declares, and prints what it wrote. Nothing existing is overwritten, and an environment is never guessed."
+        }
+        "secret" => {
+            "Secrets are encrypted one by one for the fleet's recipients and bound to their instance and name. A value is never an argument: it is asked for without echo, or read from standard input or a file."
+        }
+        "check" => {
+            "Reads everything and says everything that is wrong, at once, with codes, places and hints. `--verdicts` also says what becomes of every Compose key. Exit code 1 when there is an error."
+        }
+        "compose" => {
+            "Prints the Compose model as Escadre reads it: files merged, variables filled in, short forms spelled out, defaults added."
+        }
+        "explain" => "The page of a code, shipped in the binary. Without a code, the list of all.",
+        "schema" => {
+            "JSON schemas of what `--json` prints and of the files people write. With `--out DIR` all of them, for editors."
+        }
+        "proxy" => {
+            "The edge: it listens on the published ports, carries HTTP by host name and TCP by port, lets requests wait while a service is replaced, and lets open connections finish. It runs by itself when it is needed; `install` makes systemd start it at boot."
+        }
+        "completions" => "Prints the completion script of a shell.",
+        "man" => "Writes the manual pages into a folder.",
+        _ => return None,
+    })
+}
+
+/// A verb's page.
+fn page(verb: &mut clap::Command) -> String {
+    let name = verb.get_name().to_owned();
+    let words = paragraph(&name).unwrap_or_default();
+    let mut out = format!("# escadre {name}\n\n{words}\n\n```\n{}```\n", help(verb));
+    let subs: Vec<String> =
+        verb.get_subcommands().filter(|sub| !sub.is_hide_set()).map(|sub| sub.get_name().to_owned()).collect();
+    for sub in subs.iter().filter(|sub| *sub != "help") {
+        if let Some(sub_command) = verb.find_subcommand_mut(sub) {
+            out.push_str(&format!("\n## escadre {name} {sub}\n\n```\n{}```\n", help(sub_command)));
+        }
+    }
+    out
+}
+
+/// The help, plain.
+fn help(verb: &mut clap::Command) -> String {
+    let text = verb.clone().term_width(100).render_long_help().to_string();
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    format!("{}\n", lines.join("\n").trim_end())
+}
+
+#[test]
+fn every_verb_has_a_current_page() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/verbs");
+    let update = std::env::var_os("UPDATE").is_some();
+    if update {
+        std::fs::create_dir_all(folder).unwrap();
+    }
+    let mut command = command();
+    command.build();
+    let names: Vec<String> =
+        command.get_subcommands().map(|verb| verb.get_name().to_owned()).filter(|name| name != "help").collect();
+    for name in &names {
+        assert!(paragraph(name).is_some(), "{name} has no paragraph");
+        let path = format!("{folder}/{name}.md");
+        let text = page(command.find_subcommand_mut(name).unwrap());
+        if update {
+            std::fs::write(&path, &text).unwrap();
+        }
+        let committed = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(committed, text, "{path} is not current: run the tests with UPDATE=1");
+    }
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let file = entry.unwrap().file_name().into_string().unwrap();
+        assert!(names.iter().any(|name| file == format!("{name}.md")), "{file} belongs to no verb");
+    }
+}

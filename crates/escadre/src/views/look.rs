@@ -1,0 +1,191 @@
+//! What was looked at: the common ground of all verbs that look.
+//!
+//! In: nothing; these are types, and what is told from them alone. Out: [`Looked`].
+//! **Invariant**: what was not seen is unknown, never healthy and never absent.
+//! Not here: fetching (`wire`). Tests: with the views.
+
+use crate::terminal::plan_text::short_id;
+use crate::terminal::time::Now;
+use escadre_model::desired::{Desired, Route, State};
+use escadre_model::ids::{InstanceId, Kind};
+use escadre_model::observed::{ContainerSeen, Health, InstanceSeen, Observed, Phase};
+use escadre_plan::change::Reason;
+use escadre_plan::plan::{InstancePlan, Plan};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// Files and world, side by side.
+#[derive(Clone, Debug)]
+pub(crate) struct Looked<'a> {
+    /// The fleet's name.
+    pub(crate) fleet: &'a str,
+    /// Beside a plain Compose file: its name.
+    pub(crate) single: Option<&'a str>,
+    /// What the chosen instances want.
+    pub(crate) desired: &'a [Desired],
+    /// What was seen.
+    pub(crate) observed: &'a Observed,
+    /// What would be done now: for drift and for what differs from the files.
+    pub(crate) plan: &'a Plan,
+    /// Now and here.
+    pub(crate) now: &'a Now,
+}
+
+/// How an instance or a service is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Condition {
+    /// Every check that there is has passed.
+    Healthy,
+    /// It runs, and nothing of it has a check.
+    Running,
+    /// A check has not decided yet, or the engine restarts it.
+    Starting,
+    /// A check fails.
+    Unhealthy,
+    /// It is there and does not run.
+    Stopped,
+    /// It is not there.
+    Absent,
+    /// It could not be seen.
+    Unknown,
+}
+
+impl Condition {
+    /// The word, the same everywhere.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Condition::Healthy => "healthy",
+            Condition::Running => "running",
+            Condition::Starting => "starting",
+            Condition::Unhealthy => "unhealthy",
+            Condition::Stopped => "stopped",
+            Condition::Absent => "absent",
+            Condition::Unknown => "unknown",
+        }
+    }
+}
+
+impl<'a> Looked<'a> {
+    /// What was seen of an instance.
+    pub(crate) fn seen(&self, id: &InstanceId) -> Option<&'a InstanceSeen> {
+        self.observed.instances.get(id)
+    }
+
+    /// What the plan says of an instance.
+    pub(crate) fn planned(&self, id: &InstanceId) -> Option<&'a InstancePlan> {
+        self.plan.instances.iter().find(|instance| instance.instance == *id)
+    }
+
+    /// How an instance is: as its worst long-running service.
+    pub(crate) fn condition(&self, desired: &Desired) -> Condition {
+        if !self.observed.complete.containers {
+            return Condition::Unknown;
+        }
+        let each: Vec<Condition> = desired
+            .services()
+            .filter(|(_, _, service)| !service.job && service.replicas > 0)
+            .map(|(key, _, _)| self.service(&desired.instance, key))
+            .collect();
+        if each.iter().all(|one| *one == Condition::Absent) {
+            return Condition::Absent;
+        }
+        let worst = each.iter().copied().max().unwrap_or(Condition::Absent);
+        // Services without a check beside healthy ones do not make the whole less than healthy.
+        if worst == Condition::Running && each.contains(&Condition::Healthy) { Condition::Healthy } else { worst }
+    }
+
+    /// How a service is: as its worst container of the newest generation.
+    pub(crate) fn service(&self, id: &InstanceId, service: &str) -> Condition {
+        if !self.observed.complete.containers {
+            return Condition::Unknown;
+        }
+        current(self.seen(id), service).iter().map(|seen| condition(seen)).max().unwrap_or(Condition::Absent)
+    }
+
+    /// What was changed by hand: (service or other resource, what).
+    pub(crate) fn drift(&self, id: &InstanceId) -> Vec<(String, String)> {
+        let changes = self.planned(id).map(|plan| plan.changes.as_slice()).unwrap_or_default();
+        let drifted = changes.iter().flat_map(|change| {
+            change.reasons.iter().filter_map(|reason| match reason {
+                Reason::Drift { what } => Some((change.on.key.to_string(), what.to_string())),
+                _ => None,
+            })
+        });
+        drifted.collect()
+    }
+}
+
+/// The containers of a service that count: those of the newest generation.
+pub(crate) fn current<'s>(seen: Option<&'s InstanceSeen>, service: &str) -> Vec<&'s ContainerSeen> {
+    let all = seen.map(|seen| seen.containers.as_slice()).unwrap_or_default();
+    let of: Vec<&ContainerSeen> = all
+        .iter()
+        .filter(|one| one.id.resource.kind == Kind::Service && one.id.resource.key.as_ref() == service)
+        .collect();
+    // A stopped candidate of a newer generation beside a running old one is not what serves.
+    let running: Vec<&ContainerSeen> =
+        of.iter().copied().filter(|one| one.phase != Phase::Created && !ended(one)).collect();
+    let pool = if running.is_empty() { of } else { running };
+    let newest = pool.iter().filter_map(|one| one.id.generation).max();
+    pool.into_iter().filter(|one| one.id.generation == newest).collect()
+}
+
+fn ended(container: &ContainerSeen) -> bool {
+    matches!(container.phase, Phase::Exited(_))
+}
+
+/// How a container is.
+pub(crate) fn condition(container: &ContainerSeen) -> Condition {
+    match (&container.phase, container.health) {
+        (Phase::Running, Health::Healthy) => Condition::Healthy,
+        (Phase::Running, Health::None) => Condition::Running,
+        (Phase::Running, Health::Starting) | (Phase::Restarting, _) => Condition::Starting,
+        (Phase::Running, Health::Unhealthy) => Condition::Unhealthy,
+        (Phase::Created | Phase::Exited(_) | Phase::Paused, _) => Condition::Stopped,
+        (Phase::Unknown, _) => Condition::Unknown,
+    }
+}
+
+/// A container's phase in words.
+pub(crate) fn phase_words(phase: &Phase) -> String {
+    match phase {
+        Phase::Created => "created".to_owned(),
+        Phase::Running => "running".to_owned(),
+        Phase::Paused => "paused".to_owned(),
+        Phase::Restarting => "restarting".to_owned(),
+        Phase::Exited(code) => format!("ended with code {code}"),
+        Phase::Unknown => "unknown".to_owned(),
+    }
+}
+
+/// Where an instance is reached.
+pub(crate) fn addresses(desired: &Desired) -> Vec<String> {
+    let of = |route: &Route| match route {
+        Route::Http(http) => {
+            let path = if http.path.as_ref() == "/" { "" } else { http.path.as_ref() };
+            http.hosts.iter().map(|host| format!("http://{host}{path}")).collect::<Vec<_>>()
+        }
+        Route::Tcp(tcp) if tcp.published == 0 => Vec::new(),
+        Route::Tcp(tcp) => {
+            let host =
+                if tcp.host.is_empty() || tcp.host.as_ref() == "0.0.0.0" { "localhost" } else { tcp.host.as_ref() };
+            vec![format!("{host}:{}", tcp.published)]
+        }
+    };
+    desired.routes.values().flat_map(of).collect()
+}
+
+/// A wished state in words.
+pub(crate) fn state_word(state: State) -> &'static str {
+    match state {
+        State::Running => "running",
+        State::Stopped => "stopped",
+        State::Removed => "removed",
+    }
+}
+
+/// The short form of an image's id.
+pub(crate) fn image(container: &ContainerSeen) -> String {
+    short_id(&container.image)
+}
