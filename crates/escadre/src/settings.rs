@@ -101,6 +101,19 @@ impl Settings {
         base.join("escadre").join(engine)
     }
 
+    /// Folders that services write outside of volumes: beside the state folder, never in it.
+    pub(crate) fn data_of(&self, root: bool) -> PathBuf {
+        if let Some(path) = &self.state {
+            return path.with_file_name(format!("{}-data", path.file_name().map_or_else(|| "state".into(), |name| name.to_string_lossy())));
+        }
+        let set = |key: &str| self.environment.get(key).filter(|path| !path.is_empty()).map(PathBuf::from);
+        if root {
+            return PathBuf::from("/var/lib/escadre/data");
+        }
+        let base = set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share")));
+        base.unwrap_or_else(|| self.folder.join(".escadre-data")).join("escadre/data")
+    }
+
     /// Compose files that force a fleet of one, as absolute paths.
     pub(crate) fn compose_files(&self, files: &Files) -> Vec<PathBuf> {
         files.file.iter().map(|path| self.folder.join(path)).collect()

@@ -23,7 +23,7 @@ use escadre_model::name::Name;
 use escadre_model::resolve::{self, Cache, Keys, SingleInput};
 use escadre_model::resolved::Resolved;
 use escadre_model::secret::{Secret, SecretRef};
-use escadre_model::tree::Tree;
+use escadre_model::tree::{Entry, Tree};
 use escadre_render::engine::Facts;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 /// Where the files are.
 #[derive(Clone, Debug)]
-pub(crate) enum Source {
+pub(super) enum Source {
     /// A fleet: the folder of fleet.yaml.
     Fleet(PathBuf),
     /// A plain Compose project: its folder and files.
@@ -44,45 +44,58 @@ pub(crate) enum Source {
 }
 
 /// A fleet, or a fleet of one, as read.
-pub(crate) struct Read {
+pub(super) struct Read {
     /// Where from.
-    pub(crate) source: Source,
+    pub(super) source: Source,
     /// The fleet, unless it is one of one.
-    pub(crate) fleet: Option<Arc<Fleet>>,
+    pub(super) fleet: Option<Arc<Fleet>>,
     /// What answers by path.
     tree: Arc<dyn Tree>,
     /// The commit; empty outside Git.
-    pub(crate) commit: Arc<str>,
+    pub(super) commit: Arc<str>,
     /// Hash of uncommitted files; `None`: clean.
-    pub(crate) dirty: Option<Hash>,
+    pub(super) dirty: Option<Hash>,
     /// What was found while reading.
-    pub(crate) findings: Vec<Diagnostic>,
+    pub(super) findings: Vec<Diagnostic>,
 }
 
 /// What the files want.
-pub(crate) struct Wanted {
+pub(super) struct Wanted {
     /// The fleet's name; a fleet of one is called like its project.
-    pub(crate) fleet: Name,
+    pub(super) fleet: Name,
     /// Who the fleet is.
-    pub(crate) origin: Arc<str>,
+    pub(super) origin: Arc<str>,
     /// Beside a plain Compose file: its name.
-    pub(crate) single: Option<String>,
+    pub(super) single: Option<String>,
     /// Relative paths in findings begin here.
-    pub(crate) root: PathBuf,
+    pub(super) root: PathBuf,
     /// The commit; empty outside Git.
-    pub(crate) commit: Arc<str>,
+    pub(super) commit: Arc<str>,
     /// Hash of uncommitted files; `None`: clean.
-    pub(crate) dirty: Option<Hash>,
+    pub(super) dirty: Option<Hash>,
     /// Instances as the files decide them.
-    pub(crate) resolved: Vec<Resolved>,
+    pub(super) resolved: Vec<Resolved>,
     /// The same in the target's words.
-    pub(crate) desired: Vec<Desired>,
+    pub(super) desired: Vec<Desired>,
     /// Was the list of instances read whole?
-    pub(crate) listed: bool,
+    pub(super) listed: bool,
     /// What was found.
-    pub(crate) findings: Vec<Diagnostic>,
+    pub(super) findings: Vec<Diagnostic>,
     /// Values of secrets.
-    pub(crate) secrets: Arc<dyn Secrets>,
+    pub(super) secrets: Arc<dyn Secrets>,
+}
+
+/// What Compose's discovery asks, answered by the host's folders.
+struct Host<'t>(&'t OpenFolder);
+
+impl compose::Files for Host<'_> {
+    fn read(&self, path: &str) -> Result<Option<Arc<[u8]>>, compose::ReadError> {
+        match self.0.entry(path) {
+            Ok(Entry::File { bytes, .. }) => Ok(Some(bytes)),
+            Ok(_) => Ok(None),
+            Err(error) => Err(compose::ReadError(error.to_string())),
+        }
+    }
 }
 
 /// Secrets of a fleet of one: read with its files.
@@ -98,7 +111,7 @@ impl Secrets for Held {
 ///
 /// # Errors
 /// Exit code 1 when there is nothing.
-pub(crate) fn find(settings: &Settings, files: &Files, start: Option<&Path>) -> Result<Source, Fault> {
+pub(super) fn find(settings: &Settings, files: &Files, start: Option<&Path>) -> Result<Source, Fault> {
     let named = settings.compose_files(files);
     let start = start.map_or_else(|| settings.folder.clone(), |path| settings.folder.join(path));
     if let Some(first) = named.first() {
@@ -113,7 +126,7 @@ pub(crate) fn find(settings: &Settings, files: &Files, start: Option<&Path>) -> 
     let open = OpenFolder::new(&start);
     let mut findings = Vec::new();
     let shown = start.to_string_lossy().into_owned();
-    let found = compose::discover(&shown, &resolve::host_files(&open), &mut findings);
+    let found = compose::discover(&shown, &Host(&open), &mut findings);
     match found {
         Ok(found) if !found.is_empty() => {
             let folder = Path::new(&found[0]).parent().map_or_else(|| start.clone(), Path::to_owned);
@@ -134,7 +147,7 @@ fn single(first: &Path, all: &[PathBuf]) -> Source {
 
 impl Source {
     /// Relative paths begin here.
-    pub(crate) fn root(&self) -> &Path {
+    pub(super) fn root(&self) -> &Path {
         match self {
             Source::Fleet(root) => root,
             Source::Single { folder, .. } => folder,
@@ -147,7 +160,7 @@ impl Read {
     ///
     /// # Errors
     /// When the folder or the commit cannot be opened, or there is no fleet in it.
-    pub(crate) fn from(source: Source, files: &Files) -> Result<Self, Fault> {
+    pub(super) fn from(source: Source, files: &Files) -> Result<Self, Fault> {
         let root = source.root().to_owned();
         let world = |error: &dyn std::fmt::Display| Fault::world(anyhow::anyhow!("{error}"));
         let Source::Fleet(_) = &source else {
@@ -169,7 +182,7 @@ impl Read {
     }
 
     /// The target that instances run on. All of one plan run on one target for now.
-    pub(crate) fn target(&self) -> Option<Arc<Target>> {
+    pub(super) fn target(&self) -> Option<Arc<Target>> {
         let fleet = self.fleet.as_ref()?;
         let named = fleet.instances.values().find_map(|instance| fleet.target_of(instance).cloned());
         named.or_else(|| fleet.targets.values().next().cloned())
@@ -179,7 +192,7 @@ impl Read {
     ///
     /// # Errors
     /// When a key that was named cannot be used.
-    pub(crate) fn want(self, settings: &Settings, files: &Files, facts: &Facts, state: Option<&Path>) -> Result<Wanted, Fault> {
+    pub(super) fn want(self, settings: &Settings, files: &Files, facts: &Facts, state: Option<&Path>) -> Result<Wanted, Fault> {
         match (&self.source, &self.fleet) {
             (Source::Single { .. }, _) => self.want_single(settings, files, facts, state),
             (Source::Fleet(_), Some(fleet)) => {
@@ -280,13 +293,13 @@ impl Read {
 }
 
 /// What a fleet of one is made of, from the command line and the surroundings.
-pub(crate) fn single_input(settings: &Settings, files: &Files, folder: &Path, paths: &[String]) -> SingleInput {
+pub(super) fn single_input(settings: &Settings, files: &Files, folder: &Path, paths: &[String]) -> SingleInput {
     SingleInput {
         folder: folder.to_string_lossy().into_owned(),
         files: paths.to_vec(),
         project_name: None,
         profiles: files.profile.clone(),
-        environment: Variables::of_caller(settings.environment.iter().map(|(key, value)| (key.as_str(), value.as_str()))),
+        environment: settings.environment.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect::<Variables>(),
         home: settings.environment.get("HOME").cloned(),
     }
 }

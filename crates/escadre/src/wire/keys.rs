@@ -18,18 +18,18 @@ use std::sync::Arc;
 
 /// What a fleet's secrets are opened and compared with.
 #[derive(Clone)]
-pub(crate) struct Keyring {
+pub(super) struct Keyring {
     /// Who can decrypt; may be empty.
-    pub(crate) identities: Arc<age::Identities>,
+    pub(super) identities: Arc<age::Identities>,
     /// What secrets are compared with; `None`: it cannot be known whether they changed.
-    pub(crate) hash_key: Option<HashKey>,
+    pub(super) hash_key: Option<HashKey>,
 }
 
 /// The identities at hand: the named file, ESCADRE_IDENTITY, or the usual place (which may not exist).
 ///
 /// # Errors
 /// When a named file is not there, or holds no key that can be used.
-pub(crate) fn identities(settings: &Settings, named: Option<&Path>) -> Result<age::Identities, Fault> {
+pub(super) fn identities(settings: &Settings, named: Option<&Path>) -> Result<age::Identities, Fault> {
     let mut identities = age::Identities::none();
     let Some(path) = settings.identity(named) else { return Ok(identities) };
     let bytes = files::read(&path).map_err(|error| Fault::Other(Exit::CommandLine, error.into()))?;
@@ -51,7 +51,7 @@ impl Keyring {
     ///
     /// # Errors
     /// When a named identity cannot be used.
-    pub(crate) fn of_fleet(settings: &Settings, named: Option<&Path>, fleet: &Fleet, tree: &dyn Tree, findings: &mut Vec<Diagnostic>) -> Result<Self, Fault> {
+    pub(super) fn of_fleet(settings: &Settings, named: Option<&Path>, fleet: &Fleet, tree: &dyn Tree, findings: &mut Vec<Diagnostic>) -> Result<Self, Fault> {
         let identities = identities(settings, named)?;
         let mut hash_key = None;
         if let Ok(Entry::File { bytes, .. }) = tree.entry(HASH_KEY_FILE)
@@ -71,7 +71,7 @@ impl Keyring {
 ///
 /// # Errors
 /// When it cannot be read or made.
-pub(crate) fn of_single(state: &Path) -> Result<HashKey, Fault> {
+pub(super) fn of_single(state: &Path) -> Result<HashKey, Fault> {
     let path = state.join("key");
     let world = |error: files::Error| Fault::world(error);
     if let Some(bytes) = files::read(&path).map_err(world)? {

@@ -1,38 +1,137 @@
-//! The one place that names every driver: files, keys, engine, state folder, edge, put together for a verb.
+//! The one place that names drivers: from what was typed to what was read, seen and done.
 //!
-//! In: settings and where the files are. Out: [`Wanted`] (what the files say, rendered) and [`World`] (ports to everything outside).
-//! **Invariant:** a verb gets its ports here or not at all; nothing here decides what happens to an instance.
-//! Not here: what was typed (`args`, `settings`), verbs (`commands`), painting (`terminal`).
-//! Tests: `tests/it`.
+//! In: settings, files, a selection. Out: [`Ground`] (files and world side by side), reports, streams.
+//! **Invariant**: every verb comes to the world through here; no verb names a driver.
+//! Not here: painting, deciding.
+//! Tests: `tests/it` on a real engine.
 
+mod compose;
+mod edge;
 mod files;
+mod ground;
+mod guard;
+mod inside;
 mod keys;
 mod world;
+mod write;
 
-pub(crate) use files::{Source, Wanted, find};
-pub(crate) use keys::{Keyring, identities};
-pub(crate) use world::{World, connect};
+pub(crate) use compose::compose;
+pub(crate) use edge::proxy;
+pub(crate) use ground::{carry_out, ground, read, saved};
+pub(crate) use guard::{hold, recover, unhold};
+pub(crate) use inside::{exec, logs};
+pub(crate) use write::{begin, file_schemas, secret};
 
-use crate::exit::{Exit, Fault};
-use crate::terminal::Terminal;
-use escadre_model::diagnostic::{Diagnostic, has_errors};
-use std::path::Path;
+use crate::args::shared::Files;
+use crate::args::value::Doomed;
+use crate::exit::{Fault, Sources};
+use crate::settings::{Selection, Settings};
+use crate::terminal::plan_text::{Around, Verdicts};
+use crate::terminal::time::Now;
+use crate::views::look::Looked;
+use escadre_model::desired::Desired;
+use escadre_model::diagnostic::{Code, Diagnostic};
+use escadre_model::ids::InstanceId;
+use escadre_model::name::Name;
+use escadre_model::observed::Observed;
+use escadre_model::resolved::Value;
+use escadre_plan::plan::Plan;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
-/// Paints what was found, with excerpts of the files below `root`; an error among it ends the verb.
-///
-/// # Errors
-/// Exit code 1 when there is an error among the findings and nothing could be read because of it.
-pub(crate) fn tell(terminal: &Terminal, root: &Path, findings: &[Diagnostic]) {
-    terminal.findings(findings, &|file| excerpt(root, file));
+/// What is asked of files and world.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ask {
+    /// Where the files are.
+    pub(crate) files: Files,
+    /// Start looking for them there instead of in the working folder.
+    pub(crate) path: Option<PathBuf>,
+    /// Which instances.
+    pub(crate) selection: Selection,
+    /// Ask the registries again what tags mean.
+    pub(crate) pull: bool,
+    /// Plan that they go, as for `down`.
+    pub(crate) down: bool,
+    /// What may be deleted with its data.
+    pub(crate) destroy: Vec<Doomed>,
+    /// Plan against the files of this commit instead of against the record.
+    pub(crate) base: Option<String>,
+    /// Save the plan in the state folder.
+    pub(crate) save: bool,
 }
 
-/// The fault that follows from findings, if an error is among them.
-pub(crate) fn fault_of(findings: &[Diagnostic]) -> Option<Fault> {
-    has_errors(findings).then(|| Fault::Findings(Exit::Files, Vec::new()))
+/// Files and world side by side, and the plan between them.
+pub(crate) struct Ground {
+    /// The fleet's name.
+    pub(crate) fleet: String,
+    /// Beside a plain Compose file: its name.
+    pub(crate) single: Option<String>,
+    /// What the chosen instances want.
+    pub(crate) desired: Vec<Desired>,
+    /// Their parameters.
+    pub(crate) values: BTreeMap<InstanceId, BTreeMap<Arc<str>, Value>>,
+    /// What was seen.
+    pub(crate) observed: Observed,
+    /// What would be done.
+    pub(crate) plan: Plan,
+    /// What stands around the plan.
+    pub(crate) around: Around,
+    /// Errors of some instances; the others are planned all the same.
+    pub(crate) findings: Vec<Diagnostic>,
+    /// The texts they point into.
+    pub(crate) sources: Sources,
+    /// The world it was seen in, and what the files want there.
+    held: Arc<ground::Held>,
 }
 
-/// The text of a file that a finding points at.
-pub(crate) fn excerpt(root: &Path, file: &str) -> Option<String> {
-    let bytes = escadre_drivers::files::read(&root.join(file)).ok().flatten()?;
-    String::from_utf8(bytes).ok()
+/// How an apply is done.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Manner {
+    /// Wait that long for a lock.
+    pub(crate) wait: Duration,
+    /// Why a work tree that is not committed was allowed; goes on record.
+    pub(crate) because: Option<String>,
+    /// Not these instances.
+    pub(crate) except: Vec<Name>,
+    /// Recover first and go on with what is left.
+    pub(crate) resume: bool,
+}
+
+/// What reading the files alone gives.
+pub(crate) struct Read {
+    /// Everything that is wrong or worth knowing.
+    pub(crate) findings: Vec<Diagnostic>,
+    /// The texts they point into.
+    pub(crate) sources: Sources,
+    /// What became of Compose's keys.
+    pub(crate) verdicts: Option<Verdicts>,
+    /// How many instances were read.
+    pub(crate) instances: usize,
+}
+
+impl Ground {
+    /// For views.
+    pub(crate) fn looked<'a>(&'a self, now: &'a Now) -> Looked<'a> {
+        Looked {
+            fleet: &self.fleet,
+            single: self.single.as_deref(),
+            desired: &self.desired,
+            observed: &self.observed,
+            plan: &self.plan,
+            now,
+        }
+    }
+
+    /// The wish of an instance.
+    ///
+    /// # Errors
+    /// When it is none of this fleet's: exit code 2.
+    pub(crate) fn find(&self, name: &Name) -> Result<&Desired, Fault> {
+        self.desired.iter().find(|desired| desired.instance.instance == *name).ok_or_else(|| {
+            let message = format!("there is no instance \"{name}\" in this fleet");
+            Fault::usage_hint(Code::E0206, message, "all names: escadre status --list")
+        })
+    }
 }

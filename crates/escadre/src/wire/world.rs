@@ -1,0 +1,134 @@
+//! The world of one verb: engine, journal, locks, clock, edge.
+//!
+//! In: settings, the target. Out: [`World`].
+//! **Invariant:** nothing on the machine is changed by connecting, but that the state folder and, if it is installed and does not run, Podman's service come to be.
+//! Not here: what is done with it (`escadre_engine`).
+//! Tests: `tests/it`.
+
+use crate::exit::Fault;
+use crate::settings::Settings;
+use escadre_drivers::clock::SystemClock;
+use escadre_drivers::edge::{Edge, LocalEdge};
+use escadre_drivers::files;
+use escadre_drivers::locks::FileLocks;
+use escadre_drivers::podman::{self, Credentials, Engine, locate::Where};
+use escadre_drivers::store::SqliteStore;
+use escadre_engine::apply::Ports;
+use escadre_engine::ports::{Progress, Secrets, Silent};
+use escadre_model::fleet::{Target, TargetKind};
+use escadre_plan::make::TargetFacts;
+use escadre_render::engine::{Dialect, Facts};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The edge's ports without a word about them: rootful 80 and 443, rootless 8080 and 8443.
+const USUAL: [(u16, u16); 2] = [(80, 443), (8080, 8443)];
+
+/// Everything outside, for one verb.
+pub(super) struct World {
+    /// The engine.
+    pub(super) engine: Arc<Engine>,
+    /// The journal.
+    pub(super) store: Arc<SqliteStore>,
+    /// The state folder.
+    pub(super) state: PathBuf,
+    /// What carries traffic.
+    pub(super) edge: Arc<dyn Edge>,
+    /// What the planner must know of the target.
+    pub(super) target: TargetFacts,
+    /// What rendering must know of it.
+    pub(super) facts: Facts,
+    /// The port on which the edge answers HTTP.
+    pub(super) http: u16,
+}
+
+/// Connects to the engine of a target and opens its state folder.
+///
+/// # Errors
+/// When there is no engine, or the state folder or journal cannot be opened.
+pub(super) async fn connect(
+    settings: &Settings,
+    root: &Path,
+    target: Option<&Target>,
+    registries: BTreeMap<Arc<str>, Credentials>,
+) -> Result<World, Fault> {
+    let is_root = rustix::process::geteuid().is_root();
+    let at = Where {
+        address: target.map(|target| Arc::clone(&target.address.value)),
+        container_host: settings.environment.get("CONTAINER_HOST").map(|text| text.as_str().into()),
+        docker_host: settings.environment.get("DOCKER_HOST").map(|text| text.as_str().into()),
+        runtime_dir: settings.environment.get("XDG_RUNTIME_DIR").map(PathBuf::from),
+        root: is_root,
+        start: target.is_none_or(|target| target.kind == TargetKind::Podman),
+    };
+    let kind = match target.map(|target| target.kind) {
+        Some(TargetKind::Docker) => "docker",
+        _ => "podman",
+    };
+    let state = settings.state_of(kind, is_root);
+    let data = settings.data_of(is_root);
+    files::ensure_dir(&state, 0o700).map_err(Fault::world)?;
+    let (http, https) = ports(target, is_root);
+    let edge: Arc<dyn Edge> = Arc::new(LocalEdge::new(&state.join("edge"), http, https, own_program()?));
+    let engine = Engine::connect(
+        podman::Settings {
+            at,
+            state: state.clone(),
+            data,
+            root: root.to_owned(),
+            policy: podman::policy::Policy::default(),
+            registries,
+            systemd: Path::new("/run/systemd/system").is_dir(),
+        },
+        Arc::clone(&edge),
+    )
+    .await
+    .map_err(Fault::world)?;
+    let store = SqliteStore::open(&state.join("store")).await.map_err(Fault::world)?;
+    let home = settings.environment.get("HOME").cloned().unwrap_or_default();
+    let facts = engine.facts(home.as_str(), vec![http, https]);
+    let defaults = TargetFacts::default();
+    let target = TargetFacts {
+        name: target.map_or_else(|| Arc::clone(&defaults.name), |target| target.name.value.as_str().into()),
+        pool: target.and_then(|target| target.pool.as_ref()).map_or_else(|| Arc::clone(&defaults.pool), |pool| Arc::clone(&pool.value)),
+        rootless: facts.rootless,
+        ..defaults
+    };
+    Ok(World { engine: Arc::new(engine), store: Arc::new(store), state, edge, target, facts, http })
+}
+
+fn ports(target: Option<&Target>, root: bool) -> (u16, u16) {
+    let (http, https) = if root { USUAL[0] } else { USUAL[1] };
+    let written = |port: Option<u16>, usual| port.unwrap_or(usual);
+    (
+        written(target.and_then(|target| target.edge_http.as_ref()).map(|port| port.value), http),
+        written(target.and_then(|target| target.edge_https.as_ref()).map(|port| port.value), https),
+    )
+}
+
+/// The running executable, which the edge is started from.
+fn own_program() -> Result<PathBuf, Fault> {
+    std::env::current_exe().map_err(|error| Fault::world(anyhow::Error::new(error).context("the path of this program cannot be read")))
+}
+
+impl World {
+    /// Ports for looking and for acting.
+    pub(super) fn ports(&self, secrets: Arc<dyn Secrets>, progress: Option<Arc<dyn Progress>>) -> Ports {
+        Ports {
+            driver: Arc::clone(&self.engine) as _,
+            store: Arc::clone(&self.store) as _,
+            locks: Arc::new(FileLocks::new(&self.state.join("locks"))),
+            clock: Arc::new(SystemClock::start()),
+            secrets,
+            progress: progress.unwrap_or_else(|| Arc::new(Silent)),
+        }
+    }
+
+    /// `podman 4.3.1 at /run/podman/podman.sock`.
+    pub(super) fn engine_words(&self) -> String {
+        let api = self.engine.api();
+        let name = if api.dialect == Dialect::Docker { "docker" } else { "podman" };
+        format!("{name} {} at {}", api.version, self.engine.door().socket().display())
+    }
+}
