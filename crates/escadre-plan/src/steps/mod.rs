@@ -4,7 +4,7 @@
 //! **Invariant:** every index in `after` is smaller than the step's own; all images are there before the first stop; nothing is removed before the commit point;
 //! unchanged services have no steps.
 //! Not here: what changes (`diff`); doing it (`escadre-engine`).
-//! Tests: `tests/it/steps.rs`, and the little world of `tests/it/world.rs`.
+//! Tests: `tests/it/updates.rs`, and the little world of `tests/it/world.rs`.
 
 mod create;
 mod jobs;
