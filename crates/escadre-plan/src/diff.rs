@@ -247,7 +247,7 @@ fn one_service<'a>(
         left.entry(container.id.replica.unwrap_or(1)).or_default().push(container);
     }
     let existed = !left.is_empty();
-    let mut leftovers = Vec::new();
+    let (mut leftovers, mut former) = (Vec::new(), Vec::new());
     for replica in 1..=replicas {
         let mut there = left.remove(&replica).unwrap_or_default();
         there.sort_by_key(|one| {
@@ -280,9 +280,9 @@ fn one_service<'a>(
                 format!("{key}: whether a secret changed cannot be known without the fleet's key; it stays as it is"),
             ));
         }
-        // A job's former container makes room for the new one.
-        if let (Fate::Run { existing: None, .. }, Some(old)) = (&fate, best) {
-            leftovers.push(old);
+        // A job's former container makes room for the new one: the `Run` speaks for both, as a `Replace` does.
+        if let (Fate::Run { existing: None, .. }, Some(old)) = (&fate, best.filter(|old| old.known)) {
+            former.push(old);
         }
         // A job that is on record as done needs no container; one on a network that goes would keep it from going.
         if let (Fate::Done, Some(old)) = (&fate, best)
@@ -307,6 +307,7 @@ fn one_service<'a>(
     let running = extra.iter().any(|one| one.known);
     go(view, diff, key, extra, if running { "more replicas than wanted" } else { "" });
     go(view, diff, key, leftovers, "left behind by an earlier apply");
+    diff.gone.extend(former);
     fate
 }
 

@@ -3,7 +3,7 @@
 //! In: the networks' fates and what has an address already. Out: places for new containers, and lines of hosts files.
 //! **Invariant:** no two containers of a network get one address; a name is told only to services that share a network with it.
 //! Not here: the pool over all instances (`address`).
-//! Tests: `tests/it/addresses.rs`.
+//! Tests: `tests/it/groups.rs`.
 
 use crate::address::{Addresses, Subnet};
 use crate::diff::{Diff, Fate, View};

@@ -3,7 +3,7 @@
 //! In: the routes as wanted, the containers that serve now. Out: targets for `Switch`, published ports that were left open.
 //! **Invariant:** a route leads to containers that passed their gate, or to nobody.
 //! Not here: host names and ports that clash (`claims`).
-//! Tests: `tests/it/steps.rs`.
+//! Tests: `tests/it/updates.rs`.
 
 use crate::diff::{Diff, Fate, View, resources};
 use crate::gone::is_up;

@@ -478,6 +478,11 @@ fn check(plan: &Plan) {
     assert_eq!(plan.id, plan.content_id());
     for one in &plan.instances {
         let mut committed = false;
+        let awaited: BTreeSet<u32> = one.steps.iter().flat_map(|step| step.after.iter().copied()).collect();
+        if one.steps.iter().any(|step| step.after_commit) {
+            let free = one.steps.iter().find(|step| !step.after_commit && !awaited.contains(&step.index));
+            assert!(free.is_none(), "nothing behind the commit waits for {free:?}");
+        }
         let stops = one.steps.iter().position(|step| matches!(step.act, Act::Stop { .. }));
         for (place, step) in one.steps.iter().enumerate() {
             assert_eq!(step.index as usize, place);
