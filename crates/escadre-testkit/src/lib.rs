@@ -9,7 +9,6 @@
 
 pub mod bench;
 pub mod clock;
-pub mod handmade;
 pub mod sketch;
 pub mod store;
 pub mod world;
