@@ -9,7 +9,7 @@
 
 pub mod bench;
 pub mod clock;
-pub mod handmade;
+pub mod conformance;
 pub mod sketch;
 pub mod store;
 pub mod world;

@@ -175,6 +175,9 @@ impl State {
         }
         for ((instance, hosts), lines) in &self.hosts {
             for (who, (address, names)) in lines {
+                if self.is_of_ended_job(*address, now) {
+                    continue;
+                }
                 let _ = writeln!(text, "hosts {instance} {hosts} {who} -> {} {names:?}", self.at(*address));
             }
         }
@@ -188,6 +191,13 @@ impl State {
             let _ = writeln!(text, "route {instance} {key} -> {backends:?}{parked}");
         }
         text
+    }
+
+    fn is_of_ended_job(&self, address: IpAddr, now: u64) -> bool {
+        self.containers.values().any(|one| {
+            let ended = one.job && matches!(one.phase(now), Phase::Exited(_));
+            ended && one.networks.values().any(|at| *at == Some(address))
+        })
     }
 
     fn at(&self, address: IpAddr) -> String {
