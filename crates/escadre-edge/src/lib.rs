@@ -1,1 +1,45 @@
-//! placeholder
+//! The edge: what carries traffic. HTTP by host name and TCP by port, from listeners to backends, while backends come
+//! and go.
+//!
+//! In → Out: `routes.json` (written by others, see [`files::write_routes`]) and connections → connections to backends;
+//! commands on a control socket → what is true now ([`control`]).
+//!
+//! ```text
+//! holder ── owns listening sockets, passes them on, restarts the worker        holder, channel
+//!   └─ worker ── reads routes.json, accepts, answers the control socket        worker, commands, listeners
+//!        ├─ table     routes as looked up per request, swapped as a whole
+//!        ├─ flight    what is under way for each backend and route; drain, cut, counters
+//!        ├─ park      waiting while nobody can serve
+//!        ├─ http      requests and answers; headers, pool, upgrade, pages
+//!        └─ tcp       bytes both ways
+//! ```
+//!
+//! **Invariant**: the edge knows no fleet, no engine and no store; it writes nothing but its pid and its log. A bad
+//! routes file never replaces a good one. A backend that leaves the table is cut only when its work has ended or its
+//! deadline has passed. Nothing the network sends can stop the process.
+//!
+//! Not here: who decides the routes (an engine driver), TLS and certificates (a later issue).
+//!
+//! Tests: `tests/it/main.rs` (real processes and sockets), `tests.rs` beside the pure modules.
+
+mod channel;
+mod commands;
+pub mod control;
+pub mod files;
+mod flight;
+mod headers;
+pub mod holder;
+mod http;
+mod listeners;
+mod log;
+mod options;
+mod pages;
+mod park;
+mod pool;
+mod state;
+mod table;
+mod tcp;
+mod upgrade;
+pub mod worker;
+
+pub use options::{Limits, Options, WorkerProgram};

@@ -18,3 +18,6 @@ pub mod secret;
 pub mod source;
 pub mod text;
 pub mod tree;
+//! placeholder
+
+pub mod routes;

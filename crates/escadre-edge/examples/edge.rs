@@ -1,0 +1,46 @@
+//! The edge alone: `edge DIR` is the holder, `edge worker` its worker. The tests run it as real processes.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use escadre_edge::{Options, WorkerProgram, holder, worker};
+
+fn main() -> ExitCode {
+    let mut args = std::env::args_os().skip(1);
+    let done = match args.next() {
+        Some(first) if first == "worker" => worker::run().map_err(Box::<dyn std::error::Error>::from),
+        Some(dir) => hold(dir, args.collect()),
+        None => Err("usage: edge DIR [worker=program] [limit=number ...]".into()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            use std::io::Write;
+            let _unread = writeln!(std::io::stderr(), "{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn hold(dir: OsString, limits: Vec<OsString>) -> Result<(), Box<dyn std::error::Error>> {
+    let program = std::env::current_exe()?;
+    let mut options = Options::new(dir, WorkerProgram { program, args: vec!["worker".into()] });
+    for limit in limits {
+        let text = limit.to_str().ok_or("a limit is text")?;
+        let (name, number) = text.split_once('=').ok_or("a limit is name=number")?;
+        if name == "worker" {
+            options.worker.program = number.into();
+            continue;
+        }
+        let number: u64 = number.parse()?;
+        match name {
+            "header_timeout_ms" => options.limits.header_timeout_ms = number,
+            "connect_timeout_ms" => options.limits.connect_timeout_ms = number,
+            "listen_retry_ms" => options.limits.listen_retry_ms = number,
+            "connections" => options.limits.connections = usize::try_from(number)?,
+            _ => return Err(format!("no limit is called {name}").into()),
+        }
+    }
+    holder::run(options)?;
+    Ok(())
+}

@@ -1,0 +1,270 @@
+//! What the worker does when it is asked on the control socket.
+//!
+//! In → Out: connections on the control socket → [`Command`]s → changes of the state, and answers.
+//!
+//! **Invariant**: loads happen one after the other; a routes file that is bad, or older than what is served, changes
+//! nothing.
+//!
+//! Not here: the words (`control`), the work (`state`, `flight`).
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinSet;
+
+use crate::channel::ToHolder;
+use crate::control::{
+    BackendStatus, BackendUse, Code, Command, Counters, Done, Flying, Loaded, Parking, Refused, Reply, Request,
+    RouteStatus, SCHEMA, Stats, Status,
+};
+use crate::flight::lock;
+use crate::table::{Entry, bounded};
+use crate::worker::Worker;
+
+/// Longest line that is read.
+const MAX_LINE: u64 = 64 * 1024;
+
+type Answer = Result<serde_json::Value, Refused>;
+
+/// Answers the control socket until it is aborted; its connections end with it.
+pub(crate) async fn answer_all(worker: Arc<Worker>, listener: UnixListener) {
+    let mut open = JoinSet::new();
+    loop {
+        while open.try_join_next().is_some() {}
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                open.spawn(converse(Arc::clone(&worker), stream));
+            }
+            Err(error) => {
+                worker.edge.log.say(&format!("cannot accept on the control socket: {error}"));
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        }
+    }
+}
+
+async fn converse(worker: Arc<Worker>, stream: UnixStream) {
+    let (read, mut write) = stream.into_split();
+    let mut read = BufReader::new(read);
+    loop {
+        let mut line = Vec::new();
+        let got = (&mut read).take(MAX_LINE).read_until(b'\n', &mut line).await;
+        if !matches!(got, Ok(n) if n > 0) {
+            return;
+        }
+        let whole = line.ends_with(b"\n");
+        let reply = match understand(&line) {
+            Ok(command) => perform(&worker, command).await,
+            Err(refused) => Err(refused),
+        };
+        let (answer, refused) = match reply {
+            Ok(answer) => (Some(answer), None),
+            Err(refused) => (None, Some(refused)),
+        };
+        let reply = Reply { schema: SCHEMA.to_owned(), answer, refused };
+        let Ok(mut bytes) = serde_json::to_vec(&reply) else { return };
+        bytes.push(b'\n');
+        // Whoever asked and left does not want to know.
+        if write.write_all(&bytes).await.is_err() || !whole {
+            return;
+        }
+    }
+}
+
+fn understand(line: &[u8]) -> Result<Command, Refused> {
+    let refuse = |message: String| Refused { code: Code::BadRequest, message };
+    let request: Request = serde_json::from_slice(line).map_err(|e| refuse(format!("not a command: {e}")))?;
+    if request.schema != SCHEMA {
+        return Err(refuse(format!("schema {:?} is not {SCHEMA:?}", request.schema)));
+    }
+    Ok(request.command)
+}
+
+fn give(answer: &impl Serialize) -> Answer {
+    serde_json::to_value(answer).map_err(|e| Refused { code: Code::Other, message: e.to_string() })
+}
+
+async fn perform(worker: &Arc<Worker>, command: Command) -> Answer {
+    let edge = &worker.edge;
+    match command {
+        Command::Load { generation } => give(&load(worker, generation).await?),
+        Command::Status => give(&status(worker)),
+        Command::Stats => give(&stats(worker)),
+        Command::Drain { backend, deadline_ms } => drain(worker, backend, bounded(deadline_ms)),
+        Command::Undrain { backend } => {
+            let named = lock(&edge.registry).named(&backend);
+            if named.is_empty() {
+                return Err(unknown("backend", &backend));
+            }
+            named.iter().for_each(|b| b.undrain());
+            edge.tables.ring();
+            give(&flying(worker, backend))
+        }
+        Command::WaitDrained { backend, timeout_ms } => {
+            // Either way the answer says what is left.
+            let _emptied = tokio::time::timeout(bounded(timeout_ms), edge.emptied(&backend)).await;
+            give(&flying(worker, backend))
+        }
+        Command::Park { route } => hold(worker, &route, true),
+        Command::Unpark { route } => hold(worker, &route, false),
+        Command::Upgrade => {
+            edge.log.say("asked for a new worker");
+            edge.tell(ToHolder::Upgrade);
+            give(&Done { worker: worker.number })
+        }
+        Command::Stop { within_ms } => {
+            edge.log.say("asked to stop");
+            edge.tell(ToHolder::Stop { within_ms });
+            give(&Done { worker: worker.number })
+        }
+    }
+}
+
+fn unknown(what: &str, id: &str) -> Refused {
+    Refused { code: Code::Unknown, message: format!("there is no {what} {id:?}") }
+}
+
+/// Serves what `routes.json` says, if it is good and not older than it should be.
+pub(crate) async fn load(worker: &Arc<Worker>, asked: u64) -> Result<Loaded, Refused> {
+    let _one_at_a_time = worker.loading.lock().await;
+    let edge = &worker.edge;
+    let dir = worker.dir.clone();
+    let read = tokio::task::spawn_blocking(move || crate::files::open_routes(&dir)).await;
+    let read = read.map_err(|e| Refused { code: Code::BadRoutes, message: e.to_string() });
+    let opened = read.and_then(|r| r.map_err(|e| Refused { code: Code::BadRoutes, message: e.sentence() }));
+    let (routes, file) = match opened {
+        Ok(Some((routes, file))) => (routes, Some(file)),
+        Ok(None) if edge.tables.load().generation == 0 => (escadre_model::routes::Routes::empty(0), None),
+        Ok(None) => {
+            let message = format!("{} is not there", crate::files::routes_path(&worker.dir).display());
+            return Err(keep(worker, Refused { code: Code::BadRoutes, message }));
+        }
+        Err(refused) => return Err(keep(worker, refused)),
+    };
+    let served = edge.tables.load().generation;
+    if routes.generation < asked.max(served) {
+        let message = format!(
+            "the routes file has generation {}, {} {}",
+            routes.generation,
+            if routes.generation < served { "but served already is" } else { "asked for was" },
+            asked.max(served)
+        );
+        return Err(keep(worker, Refused { code: Code::OldGeneration, message }));
+    }
+    let swap = edge.replace(&routes);
+    *lock(&worker.problem) = None;
+    if routes.generation != served {
+        edge.log.say(&format!(
+            "routes of generation {}: {}",
+            routes.generation,
+            routes.routes.len() + routes.tcp.len()
+        ));
+    }
+    worker.listeners.settle().await;
+    if let Some(file) = file {
+        worker.remember(&file).await;
+    }
+    let listeners = lock(&edge.listening).values().cloned().collect();
+    let swap_us = u64::try_from(swap.as_micros()).unwrap_or(u64::MAX);
+    Ok(Loaded { generation: routes.generation, listeners, swap_us })
+}
+
+/// The routes before are kept, and `status` says why.
+fn keep(worker: &Worker, refused: Refused) -> Refused {
+    let mut problem = lock(&worker.problem);
+    if problem.as_ref() != Some(&refused.message) {
+        worker.edge.log.say(&format!("routes refused: {}", refused.message));
+        *problem = Some(refused.message.clone());
+    }
+    refused
+}
+
+fn drain(worker: &Arc<Worker>, backend: String, deadline: Duration) -> Answer {
+    let edge = &worker.edge;
+    let named = lock(&edge.registry).named(&backend);
+    if named.is_empty() {
+        return Err(unknown("backend", &backend));
+    }
+    let deadline = Instant::now() + deadline;
+    for live in named {
+        let (edge, number) = (Arc::clone(edge), live.drain(deadline));
+        tokio::spawn(async move {
+            let emptied = tokio::time::timeout_at(deadline.into(), edge.emptied(&live.id)).await;
+            if emptied.is_err() && live.drains_by(number) {
+                edge.cut(&live);
+            }
+        });
+    }
+    give(&flying(worker, backend))
+}
+
+fn flying(worker: &Worker, backend: String) -> Flying {
+    let in_flight = worker.edge.in_flight(&backend);
+    Flying { backend, in_flight }
+}
+
+fn hold(worker: &Worker, route: &str, held: bool) -> Answer {
+    let table = worker.edge.tables.load();
+    let entry = table.entries.iter().find(|e| e.live.id == route).ok_or_else(|| unknown("route", route))?;
+    entry.live.held.store(held, Ordering::SeqCst);
+    worker.edge.tables.ring();
+    give(&Parking { route: route.to_owned(), parked: entry.is_parked(), waiting: entry.live.waiting() })
+}
+
+fn counters(entry: &Entry) -> Counters {
+    let live = &entry.live;
+    Counters {
+        id: live.id.clone(),
+        requests: live.requests.load(Ordering::Relaxed),
+        failed: live.failed.load(Ordering::Relaxed),
+        backend_errors: live.backend_errors.load(Ordering::Relaxed),
+        in_flight: live.in_flight(),
+        waiting: live.waiting(),
+    }
+}
+
+fn stats(worker: &Worker) -> Stats {
+    let routes = worker.edge.tables.load().entries.iter().map(|e| counters(e)).collect();
+    let uptime_ms = u64::try_from(worker.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Stats { worker: worker.number, uptime_ms, routes }
+}
+
+fn status(worker: &Worker) -> Status {
+    let edge = &worker.edge;
+    let table = edge.tables.load();
+    let route = |entry: &Arc<Entry>| RouteStatus {
+        counters: counters(entry),
+        parked: entry.is_parked(),
+        backends: entry.backends.iter().map(|b| b.id.clone()).collect(),
+    };
+    let mut registry = lock(&edge.registry);
+    registry.prune();
+    let backend = |live: &Arc<crate::flight::BackendLive>| BackendStatus {
+        id: live.id.clone(),
+        address: live.address,
+        state: match (live.is_gone(), live.is_open()) {
+            (true, _) => BackendUse::Leaving,
+            (false, true) => BackendUse::Active,
+            (false, false) => BackendUse::Draining,
+        },
+        in_flight: live.in_flight(),
+        elsewhere: edge.in_flight_elsewhere(&live.id),
+    };
+    let backends = registry.all().map(backend).collect();
+    drop(registry);
+    let connections = edge.limits.connections.saturating_sub(edge.open.available_permits());
+    Status {
+        worker: worker.number,
+        pid: std::process::id(),
+        generation: table.generation,
+        problem: lock(&worker.problem).clone(),
+        connections: connections as u64,
+        listeners: lock(&edge.listening).values().cloned().collect(),
+        routes: table.entries.iter().map(route).collect(),
+        backends,
+    }
+}

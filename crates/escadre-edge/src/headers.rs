@@ -1,0 +1,120 @@
+//! What is added to, replaced in and taken out of headers on their way.
+//!
+//! In → Out: a request's headers + who sent it → the headers the backend gets; a backend's headers → the client's.
+//!
+//! **Invariant**: what a backend reads in `Forwarded` and `X-Forwarded-*` was written by us; what speaks about one
+//! connection (RFC 9110, 7.6.1) does not cross to the other.
+//!
+//! Not here: framing (hyper writes Content-Length and Transfer-Encoding for what it sends).
+//!
+//! Tests: `headers/tests.rs`.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+#[cfg(test)]
+mod tests;
+
+/// Headers of one connection, besides those that `Connection` names.
+const HOP_BY_HOP: [&str; 8] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authorization",
+    "proxy-authenticate",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// The protocol that is asked for by `Connection: upgrade`, lower case. `h2c` is none: through a tunnel of it a client
+/// would speak to the backend past every rule of ours.
+pub(crate) fn upgrade_of(headers: &HeaderMap) -> Option<HeaderValue> {
+    let asked = tokens(headers, &header::CONNECTION).any(|t| t.eq_ignore_ascii_case("upgrade"));
+    let protocol = headers.get(header::UPGRADE)?;
+    let h2 = protocol.to_str().is_ok_and(|p| p.to_ascii_lowercase().contains("h2"));
+    (asked && !h2).then(|| protocol.clone())
+}
+
+/// Takes out what belongs to the client's or the backend's connection.
+pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(header::CONNECTION) {
+        let named: Vec<String> = tokens(headers, &header::CONNECTION).map(str::to_ascii_lowercase).collect();
+        // Naming these must not take them away: the message would mean something else.
+        let kept = ["host", "content-length", "content-type", "cookie", "authorization", "close"];
+        for name in named.iter().filter(|n| !kept.contains(&n.as_str())) {
+            headers.remove(name.as_str());
+        }
+    }
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// The values of a header that is a list of tokens.
+fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    let values = headers.get_all(name).into_iter().filter_map(|v| v.to_str().ok());
+    values.flat_map(|v| v.split(',')).map(str::trim).filter(|t| !t.is_empty())
+}
+
+/// Makes the headers of a request those that the backend gets.
+pub(crate) fn forward(headers: &mut HeaderMap, peer: SocketAddr, local: SocketAddr, host: &HeaderValue) {
+    strip_hop_by_hop(headers);
+    let ours = |name: &HeaderName| {
+        // Servers with CGI's names cannot tell `_` from `-`; whoever writes it so means to be taken for us.
+        let name = name.as_str().replace('_', "-");
+        name.starts_with("x-forwarded-") || matches!(&*name, "forwarded" | "x-real-ip" | "proxy" | "http2-settings")
+    };
+    let sent: Vec<HeaderName> = headers.keys().filter(|name| ours(name)).cloned().collect();
+    for name in sent {
+        headers.remove(name);
+    }
+    // We answer it ourselves.
+    headers.remove(header::EXPECT);
+
+    let ip = peer.ip().to_canonical();
+    put(headers, "x-forwarded-for", &ip.to_string());
+    put(headers, "x-real-ip", &ip.to_string());
+    put(headers, "x-forwarded-proto", "http");
+    put(headers, "x-forwarded-port", &local.port().to_string());
+    headers.insert(HeaderName::from_static("x-forwarded-host"), host.clone());
+    let node = match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("\"[{ip}]\""),
+    };
+    // The host was checked to be a host name and port: it needs no escaping inside the quotes.
+    let host = host.to_str().unwrap_or_default();
+    put(headers, "forwarded", &format!("for={node};host=\"{host}\";proto=http"));
+}
+
+fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(HeaderName::from_static(name), value);
+    }
+}
+
+/// The host a request is for, normalised, and the port that was named. `None` if there is none, more than one, or it is
+/// not a host.
+pub(crate) fn host_of(headers: &HeaderMap) -> Option<(String, Option<u16>)> {
+    let mut all = headers.get_all(header::HOST).into_iter();
+    let written = all.next()?.to_str().ok()?;
+    if all.next().is_some() {
+        return None;
+    }
+    let end_of_name = written.rfind(']').unwrap_or(0);
+    let (name, port) = match written.rfind(':') {
+        Some(colon) if colon > end_of_name || end_of_name == 0 => {
+            let (name, port) = written.split_at(colon);
+            let port = port.strip_prefix(':')?;
+            // `host:` is legal (RFC 3986, 3.2.3) and means no port.
+            (name, if port.is_empty() { None } else { Some(number(port)?) })
+        }
+        _ => (written, None),
+    };
+    Some((escadre_model::routes::normal_host(name)?, port))
+}
+
+fn number(text: &str) -> Option<u16> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}

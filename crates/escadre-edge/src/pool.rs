@@ -1,0 +1,60 @@
+//! Idle connections to one backend.
+//!
+//! In → Out: a connection whose answer has ended → the next request that may use it.
+//!
+//! **Invariant**: only requests that may be repeated (no body, a safe method) travel on a used connection: a backend may
+//! close an idle connection at the moment we write to it, and then nobody knows whether it saw the request.
+//! Not more than [`MOST`] idle connections for a backend, none older than [`OLDEST`].
+//!
+//! Not here: making connections (`http`).
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use hyper::client::conn::http1::SendRequest;
+
+use crate::flight::lock;
+use crate::http::Upload;
+
+/// Idle connections kept for one backend: as many as a backend usually has workers.
+const MOST: usize = 32;
+/// Age at which an idle connection is dropped: below the 5 s after which common servers drop theirs.
+const OLDEST: Duration = Duration::from_secs(4);
+
+#[derive(Debug, Default)]
+pub(crate) struct Pool {
+    idle: Mutex<Vec<(SendRequest<Upload>, Instant)>>,
+}
+
+impl Pool {
+    /// The connection that was used last, if it is still usable.
+    pub(crate) fn take(&self) -> Option<SendRequest<Upload>> {
+        let mut idle = lock(&self.idle);
+        while let Some((sender, since)) = idle.pop() {
+            if sender.is_ready() && since.elapsed() < OLDEST {
+                return Some(sender);
+            }
+        }
+        None
+    }
+
+    pub(crate) fn put(&self, sender: SendRequest<Upload>) {
+        let mut idle = lock(&self.idle);
+        if idle.len() < MOST && !sender.is_closed() {
+            idle.push((sender, Instant::now()));
+        }
+    }
+
+    /// Drops what nobody uses any more.
+    pub(crate) fn prune(&self) {
+        let mut idle = lock(&self.idle);
+        idle.retain(|(sender, since)| !sender.is_closed() && since.elapsed() < OLDEST);
+        if idle.is_empty() {
+            idle.shrink_to_fit();
+        }
+    }
+
+    pub(crate) fn clear(&self) {
+        lock(&self.idle).clear();
+    }
+}

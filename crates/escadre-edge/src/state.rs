@@ -1,0 +1,154 @@
+//! What all tasks of one worker share.
+//!
+//! In → Out: limits → [`Edge`]; a new [`Routes`] → the table is swapped, old backends leave.
+//!
+//! **Invariant**: the table is replaced whole; then those who wait are woken; then what left is given its deadline.
+//!
+//! Not here: sockets (`listeners`), commands (`commands`), the work itself (`http`, `tcp`).
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use escadre_model::routes::Routes;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
+
+use crate::channel::ToHolder;
+use crate::control::ListenerState;
+use crate::flight::{BackendLive, lock};
+use crate::log::Log;
+use crate::options::Limits;
+use crate::park::Tables;
+use crate::table::Registry;
+
+/// One worker.
+#[derive(Debug)]
+pub(crate) struct Edge {
+    pub(crate) limits: Limits,
+    pub(crate) log: Log,
+    pub(crate) tables: Tables,
+    pub(crate) registry: Mutex<Registry>,
+    /// A permit for each open connection or tunnel.
+    pub(crate) open: Arc<Semaphore>,
+    /// Whether this worker takes nothing new.
+    pub(crate) retiring: watch::Sender<Retiring>,
+    /// What became of each listening address.
+    pub(crate) listening: Mutex<BTreeMap<SocketAddr, ListenerState>>,
+    /// In flight in workers that retire, by worker and backend.
+    pub(crate) elsewhere: Mutex<BTreeMap<u64, BTreeMap<String, u64>>>,
+    pub(crate) elsewhere_changed: Notify,
+    outbox: mpsc::UnboundedSender<ToHolder>,
+}
+
+/// Whether a worker is on its way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Retiring {
+    /// It is not.
+    No,
+    /// Another worker goes on: a connection is closed with its next answer, so that no request meets a closed one.
+    Politely,
+    /// Nobody goes on: idle connections are closed now.
+    AtOnce,
+}
+
+/// One open connection or tunnel; it may be handed from the one to the other.
+pub(crate) type Connected = Arc<OwnedSemaphorePermit>;
+
+impl Edge {
+    /// The worker's state, and what is to be said to the holder.
+    pub(crate) fn new(mut limits: Limits, log: Log) -> (Arc<Edge>, mpsc::UnboundedReceiver<ToHolder>) {
+        limits.connections = limits.connections.clamp(1, 1 << 20);
+        let (outbox, said) = mpsc::unbounded_channel();
+        let edge = Edge {
+            open: Arc::new(Semaphore::new(limits.connections)),
+            limits,
+            log,
+            tables: Tables::new(),
+            registry: Mutex::default(),
+            retiring: watch::Sender::new(Retiring::No),
+            listening: Mutex::default(),
+            elsewhere: Mutex::default(),
+            elsewhere_changed: Notify::new(),
+            outbox,
+        };
+        (Arc::new(edge), said)
+    }
+
+    /// Says something to the holder, after what was said before.
+    pub(crate) fn tell(&self, message: ToHolder) {
+        // Without a holder this worker is retiring anyway.
+        let _unheard = self.outbox.send(message);
+    }
+
+    /// Serves these routes from now on. Gives how long the swap itself took.
+    pub(crate) fn replace(self: &Arc<Self>, routes: &Routes) -> std::time::Duration {
+        let mut registry = lock(&self.registry);
+        let next = registry.compile(routes);
+        let drain = next.drain;
+        let begin = Instant::now();
+        let old = self.tables.swap(next);
+        let took = begin.elapsed();
+        self.tables.ring();
+        let left = registry.settle(routes);
+        drop(registry);
+        drop(old);
+        for backend in left {
+            let deadline = backend.leave(Instant::now() + drain);
+            let edge = Arc::clone(self);
+            tokio::spawn(async move { edge.see_off(&backend, deadline).await });
+        }
+        took
+    }
+
+    /// Waits until a backend that left has nothing under way, or cuts it at the deadline.
+    async fn see_off(&self, backend: &Arc<BackendLive>, deadline: Instant) {
+        if tokio::time::timeout_at(deadline.into(), self.emptied(&backend.id)).await.is_err() {
+            self.cut(backend);
+        }
+        lock(&self.registry).prune();
+    }
+
+    /// Ends what a backend has under way, in all workers.
+    pub(crate) fn cut(&self, backend: &BackendLive) {
+        self.tell(ToHolder::Cut { backend: backend.id.clone() });
+        self.cut_here(backend);
+    }
+
+    /// Ends what a backend has under way in this worker.
+    pub(crate) fn cut_here(&self, backend: &BackendLive) {
+        let cut = backend.cut();
+        if cut > 0 {
+            self.log.say(&format!("backend {} {}: deadline passed, {cut} cut", backend.id, backend.address));
+        }
+    }
+
+    /// In flight on a backend in workers that retire.
+    pub(crate) fn in_flight_elsewhere(&self, backend: &str) -> u64 {
+        lock(&self.elsewhere).values().filter_map(|b| b.get(backend)).sum()
+    }
+
+    /// In flight on a backend in all workers.
+    pub(crate) fn in_flight(&self, backend: &str) -> u64 {
+        let here: u64 = lock(&self.registry).named(backend).iter().map(|b| b.in_flight()).sum();
+        here + self.in_flight_elsewhere(backend)
+    }
+
+    /// Ends when a backend has nothing under way in any worker.
+    pub(crate) async fn emptied(&self, backend: &str) {
+        loop {
+            let told = self.elsewhere_changed.notified();
+            tokio::pin!(told);
+            told.as_mut().enable();
+            let named = lock(&self.registry).named(backend);
+            for live in &named {
+                live.emptied().await;
+            }
+            if self.in_flight_elsewhere(backend) > 0 {
+                told.await;
+            } else if named.iter().all(|b| b.in_flight() == 0) {
+                return;
+            }
+        }
+    }
+}

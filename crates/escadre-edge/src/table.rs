@@ -1,0 +1,233 @@
+//! The routes as they are looked up for each request, and the swap from one table to the next.
+//!
+//! In → Out: [`Routes`] + the lives of the table before → [`Table`]; host and path, or listening address → [`Entry`].
+//!
+//! **Invariant**: a table never changes once it is made; the next one replaces it by one pointer swap. Counters and
+//! flights live on over the swap, by route id and by backend id and address.
+//!
+//! Not here: reading the file (`files`), telling those who wait (`park`).
+//!
+//! Tests: `table/tests.rs`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use escadre_model::routes::{self, Backend, BackendState, Routes};
+
+use crate::flight::{BackendLive, Flight, RouteLive};
+
+#[cfg(test)]
+mod tests;
+
+/// Longest time a file or a command may ask for: a year. Beyond it a moment could not be computed.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Milliseconds from a file or a command.
+pub(crate) fn bounded(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds).min(LONGEST)
+}
+
+/// What is served now.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    pub(crate) generation: u64,
+    pub(crate) drain: Duration,
+    /// By normalised host, the longest path first.
+    hosts: HashMap<String, Vec<(String, Target)>>,
+    tcp: HashMap<SocketAddr, Arc<Entry>>,
+    http: Vec<SocketAddr>,
+    /// Reserved addresses, reported but not served.
+    pub(crate) https: Vec<SocketAddr>,
+    /// Everything, in the order of the file.
+    pub(crate) entries: Vec<Arc<Entry>>,
+}
+
+/// What a host and path leads to.
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    Serve(Arc<Entry>),
+    /// Another name of the same thing.
+    Redirect(Arc<Entry>),
+}
+
+/// One route, HTTP or TCP.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) live: Arc<RouteLive>,
+    pub(crate) backends: Vec<Arc<BackendLive>>,
+    pub(crate) parked: bool,
+    pub(crate) park: Duration,
+    pub(crate) queue: u32,
+    pub(crate) timeout: Duration,
+    pub(crate) body_limit: Option<u64>,
+    /// The first host, for redirects; empty for TCP.
+    pub(crate) host: String,
+}
+
+/// What a listening address is for.
+#[derive(Debug)]
+pub(crate) enum Role {
+    Http,
+    Tcp(Arc<Entry>),
+}
+
+/// The lives that outlast a table.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    routes: HashMap<String, Arc<RouteLive>>,
+    backends: BTreeMap<(String, SocketAddr), Arc<BackendLive>>,
+    leaving: Vec<Arc<BackendLive>>,
+}
+
+impl Entry {
+    /// Whether what arrives waits: by the file, or because somebody said `park`.
+    pub(crate) fn is_parked(&self) -> bool {
+        self.parked || self.live.held.load(Ordering::SeqCst)
+    }
+
+    /// The next open backend in turn that is not among those already tried.
+    pub(crate) fn next(&self, tried: &[SocketAddr]) -> Option<Flight> {
+        let many = self.backends.len();
+        if many == 0 {
+            return None;
+        }
+        let first = self.live.turn.fetch_add(1, Ordering::Relaxed) % many;
+        let turn = self.backends.iter().cycle().skip(first).take(many);
+        turn.filter(|b| !tried.contains(&b.address)).find_map(|b| b.enter())
+    }
+}
+
+impl Table {
+    /// The route for a normalised host and a request path.
+    pub(crate) fn find(&self, host: &str, path: &str) -> Option<Target> {
+        let paths = self.hosts.get(host)?;
+        let serves = |prefix: &str| {
+            path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || prefix.is_empty())
+        };
+        paths.iter().find(|(prefix, _)| serves(prefix)).map(|(_, target)| target.clone())
+    }
+
+    /// What a listening address is for; `None` when nothing is served there any more.
+    pub(crate) fn role(&self, listen: &SocketAddr) -> Option<Role> {
+        if self.http.contains(listen) {
+            return Some(Role::Http);
+        }
+        self.tcp.get(listen).map(|entry| Role::Tcp(Arc::clone(entry)))
+    }
+
+    /// Every address something is served at.
+    pub(crate) fn listens(&self) -> impl Iterator<Item = SocketAddr> {
+        self.http.iter().chain(self.tcp.keys()).copied()
+    }
+}
+
+impl Registry {
+    /// Makes the table of these routes. Nothing is closed yet: that is [`Registry::settle`], after the swap, so that the
+    /// new backends are open before the old ones close.
+    pub(crate) fn compile(&mut self, routes: &Routes) -> Table {
+        let mut table = Table {
+            generation: routes.generation,
+            drain: bounded(routes.drain_ms),
+            http: routes.http_listen.clone(),
+            https: routes.https_listen.clone(),
+            ..Table::default()
+        };
+        for route in &routes.routes {
+            let entry = Arc::new(Entry {
+                live: self.route(&route.id),
+                backends: self.backends(&route.backends),
+                parked: route.parked,
+                park: bounded(route.park_ms),
+                queue: route.park_queue,
+                timeout: bounded(route.timeout_ms),
+                body_limit: route.body_limit_bytes,
+                host: route.hosts.first().and_then(|h| routes::normal_host(h)).unwrap_or_default(),
+            });
+            let path = routes::normal_path(route.path.as_deref()).unwrap_or_default();
+            let mut claim = |written: &String, target: Target| {
+                if let Some(host) = routes::normal_host(written) {
+                    table.hosts.entry(host).or_default().push((path.clone(), target));
+                }
+            };
+            route.hosts.iter().for_each(|h| claim(h, Target::Serve(Arc::clone(&entry))));
+            route.redirect_hosts.iter().for_each(|h| claim(h, Target::Redirect(Arc::clone(&entry))));
+            table.entries.push(entry);
+        }
+        for paths in table.hosts.values_mut() {
+            paths.sort_by_key(|(path, _)| std::cmp::Reverse(path.len()));
+        }
+        for route in &routes.tcp {
+            let entry = Arc::new(Entry {
+                live: self.route(&route.id),
+                backends: self.backends(&route.backends),
+                parked: route.parked,
+                park: bounded(route.park_ms),
+                queue: route.park_queue,
+                timeout: LONGEST,
+                body_limit: None,
+                host: String::new(),
+            });
+            table.tcp.insert(route.listen, Arc::clone(&entry));
+            table.entries.push(entry);
+        }
+        table
+    }
+
+    fn route(&mut self, id: &str) -> Arc<RouteLive> {
+        Arc::clone(self.routes.entry(id.to_owned()).or_insert_with(|| RouteLive::new(id)))
+    }
+
+    fn backends(&mut self, written: &[Backend]) -> Vec<Arc<BackendLive>> {
+        let live = |b: &Backend| {
+            let new = || BackendLive::new(&b.id, b.address);
+            Arc::clone(self.backends.entry((b.id.clone(), b.address)).or_insert_with(new))
+        };
+        written.iter().map(live).collect()
+    }
+
+    /// After the swap: closes what drains, lets go what left the file. Gives the backends that left.
+    pub(crate) fn settle(&mut self, routes: &Routes) -> Vec<Arc<BackendLive>> {
+        let http = routes.routes.iter().flat_map(|r| &r.backends);
+        let tcp = routes.tcp.iter().flat_map(|r| &r.backends);
+        // One container that drains in one route drains in all.
+        let mut filed: BTreeMap<(&str, SocketAddr), bool> = BTreeMap::new();
+        for backend in http.chain(tcp) {
+            *filed.entry((&backend.id, backend.address)).or_default() |= backend.state == BackendState::Draining;
+        }
+        let ids: std::collections::HashSet<&str> =
+            routes.routes.iter().map(|r| r.id.as_str()).chain(routes.tcp.iter().map(|r| r.id.as_str())).collect();
+        self.routes.retain(|id, _| ids.contains(id.as_str()));
+        let mut left = Vec::new();
+        self.backends.retain(|(id, address), live| match filed.get(&(id.as_str(), *address)) {
+            Some(draining) => {
+                live.set_filed(*draining);
+                true
+            }
+            None => {
+                left.push(Arc::clone(live));
+                false
+            }
+        });
+        self.leaving.extend(left.iter().cloned());
+        left
+    }
+
+    /// Forgets backends that left and have nothing under way any more.
+    pub(crate) fn prune(&mut self) {
+        self.leaving.retain(|b| !b.is_gone() || b.in_flight() > 0);
+        self.backends.values().for_each(|b| b.pool.prune());
+    }
+
+    /// Every backend that stands in the table or still has work.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<BackendLive>> {
+        self.backends.values().chain(&self.leaving)
+    }
+
+    /// The backends of an id: one for each of its addresses, and those that left under this id.
+    pub(crate) fn named(&self, id: &str) -> Vec<Arc<BackendLive>> {
+        self.all().filter(|b| b.id == id).cloned().collect()
+    }
+}

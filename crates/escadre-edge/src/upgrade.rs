@@ -1,0 +1,54 @@
+//! After 101: bytes both ways between a client and a backend, WebSocket or any other protocol.
+//!
+//! In → Out: both upgraded connections → bytes, until both sides have ended or the backend is cut.
+//!
+//! **Invariant**: a tunnel belongs to its backend, not to the table: changes of routes do not touch it.
+//!
+//! Not here: which upgrades are let through (`headers::upgrade_of`).
+
+use http::Response;
+use http::header;
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::io::copy_bidirectional;
+
+use crate::flight::{Flight, Visit, cut};
+use crate::headers;
+use crate::state::Connected;
+
+/// The 101 for the client; the tunnel begins when it has been sent.
+pub(crate) fn switch(
+    client: OnUpgrade,
+    mut response: Response<Incoming>,
+    flight: Flight,
+    visit: Visit,
+    connected: Connected,
+) -> Response<()> {
+    let backend = hyper::upgrade::on(&mut response);
+    let (mut parts, _empty) = response.into_parts();
+    let protocol = parts.headers.get(header::UPGRADE).cloned();
+    headers::strip_hop_by_hop(&mut parts.headers);
+    parts.headers.insert(header::CONNECTION, http::HeaderValue::from_static("upgrade"));
+    if let Some(protocol) = protocol {
+        parts.headers.insert(header::UPGRADE, protocol);
+    }
+    parts.extensions.clear();
+    tokio::spawn(tunnel(client, backend, flight, visit, connected));
+    Response::from_parts(parts, ())
+}
+
+async fn tunnel(client: OnUpgrade, backend: OnUpgrade, flight: Flight, visit: Visit, connected: Connected) {
+    let mut signal = flight.backend.cut_signal();
+    let bytes = async {
+        let (Ok(client), Ok(backend)) = (client.await, backend.await) else { return };
+        let (mut client, mut backend) = (TokioIo::new(client), TokioIo::new(backend));
+        // How a tunnel ends is its users' affair: they have a protocol of their own.
+        let _ended = copy_bidirectional(&mut client, &mut backend).await;
+    };
+    tokio::select! {
+        () = bytes => {}
+        () = cut(&mut signal) => visit.fail(),
+    }
+    drop((flight, visit, connected));
+}

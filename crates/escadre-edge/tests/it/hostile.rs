@@ -1,0 +1,186 @@
+//! What clients send who mean no good: refused with 400 and a closed connection, or made harmless.
+
+use std::time::{Duration, Instant};
+
+use crate::world::{Server, World, route};
+
+/// The request, the status, and how many requests the backend may have seen.
+#[tokio::test]
+async fn broken_requests_are_refused_and_the_connection_closed() {
+    let a = Server::new("a").await;
+    let world = World::new(|r| r.routes.push(route("f/a/web", "a.localhost", &[&a]))).await;
+    let many_headers = format!("GET / HTTP/1.1\r\nHost: a.localhost\r\n{}\r\n", "X-A: 1\r\n".repeat(10_000));
+    let over_by_one = format!("GET / HTTP/1.1\r\nHost: a.localhost\r\n{}\r\n", "X-A: 1\r\n".repeat(100));
+    let long_header = format!("GET / HTTP/1.1\r\nHost: a.localhost\r\nX-A: {}\r\n\r\n", "a".repeat(17 * 1024));
+    let table: &[(&str, &str, u16)] = &[
+        (
+            "two lengths",
+            "POST / HTTP/1.1\r\nHost: a.localhost\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nabcde",
+            400,
+        ),
+        ("a list of lengths", "POST / HTTP/1.1\r\nHost: a.localhost\r\nContent-Length: 3, 5\r\n\r\nabcde", 400),
+        ("a signed length", "POST / HTTP/1.1\r\nHost: a.localhost\r\nContent-Length: +3\r\n\r\nabc", 400),
+        ("a negative length", "POST / HTTP/1.1\r\nHost: a.localhost\r\nContent-Length: -1\r\n\r\n", 400),
+        ("unknown coding", "POST / HTTP/1.1\r\nHost: a.localhost\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 400),
+        (
+            "chunked not last",
+            "POST / HTTP/1.1\r\nHost: a.localhost\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
+            400,
+        ),
+        ("chunked in 1.0", "POST / HTTP/1.0\r\nHost: a.localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        ("space before colon", "POST / HTTP/1.1\r\nHost: a.localhost\r\nContent-Length : 3\r\n\r\nabc", 400),
+        ("folded header", "GET / HTTP/1.1\r\nHost: a.localhost\r\nX-A: 1\r\n  2\r\n\r\n", 400),
+        ("NUL", "GET / HTTP/1.1\r\nHost: a.localhost\r\nX-A: a\0b\r\n\r\n", 400),
+        ("bare CR", "GET / HTTP/1.1\r\nHost: a.localhost\r\nX-A: a\rb\r\n\r\n", 400),
+        ("absolute form", "GET http://a.localhost/ HTTP/1.1\r\nHost: a.localhost\r\n\r\n", 400),
+        ("another's absolute form", "GET http://b.localhost/ HTTP/1.1\r\nHost: a.localhost\r\n\r\n", 400),
+        ("CONNECT", "CONNECT a.localhost:22 HTTP/1.1\r\nHost: a.localhost\r\n\r\n", 400),
+        ("no host", "GET / HTTP/1.1\r\n\r\n", 400),
+        ("two hosts", "GET / HTTP/1.1\r\nHost: a.localhost\r\nHost: b.localhost\r\n\r\n", 400),
+        ("user in host", "GET / HTTP/1.1\r\nHost: x@a.localhost\r\n\r\n", 400),
+        ("10,000 headers", &many_headers, 431),
+        ("101 headers", &over_by_one, 431),
+        ("a header of 17 kB", &long_header, 431),
+    ];
+    for (what, request, status) in table {
+        let mut wire = world.dial().await;
+        // The edge may answer and close before everything is written.
+        let _early = tokio::io::AsyncWriteExt::write_all(wire.stream.get_mut(), request.as_bytes()).await;
+        assert_eq!(wire.head().await.0, *status, "{what}");
+        // Ended or reset, but ended.
+        let _closed = wire.rest().await;
+    }
+    assert_eq!(*a.arrived.borrow(), 0, "the backend saw none of it");
+}
+
+/// Both framings at once: RFC 9112 (6.1) lets a server go by the chunks alone, if it closes afterwards and forwards one
+/// framing only. What follows on the connection is never a request.
+#[tokio::test]
+async fn two_framings_become_one_and_nothing_is_smuggled() {
+    let a = Server::new("a").await;
+    let world = World::new(|r| r.routes.push(route("f/a/web", "a.localhost", &[&a]))).await;
+    let hidden = "GET /hidden HTTP/1.1\r\nHost: a.localhost\r\n\r\n";
+    for (round, framing) in [
+        "Content-Length: 6\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nContent-Length: 6",
+        "Transfer-Encoding: chunked\r\nContent-Length: 999\r\nContent-Length: 6",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let mut wire = world.dial().await;
+        wire.say(&format!("POST /upload HTTP/1.1\r\nHost: a.localhost\r\n{framing}\r\n\r\n0\r\n\r\n{hidden}")).await;
+        let reply = wire.reply().await;
+        assert_eq!((reply.status, reply.body.as_str()), (200, "0 bytes"), "{framing}");
+        assert!(wire.is_closed().await, "{framing}");
+        assert_eq!(*a.arrived.borrow(), round as u64 + 1, "{framing}");
+    }
+    let mut same = world.dial().await;
+    same.say("POST /head HTTP/1.1\r\nHost: a.localhost\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n").await;
+    let head = same.reply().await.body.to_ascii_lowercase();
+    assert_eq!(head.matches("content-length").count(), 1, "{head}");
+}
+
+#[tokio::test]
+async fn an_answer_with_two_framings_is_passed_on_with_one() {
+    let a = Server::new("a").await;
+    let world = World::new(|r| r.routes.push(route("f/a/web", "a.localhost", &[&a]))).await;
+    let reply = world.get("a.localhost", "/both").await;
+    assert_eq!((reply.header("content-length"), reply.body.as_str()), (None, "hello"));
+}
+
+#[tokio::test]
+async fn what_is_within_the_limits_is_served() {
+    let a = Server::new("a").await;
+    let world = World::new(|r| r.routes.push(route("f/a/web", "a.localhost", &[&a]))).await;
+    let mut wire = world.dial().await;
+    let headers = "X-A: 1\r\n".repeat(98);
+    wire.say(&format!("GET /name HTTP/1.1\r\nHost: a.localhost\r\n{headers}X-B: {}\r\n\r\n", "b".repeat(12_000))).await;
+    assert_eq!(wire.reply().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_slow_head_and_an_idle_connection_are_closed() {
+    let a = Server::new("a").await;
+    let world =
+        World::with(&["header_timeout_ms=300"], |r| r.routes.push(route("f/a/web", "a.localhost", &[&a]))).await;
+    let begin = Instant::now();
+    let mut slow = world.dial().await;
+    slow.say("GET /name HTTP/1.1\r\nHost: a.loc").await;
+    let mut idle = world.dial().await;
+    idle.say("GET /name HTTP/1.1\r\nHost: a.localhost\r\n\r\n").await;
+    assert_eq!(idle.reply().await.status, 200);
+    let said = slow.rest().await.unwrap_or_default();
+    assert!(said.is_empty() || said.contains("408"), "{said}");
+    assert!(begin.elapsed() >= Duration::from_millis(300));
+    assert!(idle.is_closed().await);
+    // An answer that takes longer than the head may take is not meant by it.
+    let mut patient = world.dial().await;
+    patient.say("GET /hold HTTP/1.1\r\nHost: a.localhost\r\n\r\n").await;
+    a.has(2).await;
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    a.release();
+    assert_eq!(patient.reply().await.status, 200);
+}
+
+#[tokio::test]
+async fn more_connections_than_allowed_wait_their_turn() {
+    let a = Server::new("a").await;
+    let world = World::with(&["connections=3"], |r| r.routes.push(route("f/a/web", "a.localhost", &[&a]))).await;
+    let (mut one, mut two) = (world.dial().await, world.dial().await);
+    for (n, wire) in [&mut one, &mut two].into_iter().enumerate() {
+        wire.say("GET /hold HTTP/1.1\r\nHost: a.localhost\r\nConnection: close\r\n\r\n").await;
+        a.has(n as u64 + 1).await;
+    }
+    let mut third = world.dial().await;
+    third.say("GET /hold HTTP/1.1\r\nHost: a.localhost\r\nConnection: close\r\n\r\n").await;
+    a.has(3).await;
+    let mut fourth = world.dial().await;
+    fourth.say("GET /name HTTP/1.1\r\nHost: a.localhost\r\nConnection: close\r\n\r\n").await;
+    assert_eq!((world.status().await.connections, *a.arrived.borrow()), (3, 3));
+    a.release();
+    for wire in [&mut one, &mut two, &mut third, &mut fourth] {
+        assert_eq!(wire.reply().await.body, "a");
+    }
+}
+
+/// Requests with bytes changed, cut and doubled by a fixed generator: the worker that began is the worker that ends.
+#[tokio::test]
+async fn no_bytes_end_the_worker() {
+    let a = Server::new("a").await;
+    let world = World::new(|r| {
+        r.routes.push(route("f/a/web", "a.localhost", &[&a]));
+        r.tcp.push(crate::world::tcp_route("f/a/tcp", 91, &[&a]));
+    })
+    .await;
+    let before = world.status().await.worker;
+    let http = world.http().await;
+    let seed = "POST /upload?q=1 HTTP/1.1\r\nHost: a.localhost:80\r\nConnection: upgrade, x\r\nUpgrade: websocket\r\n\
+                Transfer-Encoding: chunked\r\nContent-Length: 3\r\nX-Forwarded-For: 1\r\nTE: trailers\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % below as u64).expect("small")
+    };
+    for _ in 0..400 {
+        let mut bytes = seed.as_bytes().to_vec();
+        for _ in 0..=next(4) {
+            let at = next(bytes.len());
+            match next(4) {
+                0 => bytes[at] = u8::try_from(next(256)).expect("a byte"),
+                1 => bytes.truncate(at.max(1)),
+                2 => bytes.insert(at, *b"\r\n :\0,/@[".get(next(9)).expect("one of them")),
+                _ => bytes.extend_from_within(..at),
+            }
+        }
+        let mut wire = crate::world::Wire::to(http).await;
+        // Refused in the middle, or waiting for more: either way we leave.
+        let _early = tokio::io::AsyncWriteExt::write_all(wire.stream.get_mut(), &bytes).await;
+    }
+    assert_eq!(world.get("a.localhost", "/name").await.body, "a");
+    assert_eq!(world.status().await.worker, before);
+    assert!(!world.log().contains("panicked"), "{}", world.log());
+    crate::world::until("nothing is left under way", || async { world.in_flight("a").await == Some(0) }).await;
+}

@@ -1,0 +1,13 @@
+//! The edge as real processes and real sockets: a holder and its worker in a folder of their own, backends in this
+//! process, clients that write bytes.
+//!
+//! Nothing here sleeps for luck: tests wait for conditions, with a deadline that only a failure reaches.
+
+mod drain;
+mod hostile;
+mod parking;
+mod process;
+mod routing;
+mod streams;
+mod tcp;
+mod world;
