@@ -85,8 +85,8 @@ impl Engine {
     }
 
     /// What rendering must know of this engine.
-    pub fn facts(&self, home: impl Into<Arc<str>>, edge_ports: Vec<u16>) -> Facts {
-        Facts { dialect: self.api.dialect, rootless: self.api.rootless, home: home.into(), edge_ports }
+    pub fn facts(&self) -> Facts {
+        Facts { dialect: self.api.dialect, rootless: self.api.rootless }
     }
 
     /// What is behind the door.

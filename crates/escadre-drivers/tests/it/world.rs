@@ -172,8 +172,7 @@ impl World {
 
     pub(crate) fn groundwork(&self) -> Vec<Step> {
         let image = Act::EnsureImage { reference: IMAGE.into(), refresh: false, build: None, expect: None };
-        let network =
-            Act::EnsureNetwork { name: self.name("front").into(), subnet: Some(self.subnet.as_str().into()) };
+        let network = Act::EnsureNetwork { name: self.name("front").into(), subnet: Some(self.subnet.as_str().into()) };
         let volume = Act::EnsureVolume { name: self.name("data").into(), external: false };
         vec![
             self.step(self.on(Kind::Image, IMAGE), image),

@@ -83,6 +83,9 @@ codes! {
     E0420 "a secret stands where it cannot be kept secret";
     E0421 "an entry is listed twice";
     E0422 "a project is made of too many files";
+    E0430 "an engine cannot give what a Compose attribute asks for";
+    E0431 "a path outside the repository is not granted";
+    E0432 "a file that a service needs is not there";
 
     // W04: Compose files
     W0401 "`version` has no effect";
@@ -161,6 +164,7 @@ codes! {
     C0114 "the engine's socket";
     C0115 "an attribute is limited without root";
     C0116 "addresses are planned";
+    W0430 "a Compose attribute is only approximated";
 }
 
 impl Code {

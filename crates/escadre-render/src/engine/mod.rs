@@ -6,11 +6,18 @@
 //! Tests: beside each module.
 
 pub mod create;
+mod files;
+mod host_config;
 pub mod labels;
+mod mounts;
 pub mod names;
 pub mod read;
+mod render;
+mod routes;
+mod service;
+mod value;
 
-use std::sync::Arc;
+pub use render::render;
 
 /// Which engine hears the words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,14 +30,10 @@ pub enum Dialect {
 }
 
 /// What rendering must know of the engine and its host; captured once, by the caller.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// The dialect.
     pub dialect: Dialect,
     /// The engine runs without root: no address can be reached from the host, ports below 1024 cannot be published.
     pub rootless: bool,
-    /// The home folder of the user, for `~` in a fleet of one; empty when unknown.
-    pub home: Arc<str>,
-    /// Ports the edge speaks HTTP on: a published port equal to one of them belongs to it already.
-    pub edge_ports: Vec<u16>,
 }

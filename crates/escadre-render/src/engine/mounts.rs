@@ -1,0 +1,147 @@
+//! What a service mounts: volumes, binds, memory.
+//!
+//! In: a service's `volumes` and `tmpfs`. Out: mounts of the payload, and which of them hold data.
+//! **Invariant:** in a fleet nothing of the host is bound that is not tracked, the instance's own, or granted.
+//! Not here: secrets and configs (`files`).
+//! Tests: `render/tests.rs`.
+
+use super::render::Render;
+use super::{files, value};
+use escadre_model::compose::{self, Service as Written};
+use escadre_model::diagnostic::{Code, Diagnostic};
+use escadre_model::ids::ResourceKey;
+use escadre_model::resolved::Content;
+use escadre_model::text::Node;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The mounts of a service.
+#[derive(Debug, Default)]
+pub(super) struct Mounts {
+    /// In the payload's words.
+    pub(super) spelled: Vec<Value>,
+    /// Volume key → may it write.
+    pub(super) volumes: BTreeMap<Arc<str>, bool>,
+    /// Engine names of the volumes, for the spec.
+    pub(super) names: BTreeMap<Arc<str>, Arc<str>>,
+    /// Files among them.
+    pub(super) files: Vec<ResourceKey>,
+    /// Sources that it may write: volume keys and paths, with how people call them.
+    pub(super) writable: Vec<(Arc<str>, String)>,
+}
+
+/// The source of a mount: a volume's key or a path.
+pub(super) fn source(mount: &Node) -> Option<&str> {
+    mount.get("source").and_then(Node::as_str)
+}
+
+/// Reads a service's mounts.
+pub(super) fn of(render: &mut Render<'_>, written: Written<'_>) -> Mounts {
+    let mut mounts = Mounts::default();
+    for node in written.list("volumes") {
+        let path = format!("services.{}.volumes", written.name);
+        let kind = node.get("type").and_then(Node::as_str).unwrap_or("volume");
+        let Some(target) = node.get("target").and_then(Node::as_str) else { continue };
+        match kind {
+            "volume" => volume(render, written, node, target, &mut mounts),
+            "bind" => bind(render, node, target, &path, &mut mounts),
+            "tmpfs" => mounts.spelled.push(memory(node, target)),
+            other => render.refuse(node, &path, format!("a mount of type {other} cannot be had from this engine")),
+        }
+    }
+    mounts
+}
+
+fn read_only(node: &Node) -> bool {
+    node.get("read_only").and_then(value::flag).unwrap_or(false)
+}
+
+fn volume(render: &mut Render<'_>, written: Written<'_>, node: &Node, target: &str, mounts: &mut Mounts) {
+    // One without a name is the service's own; it is named after its place, so that the next container finds it again.
+    let (key, anonymous): (Arc<str>, bool) = match source(node) {
+        Some(key) => (key.into(), false),
+        None => (format!("{}{}", written.name, target.replace('/', "-")).into(), true),
+    };
+    let name = render.volume(&key, anonymous);
+    let writes = !read_only(node);
+    let mut options = Map::new();
+    if node.at("volume.nocopy").and_then(value::flag) == Some(true) {
+        options.insert("NoCopy".to_owned(), json!(true));
+    }
+    if let Some(inside) = node.at("volume.subpath").and_then(Node::as_str) {
+        options.insert("Subpath".to_owned(), json!(inside));
+    }
+    let mut mount = json!({"kind": "volume", "key": key, "target": target, "read_only": !writes});
+    if let (false, Some(map)) = (options.is_empty(), mount.as_object_mut()) {
+        map.insert("options".to_owned(), json!({"VolumeOptions": options}));
+    }
+    mounts.spelled.push(mount);
+    let may = mounts.volumes.entry(Arc::clone(&key)).or_insert(false);
+    *may |= writes;
+    if writes {
+        mounts.writable.push((Arc::clone(&key), format!("volume {key}")));
+    }
+    mounts.names.insert(key, name);
+}
+
+fn memory(node: &Node, target: &str) -> Value {
+    let mut options = Map::new();
+    if let Some(size) = node.at("tmpfs.size").and_then(compose::bytes) {
+        options.insert("SizeBytes".to_owned(), json!(size));
+    }
+    if let Some(mode) = node.at("tmpfs.mode").and_then(value::integer) {
+        options.insert("Mode".to_owned(), json!(mode));
+    }
+    let mut mount = json!({"kind": "tmpfs", "target": target});
+    if let (false, Some(map)) = (options.is_empty(), mount.as_object_mut()) {
+        map.insert("options".to_owned(), json!({"TmpfsOptions": options}));
+    }
+    mount
+}
+
+fn bind(render: &mut Render<'_>, node: &Node, target: &str, path: &str, mounts: &mut Mounts) {
+    let Some(from) = source(node) else { return };
+    let (resolved, writes) = (render.resolved, !read_only(node));
+    let relative = inside(from, &resolved.project.working_dir);
+    let granted = resolved.granted_binds.iter().any(|granted| inside(from, granted).is_some());
+    if !resolved.single && !granted {
+        let Some(relative) = relative else {
+            let message = format!("{from} lies outside the repository and is not granted");
+            let hint = format!("grants: {{ binds: [{from}] }} in product.yaml lets services bind it");
+            render.findings.push(Diagnostic::error(Code::E0431, message).at(&node.span).path(path).hint(hint));
+            return;
+        };
+        // A path that is tracked is a read-only copy, whatever the mount says: what services write is not tracked.
+        let content = files::content_at(resolved, from).filter(|content| **content != Content::Untracked);
+        if let Some(content) = content {
+            if let Some(key) = files::tracked(render, relative, content, node) {
+                mounts.spelled.push(files::mount(&key, target));
+                mounts.files.push(key);
+            }
+            return;
+        }
+        mounts.spelled.push(json!({"kind": "data", "path": relative, "target": target, "read_only": !writes}));
+        if writes {
+            mounts.writable.push((from.into(), format!("folder {relative}")));
+        }
+        return;
+    }
+    let make = node.at("bind.create_host_path").and_then(value::flag).unwrap_or(true);
+    let mut mount = json!({"kind": "bind", "source": from, "target": target, "read_only": !writes, "create": make});
+    let propagation = node.at("bind.propagation").and_then(Node::as_str);
+    if let (Some(propagation), Some(map)) = (propagation, mount.as_object_mut()) {
+        map.insert("options".to_owned(), json!({"BindOptions": {"Propagation": propagation}}));
+    }
+    mounts.spelled.push(mount);
+    // A socket is no data: two may talk to it.
+    if writes && !from.ends_with(".sock") {
+        mounts.writable.push((from.into(), format!("folder {}", relative.unwrap_or(from))));
+    }
+}
+
+/// The part of a path below a folder.
+fn inside<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
+    let rest = path.strip_prefix(folder.trim_end_matches('/'))?;
+    if rest.is_empty() { Some(".") } else { rest.strip_prefix('/') }
+}

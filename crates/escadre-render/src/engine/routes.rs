@@ -1,0 +1,134 @@
+//! Routes and ports: what the edge carries, and what the engine must publish itself.
+//!
+//! In: endpoints and `ports`. Out: routes by key; engine ports by service.
+//! **Invariant:** a published TCP port belongs to the edge unless it was written as the host's own.
+//! Not here: backends (`escadre-plan`), traffic (`escadre-edge`).
+//! Tests: `render/tests.rs`.
+
+use super::render::Render;
+use super::value;
+use escadre_model::compose::Service as Written;
+use escadre_model::desired::{EnginePort, Route, TcpRoute};
+use escadre_model::text::Node;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// More ports than this in one service are published by the engine: each would be a listener of the edge.
+const MANY: usize = 64;
+
+/// The routes of an instance.
+pub(super) fn all(render: &mut Render<'_>) -> BTreeMap<Arc<str>, Route> {
+    let resolved = render.resolved;
+    let mut routes: BTreeMap<Arc<str>, Route> =
+        resolved.endpoints.iter().map(|(key, route)| (Arc::clone(key), Route::Http(route.clone()))).collect();
+    for written in resolved.project.services() {
+        if own_network(written).is_none() {
+            continue;
+        }
+        for port in ports(written).filter(|port| !by_engine(written, port)) {
+            let served =
+                |route: &escadre_model::desired::HttpRoute| route.service == *written.name && route.port == port.target;
+            // In a fleet the endpoint is the way in; the port would only be there for developers.
+            if !resolved.single && resolved.endpoints.values().any(served) {
+                continue;
+            }
+            let key: Arc<str> = match (port.published, port.host.is_empty()) {
+                (0, _) => format!("port-any-{}-{}", written.name, port.target).into(),
+                (published, true) => format!("port-{published}").into(),
+                (published, false) => format!("port-{}-{published}", port.host).into(),
+            };
+            let route = TcpRoute {
+                service: Arc::clone(written.name),
+                port: port.target,
+                host: Arc::clone(&port.host),
+                published: port.published,
+                source: Some(value::source(port.node)),
+            };
+            if let Some(Route::Tcp(first)) = routes.get(&key)
+                && first.service != route.service
+            {
+                let message = format!("port {} is published by {} already", port.published, first.service);
+                render.refuse(port.node, &format!("services.{}.ports", written.name), message);
+                continue;
+            }
+            routes.insert(key, Route::Tcp(route));
+        }
+    }
+    routes
+}
+
+/// A service's network mode when it is not the host's or another's: its own.
+fn own_network(written: Written<'_>) -> Option<()> {
+    match written.str("network_mode") {
+        None | Some("bridge") => Some(()),
+        Some(_) => None,
+    }
+}
+
+/// Ports the engine publishes for a service.
+pub(super) fn by_the_engine(written: Written<'_>) -> Vec<EnginePort> {
+    if own_network(written).is_none() {
+        return Vec::new();
+    }
+    let mut all: Vec<EnginePort> = ports(written)
+        .filter(|port| by_engine(written, port))
+        .map(|port| EnginePort {
+            host: port.host,
+            published: port.published,
+            target: port.target,
+            protocol: port.protocol,
+        })
+        .collect();
+    all.sort_by(|a, b| (a.target, &a.protocol, a.published).cmp(&(b.target, &b.protocol, b.published)));
+    all.dedup();
+    all
+}
+
+/// TCP ports of a service that others can reach: published, exposed, of an endpoint.
+pub(super) fn reachable(render: &Render<'_>, written: Written<'_>) -> Vec<u16> {
+    let published = ports(written).filter(|port| port.protocol.as_ref() == "tcp").map(|port| port.target);
+    let endpoints = render.resolved.endpoints.values().filter(|route| route.service == *written.name);
+    let exposed = written.strs("expose").filter_map(|text| match text.split_once('/') {
+        Some((port, "tcp")) => port.parse().ok(),
+        Some(_) => None,
+        None => text.parse().ok(),
+    });
+    let mut all: Vec<u16> = published.chain(endpoints.map(|route| route.port)).chain(exposed).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+struct Port<'a> {
+    host: Arc<str>,
+    published: u16,
+    target: u16,
+    protocol: Arc<str>,
+    host_mode: bool,
+    node: &'a Node,
+}
+
+fn ports<'a>(written: Written<'a>) -> impl Iterator<Item = Port<'a>> {
+    written.list("ports").iter().filter_map(|node| {
+        let text = |key: &str| node.get(key).and_then(Node::as_str);
+        let target = node.get("target").and_then(value::integer).and_then(|port| u16::try_from(port).ok())?;
+        // A range of host ports for one container port means any of them: the first is taken.
+        let first = text("published").unwrap_or_default().split('-').next().unwrap_or_default();
+        let host = match text("host_ip") {
+            None | Some("0.0.0.0") => "",
+            Some(host) => host,
+        };
+        Some(Port {
+            host: host.into(),
+            published: first.parse().unwrap_or(0),
+            target,
+            protocol: text("protocol").unwrap_or("tcp").into(),
+            host_mode: text("mode") == Some("host"),
+            node,
+        })
+    })
+}
+
+fn by_engine(written: Written<'_>, port: &Port<'_>) -> bool {
+    port.host_mode || port.protocol.as_ref() != "tcp" || written.list("ports").len() > MANY
+}
