@@ -59,6 +59,38 @@ codes! {
     E0114 "a key is missing";
     E0115 "a value is not valid";
     E0116 "a file must hold exactly one document";
+
+    // E04: Compose files
+    E0401 "a Compose file is not a mapping";
+    E0402 "a Compose attribute is not known";
+    E0403 "a Compose attribute has the wrong type";
+    E0404 "a Compose attribute is missing";
+    E0405 "a Compose attribute has a value that is not allowed";
+    E0406 "a variable is not well formed";
+    E0407 "a variable that is needed is not set";
+    E0408 "a text is not the number or boolean that is wanted";
+    E0409 "a file that is referred to cannot be read";
+    E0410 "a circle of references";
+    E0411 "two files cannot be merged";
+    E0412 "a short form cannot be read";
+    E0413 "a reference to nothing";
+    E0414 "two attributes contradict each other";
+    E0415 "a service has neither image nor build";
+    E0416 "a project name is not valid";
+    E0417 "there is no Compose file, or it is empty";
+    E0418 "an environment file cannot be read";
+    E0419 "two mounts have one target";
+    E0420 "a secret stands where it cannot be kept secret";
+    E0421 "an entry is listed twice";
+    E0422 "a project is made of too many files";
+
+    // W04: Compose files
+    W0401 "`version` has no effect";
+    W0402 "a variable is not set";
+    W0403 "a boolean is spelled the old way";
+    W0404 "`external.name` is deprecated";
+    W0405 "several Compose files stand side by side";
+
     // E05: fleet files
     E0501 "a name is not valid";
     E0502 "a name is taken twice";
@@ -80,6 +112,7 @@ codes! {
     E0518 "there are too many files";
     E0519 "a variable leads to nothing";
     E0520 "there is no fleet here";
+    E0521 "a path of the host is not granted";
     // E06: secrets
     E0601 "a secret is not encrypted";
     E0602 "a secret belongs somewhere else";

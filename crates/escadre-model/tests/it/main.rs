@@ -1,3 +1,4 @@
 //! Tests of the model from outside: one-file cases.
 
 mod fleet;
+mod resolve;

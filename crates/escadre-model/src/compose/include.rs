@@ -1,0 +1,159 @@
+//! `include`: another project's files inside this one.
+//!
+//! In: a document, the files it names. Out: the document with their services, networks and so on below its own.
+//! **Invariant**: included files have their own folder and their own `.env`; the including file overrides; a circle is an
+//! error that names its members.
+//! Not here: how two entries merge (merge).
+//! Source: Compose Specification, chapter Include; for conflicts, the reference (the including file wins).
+//! Tests: tests/cases/compose.
+
+use super::environment::Variables;
+use super::load::{Loader, Scope};
+use super::merge::{merge, same};
+use super::paths::{join, parent};
+use super::reset::Resets;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::text::{Key, Mapping, Node};
+use std::sync::Arc;
+
+/// Levels of includes within includes.
+const DEEPEST: usize = 32;
+
+/// An include that was loaded: the same files in the same folder with the same variables give the same model.
+pub(crate) struct Loaded {
+    files: Vec<String>,
+    folder: String,
+    variables: Arc<Variables>,
+    model: Option<Node>,
+}
+
+const SECTIONS: [&str; 7] = ["services", "jobs", "volumes", "networks", "secrets", "configs", "models"];
+
+impl Loader<'_> {
+    /// Brings in what a document includes and takes `include` out of it.
+    pub(crate) fn include(&mut self, root: &mut Node, file: &str, scope: &Scope, resets: &Resets) {
+        let Some(include) = root.get("include").cloned() else { return };
+        let Some(items) = include.as_sequence() else {
+            if !include.is_null() {
+                let message = format!("`include` must be a list, here is {}", include.kind());
+                self.report(Diagnostic::error(Code::E0403, message).at(&include.span).path("include"));
+            }
+            return;
+        };
+        let mut trail = scope.trail.clone();
+        trail.push(file.to_owned());
+        if trail.len() > DEEPEST {
+            let message = format!("includes are nested deeper than {DEEPEST} levels");
+            self.report(Diagnostic::error(Code::E0422, message).at(&include.span));
+            return;
+        }
+        for item in items {
+            let Some(model) = self.included(item, scope, &trail) else { continue };
+            self.import(root, &model, resets);
+        }
+        if let Some(root) = root.mapping_mut() {
+            root.remove("include");
+        }
+    }
+
+    fn included(&mut self, item: &Node, scope: &Scope, trail: &[String]) -> Option<Node> {
+        let path = if item.as_scalar().is_some() { Some(item) } else { item.get("path") };
+        let Some(path) = path else {
+            self.report(Diagnostic::error(Code::E0404, "an include needs `path:`").at(&item.span).path("include"));
+            return None;
+        };
+        let files: Vec<String> = texts(path).into_iter().map(|text| join(&scope.folder, text)).collect();
+        let Some(main) = files.first() else {
+            self.report(
+                Diagnostic::error(Code::E0405, "an include needs at least one path").at(&path.span).path("include"),
+            );
+            return None;
+        };
+        if trail.contains(main) {
+            let circle: Vec<&str> = trail.iter().map(String::as_str).chain([main.as_str()]).collect();
+            let message = format!("the files include each other in a circle: {}", circle.join(" -> "));
+            self.report(Diagnostic::error(Code::E0410, message).at(&path.span).path("include"));
+            return None;
+        }
+        let folder = match item.get("project_directory").and_then(Node::as_str).filter(|text| !text.is_empty()) {
+            Some(folder) => join(&scope.folder, folder),
+            None => parent(main),
+        };
+        let variables = self.variables_of(item, &folder, scope);
+        let known = self
+            .includes
+            .iter()
+            .find(|known| known.files == files && known.folder == folder && *known.variables == *variables);
+        if let Some(known) = known {
+            return known.model.clone();
+        }
+        let inner = Scope { folder: folder.clone(), variables: Arc::clone(&variables), trail: trail.to_vec() };
+        let model = self.model(&files, Some(&path.span), &inner);
+        self.includes.push(Loaded { files, folder, variables, model: model.clone() });
+        model
+    }
+
+    /// The variables of an included project: ours, and below them those of its own `.env` or `env_file`.
+    fn variables_of(&mut self, item: &Node, folder: &str, scope: &Scope) -> Arc<Variables> {
+        let named = item.get("env_file").map(texts).unwrap_or_default();
+        let mut variables = Variables::clone(&scope.variables);
+        if named.is_empty() {
+            if !self.dot_env(&join(folder, ".env"), &mut variables) {
+                return Arc::clone(&scope.variables);
+            }
+            return Arc::new(variables);
+        }
+        let mut below: Vec<(String, super::Variable)> = Vec::new();
+        for file in named.iter().filter(|file| **file != "/dev/null") {
+            let path = join(&scope.folder, file);
+            let Some(bytes) = self.read(&path, item.get("env_file").map(|node| &node.span)) else { continue };
+            let mut seen = Variables::clone(&scope.variables);
+            for (name, variable) in &below {
+                seen.set_default(name.clone(), variable.clone());
+            }
+            let lines = super::dotenv::parse(&path.as_str().into(), &bytes, false, &seen, &mut self.findings);
+            below.extend(
+                lines.into_iter().map(|line| (line.key, super::Variable { text: line.text, span: Some(line.span) })),
+            );
+        }
+        // Later files win over earlier ones, ours over both.
+        for (name, variable) in below.into_iter().rev() {
+            variables.set_default(name, variable);
+        }
+        Arc::new(variables)
+    }
+
+    fn import(&mut self, root: &mut Node, model: &Node, resets: &Resets) {
+        for section in SECTIONS {
+            let Some(theirs) = model.get(section).and_then(Node::as_mapping).filter(|theirs| !theirs.is_empty()) else {
+                continue;
+            };
+            let span = model.get(section).map_or_else(|| root.span.clone(), |node| node.span.clone());
+            let Some(target) = root.mapping_mut() else { return };
+            if target.get(section).is_none_or(Node::is_null) {
+                target.insert(Key::new(section, &span), Node::mapping(Mapping::new(), &span));
+            }
+            let Some(ours) = target.get_mut(section).and_then(Node::mapping_mut) else { continue };
+            for (key, entry) in theirs.iter() {
+                match ours.get_mut(&key.text) {
+                    None => {
+                        ours.insert(key.clone(), entry.clone());
+                    }
+                    Some(own) if same(own, entry) => {}
+                    Some(own) => {
+                        let mut base = entry.clone();
+                        resets.apply_within(section, &key.text, &mut base);
+                        *own = merge(base, own.clone(), &mut vec![section, &*key.text], &mut self.findings);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn texts(node: &Node) -> Vec<&str> {
+    match node.as_sequence() {
+        Some(items) => items.iter().filter_map(Node::as_str).collect(),
+        None => node.as_str().into_iter().collect(),
+    }
+}
