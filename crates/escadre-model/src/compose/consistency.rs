@@ -135,7 +135,9 @@ impl<'n> Service<'_, 'n> {
     }
 
     fn reference(&mut self, what: &str, name: &str, place: &Node, known: Option<&Mapping>) {
-        if known.is_some_and(|known| known.contains(name)) {
+        let section = self.model.root.get(&format!("{what}s"));
+        let unreadable = known.is_none() && section.is_some_and(|section| !section.is_null());
+        if unreadable || known.is_some_and(|known| known.contains(name)) {
             return;
         }
         let message = format!("the service `{}` refers to the {what} `{name}`, which is not there", self.key.text);

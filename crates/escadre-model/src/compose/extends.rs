@@ -80,9 +80,14 @@ impl Loader<'_> {
             let circle: Vec<String> =
                 place.trail.iter().chain([&here]).map(|(file, name)| format!("{name} in {file}")).collect();
             let message = format!("the services extend each other in a circle: {}", circle.join(" -> "));
-            self.report(
-                Diagnostic::error(Code::E0410, message).at(&extends.span).path(format!("services.{name}.extends")),
-            );
+            // Every member of a circle leads round it; it is told once.
+            let told = |finding: &Diagnostic| {
+                finding.code == Code::E0410 && circle.iter().all(|step| finding.message.contains(step))
+            };
+            if !self.findings.iter().any(told) {
+                let path = format!("services.{name}.extends");
+                self.report(Diagnostic::error(Code::E0410, message).at(&extends.span).path(path));
+            }
             return None;
         }
         let mut inner = place.clone();

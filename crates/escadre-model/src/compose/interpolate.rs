@@ -10,9 +10,9 @@
 #[cfg(test)]
 mod tests;
 
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::text::{Mapping, Node, Piece, Scalar, Style, Text, Value};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Levels of `${A:-${B:-...}}`; people write two.
@@ -168,7 +168,8 @@ fn closing(text: &str) -> Result<(&str, &str), Problem> {
 pub(crate) struct Interpolation<'a> {
     lookup: &'a dyn Lookup,
     findings: &'a mut Vec<Diagnostic>,
-    unset: BTreeSet<String>,
+    /// Variables that are not set, with the first place that uses them.
+    unset: BTreeMap<String, Span>,
     /// What aliases share is filled in once: from the address of the shared part to the result.
     shared: HashMap<usize, Option<Node>>,
     path: Vec<Arc<str>>,
@@ -177,17 +178,16 @@ pub(crate) struct Interpolation<'a> {
 impl<'a> Interpolation<'a> {
     /// Begins with these variables.
     pub(crate) fn new(lookup: &'a dyn Lookup, findings: &'a mut Vec<Diagnostic>) -> Self {
-        Self { lookup, findings, unset: BTreeSet::new(), shared: HashMap::new(), path: Vec::new() }
+        Self { lookup, findings, unset: BTreeMap::new(), shared: HashMap::new(), path: Vec::new() }
     }
 
     /// The tree with values filled in.
     pub(crate) fn tree(mut self, node: &Node) -> Node {
         let filled = self.node(node).unwrap_or_else(|| node.clone());
-        for name in &self.unset {
+        for (name, span) in &self.unset {
             let message = format!("the variable `{name}` is not set; an empty text stands in its place");
-            let finding = Diagnostic::warning(Code::W0402, message)
-                .at(&node.span)
-                .hint(format!("set it, or write `${{{name}:-}}`"));
+            let finding =
+                Diagnostic::warning(Code::W0402, message).at(span).hint(format!("set it, or write `${{{name}:-}}`"));
             self.findings.push(finding);
         }
         filled
@@ -253,7 +253,12 @@ impl<'a> Interpolation<'a> {
         if !template.contains('$') {
             return None;
         }
-        match substitute(template, self.lookup, &mut self.unset) {
+        let mut unset = BTreeSet::new();
+        let filled = substitute(template, self.lookup, &mut unset);
+        for name in unset {
+            self.unset.entry(name).or_insert_with(|| node.span.clone());
+        }
+        match filled {
             Ok(text) => {
                 // What was filled in is a text, whatever it looks like; attributes that want numbers read it as one.
                 let raw = Some(template.into());

@@ -75,7 +75,7 @@ fn print_object(node: &Node, object: &Object) -> Json {
     let hidden = std::ptr::eq(object, &raw const t::CONFIG) && mapping.contains("environment");
     for (key, child) in mapping.iter() {
         if let Some(shape) = object.field(&key.text).filter(|_| !(hidden && &*key.text == "content")) {
-            out.insert(key.text.to_string(), print(child, shape));
+            out.insert(printed_name(&key.text, object), print(child, shape));
         }
     }
     for (key, absent) in object.always {
@@ -89,6 +89,17 @@ fn print_object(node: &Node, object: &Object) -> Json {
         }
     }
     Json::Object(out)
+}
+
+/// The reference prints the members of block device limits with capitals; everything else as written.
+fn printed_name(name: &str, object: &Object) -> String {
+    let capital = std::ptr::eq(object, &raw const t::BLKIO_LIMIT) || std::ptr::eq(object, &raw const t::BLKIO_WEIGHT);
+    match (capital, name) {
+        (true, "path") => "Path".to_owned(),
+        (true, "rate") => "Rate".to_owned(),
+        (true, "weight") => "Weight".to_owned(),
+        _ => name.to_owned(),
+    }
 }
 
 /// Zero limits are left out, as in the reference.

@@ -117,24 +117,41 @@ impl Loader<'_> {
         let variables = Arc::new(variables);
         let scope = Scope { folder, variables: Arc::clone(&variables), trail: Vec::new() };
         let mut root = self.model(&files, None, &scope)?;
-        // What is not of the right shape would only lead to more findings that say the same.
-        if has_errors(&self.findings) {
+        if self.findings.iter().any(|finding| finding.is_error() && is_structural(finding.code)) {
             return None;
         }
         if root.as_mapping().is_none_or(Mapping::is_empty) {
             self.report(Diagnostic::error(Code::E0417, "the Compose files say nothing").at(&root.span));
             return None;
         }
-        normalise(&mut root, &name, &*variables, &mut self.findings);
-        let root = decode::decode(&root, &Shape::Object(&ROOT), &mut self.findings);
-        let (root, disabled) = split(root, &self.options.profiles);
+        let mut more = Vec::new();
+        normalise(&mut root, &name, &*variables, &mut more);
+        let root = decode::decode(&root, &Shape::Object(&ROOT), &mut more);
+        let (mut root, disabled) = split(root, &self.options.profiles);
         let empty = Mapping::new();
         let enabled = root.get("services").and_then(Node::as_mapping).unwrap_or(&empty);
-        consistency::check(&Model { root: &root, enabled, disabled: &disabled }, &mut self.findings);
-        let mut root = root;
+        consistency::check(&Model { root: &root, enabled, disabled: &disabled }, &mut more);
+        self.add_news(more);
         self.environment_files(&mut root, &variables);
         let Scope { folder, .. } = scope;
         Some(Project { name: name.as_str().into(), root, disabled, working_dir: folder, files, variables })
+    }
+
+    /// Adds findings of later steps, except those that only follow from what was found already: at the same place, or a
+    /// service without an image in which an attribute was mistyped.
+    fn add_news(&mut self, findings: Vec<Diagnostic>) {
+        let known = self.findings.len();
+        for finding in findings {
+            let before = self.findings.get(..known).unwrap_or_default();
+            let same_place = |other: &Diagnostic| other.is_error() && other.span() == finding.span();
+            let mistyped =
+                |other: &Diagnostic| matches!(other.code, Code::E0402 | Code::E0403) && other.path == finding.path;
+            let follows = finding.is_error() && before.iter().any(same_place)
+                || finding.code == Code::E0415 && before.iter().any(mistyped);
+            if !follows {
+                self.findings.push(finding);
+            }
+        }
     }
 
     /// Adds the variables of an environment file that are not set, if the file is there.
@@ -220,9 +237,6 @@ impl Loader<'_> {
             }
         }
         let mut model = model.filter(|_| readable)?;
-        if has_errors(&self.findings) {
-            return Some(model);
-        }
         complete(&mut model, &mut self.findings);
         if self.options.resolve_paths || !scope.trail.is_empty() {
             let base = Base { folder: &scope.folder, home: self.options.home.as_deref() };
@@ -408,6 +422,12 @@ fn add_below(entry: &mut Mapping, key: &str, mut below: Mapping) {
     }
     let span = entry.get(key).map_or(span, |node| node.span.clone());
     entry.insert(Key::new(key, &span), Node::mapping(below, &span));
+}
+
+/// Whether an error leaves the model without parts of it, so that later checks would only speak of what is missing.
+fn is_structural(code: Code) -> bool {
+    code < Code::E0112
+        || matches!(code, Code::E0401 | Code::E0409 | Code::E0410 | Code::E0411 | Code::E0417 | Code::E0422)
 }
 
 /// Lower case, and only what a project name may hold.

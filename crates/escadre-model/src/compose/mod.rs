@@ -33,6 +33,7 @@ mod schema;
 mod source;
 mod unique;
 pub mod units;
+pub mod verdicts;
 
 pub use discover::discover;
 pub use environment::{Variable, Variables};

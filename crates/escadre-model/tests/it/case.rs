@@ -1,0 +1,71 @@
+//! The format of a case: settings, `//- /path` before each file, a line of dashes, the expectation.
+#![expect(clippy::disallowed_methods, reason = "tests read their own cases")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// A case that was read.
+pub(crate) struct Case {
+    pub(crate) settings: Vec<(String, String)>,
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
+    pub(crate) expected: String,
+    path: PathBuf,
+    input: String,
+}
+
+const LINE: &str = "----------------------------------------";
+
+impl Case {
+    fn read(path: &Path) -> Self {
+        let text = std::fs::read_to_string(path).unwrap();
+        let (input, expected) = match text.split_once(&format!("{LINE}\n")) {
+            Some((input, expected)) => (input.to_owned(), expected.to_owned()),
+            None => (text, String::new()),
+        };
+        let mut settings = Vec::new();
+        let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+        let mut current: Option<String> = None;
+        for line in input.split_inclusive('\n') {
+            if let Some(name) = line.strip_prefix("//- ") {
+                current = Some(name.trim().to_owned());
+                files.insert(name.trim().to_owned(), Vec::new());
+            } else if let Some(name) = &current {
+                files.get_mut(name).unwrap().extend_from_slice(line.as_bytes());
+            } else if let Some((key, value)) = line.trim().split_once(": ") {
+                settings.push((key.to_owned(), value.to_owned()));
+            } else {
+                assert!(line.trim().is_empty() || line.starts_with('#'), "{}: what is `{line}`?", path.display());
+            }
+        }
+        Self { settings, files, expected, path: path.to_owned(), input }
+    }
+}
+
+/// Runs all cases of a folder; each difference is shown, then the test fails.
+pub(crate) fn run(folder: &str, run: impl Fn(&Case) -> String) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(folder);
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    assert!(!paths.is_empty(), "no cases in {}", folder.display());
+    let update = std::env::var("UPDATE").is_ok();
+    let mut wrong = Vec::new();
+    for path in &paths {
+        let case = Case::read(path);
+        let got = run(&case);
+        if got == case.expected {
+            continue;
+        }
+        if update {
+            std::fs::write(&case.path, format!("{}{LINE}\n{got}", case.input)).unwrap();
+        } else {
+            wrong.push(format!("== {}\n-- wanted\n{}-- got\n{got}", path.display(), case.expected));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {} cases differ; UPDATE=1 writes them\n{}",
+        wrong.len(),
+        paths.len(),
+        wrong.join("\n")
+    );
+}
