@@ -7,3 +7,4 @@ mod case;
 mod compose;
 mod fleet;
 mod resolve;
+mod schema;
