@@ -14,6 +14,7 @@ pub mod ids;
 pub mod name;
 pub mod observed;
 pub mod payload;
+pub mod resolve;
 pub mod resolved;
 pub mod routes;
 pub mod secret;

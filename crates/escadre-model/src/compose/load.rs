@@ -77,7 +77,7 @@ impl Loader<'_> {
             Err(error) => format!("{path} cannot be read: {error}"),
         };
         let finding = Diagnostic::error(Code::E0409, message);
-        let whole = Span::whole(&path.into());
+        let whole = Span::whole(&self.files.shown(path).into());
         self.report(finding.at(wanted_by.unwrap_or(&whole)));
         None
     }
@@ -86,11 +86,14 @@ impl Loader<'_> {
         self.loaded += 1;
         if self.loaded > MOST_FILES {
             let message = format!("more than {MOST_FILES} files are read for one project");
-            self.report(Diagnostic::error(Code::E0422, message).at(wanted_by.unwrap_or(&Span::whole(&path.into()))));
+            self.report(
+                Diagnostic::error(Code::E0422, message)
+                    .at(wanted_by.unwrap_or(&Span::whole(&self.files.shown(path).into()))),
+            );
             return None;
         }
         let bytes = self.read(path, wanted_by)?;
-        let parsed = self.cache.parse(path, path, &bytes);
+        let parsed = self.cache.parse(path, self.files.shown(path), &bytes);
         self.findings.extend(parsed.findings.iter().cloned());
         Some(parsed)
     }
@@ -155,7 +158,7 @@ impl Loader<'_> {
     pub(crate) fn dot_env(&mut self, path: &str, variables: &mut Variables) -> bool {
         match self.files.read(path) {
             Ok(Some(bytes)) => {
-                let lines = dotenv::parse(&path.into(), &bytes, false, variables, &mut self.findings);
+                let lines = dotenv::parse(&self.files.shown(path).into(), &bytes, false, variables, &mut self.findings);
                 // Within one file the last line for a name stands.
                 for line in lines.into_iter().rev() {
                     variables.set_default(line.key, Variable { text: line.text, span: Some(line.span) });
@@ -165,7 +168,7 @@ impl Loader<'_> {
             Ok(None) => false,
             Err(error) => {
                 let message = format!("{path} cannot be read: {error}");
-                self.report(Diagnostic::error(Code::E0409, message).at(&Span::whole(&path.into())));
+                self.report(Diagnostic::error(Code::E0409, message).at(&Span::whole(&self.files.shown(path).into())));
                 true
             }
         }
@@ -190,7 +193,7 @@ impl Loader<'_> {
         let mut written: Option<(String, Span)> = None;
         for file in files {
             let Ok(Some(bytes)) = self.files.read(file) else { continue };
-            for document in &self.cache.parse(file, file, &bytes).documents {
+            for document in &self.cache.parse(file, self.files.shown(file), &bytes).documents {
                 if let Some(name) = document.root.get("name")
                     && let Some(text) = name.as_str().filter(|text| !text.is_empty())
                 {
@@ -378,7 +381,7 @@ impl Loader<'_> {
                 return Vec::new();
             }
         };
-        let lines = dotenv::parse(&path.into(), &bytes, raw, known, &mut self.findings);
+        let lines = dotenv::parse(&self.files.shown(path).into(), &bytes, raw, known, &mut self.findings);
         lines
             .into_iter()
             .map(|line| {

@@ -37,6 +37,7 @@ pub mod verdicts;
 
 pub use discover::discover;
 pub use environment::{Variable, Variables};
+pub(crate) use interpolate::substitute;
 pub use load::load;
 pub use project::{Project, Service, bytes, duration, fraction, integer};
 pub use source::{Cache, Files, ReadError};

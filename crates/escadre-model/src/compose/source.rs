@@ -24,6 +24,11 @@ pub trait Files {
     /// # Errors
     /// The file is there but cannot be read, or must not be.
     fn read(&self, path: &str) -> Result<Option<Arc<[u8]>>, ReadError>;
+
+    /// The path as findings and spans name it.
+    fn shown<'p>(&self, path: &'p str) -> &'p str {
+        path
+    }
 }
 
 /// One document of a file, without tags.

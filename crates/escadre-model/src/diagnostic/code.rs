@@ -148,6 +148,41 @@ codes! {
     W0305 "something carries our labels and is not on record";
     W0306 "a volume was made with other settings";
 
+    // E05: fleet files
+    E0501 "a name is not valid";
+    E0502 "a name is taken twice";
+    E0503 "a name differs from its file";
+    E0504 "a file does not belong here";
+    E0505 "a reference leads to nothing";
+    E0506 "a parameter has no value";
+    E0507 "a parameter is not known";
+    E0508 "a parameter's value is not valid";
+    E0509 "the fleet wants another version of Escadre";
+    E0510 "a word is reserved and not built yet";
+    E0511 "a parameter or secret is declared wrongly";
+    E0512 "an endpoint is declared wrongly";
+    E0513 "two endpoints claim the same host name";
+    E0514 "two services claim the same port";
+    E0515 "a path leads out of where it may";
+    E0516 "a file is missing";
+    E0517 "a file cannot be read";
+    E0518 "there are too many files";
+    E0519 "a variable leads to nothing";
+    E0520 "there is no fleet here";
+    E0521 "a path of the host is not granted";
+    // E06: secrets
+    E0601 "a secret is not encrypted";
+    E0602 "a secret belongs somewhere else";
+    E0603 "a secret cannot be decrypted";
+    E0604 "an identity cannot be used";
+    E0605 "a recipient is not valid";
+    E0606 "a secret has no value";
+    E0607 "a secret is used where plain text is needed";
+    E0608 "the key that compares secrets is missing";
+    // W05: warnings about fleet files
+    W0501 "a secrets file belongs to nobody";
+    W0502 "a secret is used by nobody";
+    W0503 "a registry's password has no value";
     // C01: what becomes of Compose attributes on a target
     C0101 "an attribute works as the specification says";
     C0102 "published ports belong to the edge";

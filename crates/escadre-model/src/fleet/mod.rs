@@ -34,6 +34,10 @@ pub use secrets_file::{ARMOUR_BEGIN, ARMOUR_END, Scope, SecretsFile, Stored};
 pub use size::{Resources, Size};
 pub use zone::Zone;
 
+pub(crate) use check::outside;
+pub(crate) use folder::{folder_of, join, refused};
+pub(crate) use parameter::hostname;
+
 use crate::diagnostic::{Code, Diagnostic, Span, Spanned};
 use crate::name::Name;
 use crate::tree::Tree;

@@ -1,7 +1,7 @@
 //! Cases of fleet files: `tests/cases/fleet-*.case`.
 //!
 //! In: files, each below a line `==> PATH`, then a line of dashes, then what is expected. Out: what `fleet::read` says of them.
-//! **Invariant:** with ESCADRE_BLESS=1 the expectation is written anew; otherwise a difference fails.
+//! **Invariant:** with UPDATE=1 the expectation is written anew; otherwise a difference fails.
 //! Not here: Compose cases.
 #![expect(clippy::disallowed_methods, reason = "tests read and write their own cases")]
 
@@ -97,7 +97,7 @@ fn told(tree: &Memory) -> String {
 #[test]
 fn cases() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases");
-    let bless = std::env::var("ESCADRE_BLESS").is_ok();
+    let bless = std::env::var("UPDATE").is_ok();
     let mut count = 0;
     let mut wrong = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {

@@ -6,3 +6,4 @@
 mod case;
 mod compose;
 mod fleet;
+mod resolve;

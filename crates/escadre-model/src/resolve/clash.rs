@@ -1,0 +1,101 @@
+//! Claims of several instances to one thing of a target: host names and published ports.
+//!
+//! In: resolved instances. Out: a finding for each clash, naming both.
+//! **Invariant:** instances on different targets never clash; the cost is linear in the number of claims.
+//! Not here: ports that somebody else on the host holds (observed).
+//! Tests: `tests/it/resolve.rs`.
+
+use crate::desired::State;
+use crate::diagnostic::{Code, Diagnostic, Span};
+use crate::resolved::Resolved;
+use crate::source::Source;
+use crate::text::Node;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Who claims something, and where that is written.
+struct Claim<'r> {
+    by: &'r Resolved,
+    source: Option<Source>,
+}
+
+/// All clashes between these instances, in the order given.
+pub fn clashes<'r>(all: impl IntoIterator<Item = &'r Resolved>) -> Vec<Diagnostic> {
+    let mut hosts: HashMap<(&str, Arc<str>, &str), Claim<'r>> = HashMap::new();
+    let mut ports: HashMap<(&str, u16, String), Vec<(String, Claim<'r>)>> = HashMap::new();
+    let mut findings = Vec::new();
+    for resolved in all.into_iter().filter(|resolved| resolved.state == State::Running) {
+        for route in resolved.endpoints.values() {
+            for host in route.hosts.iter().chain(&route.redirect) {
+                let claim = Claim { by: resolved, source: route.source.clone() };
+                match hosts.entry((&resolved.target, Arc::clone(host), &route.path)) {
+                    std::collections::hash_map::Entry::Vacant(free) => drop(free.insert(claim)),
+                    std::collections::hash_map::Entry::Occupied(first) => {
+                        let what =
+                            format!("the host name {host}{}", if &*route.path == "/" { "" } else { &route.path });
+                        findings.push(clash(Code::E0513, &what, first.get(), &claim));
+                    }
+                }
+            }
+        }
+        for port in published(resolved) {
+            let claim = Claim { by: resolved, source: port.source };
+            let claims = ports.entry((&resolved.target, port.published, port.protocol)).or_default();
+            match claims.iter().find(|(host, _)| host.is_empty() || port.host.is_empty() || *host == port.host) {
+                Some((_, first)) => {
+                    findings.push(clash(Code::E0514, &format!("port {}", port.published), first, &claim))
+                }
+                None => claims.push((port.host, claim)),
+            }
+        }
+    }
+    findings
+}
+
+fn clash(code: Code, what: &str, first: &Claim<'_>, second: &Claim<'_>) -> Diagnostic {
+    let (a, b) = (&first.by.instance.instance, &second.by.instance.instance);
+    let message = if a == b { format!("{a} claims {what} twice") } else { format!("{a} and {b} both claim {what}") };
+    let mut finding = Diagnostic::error(code, message);
+    for claim in [second, first] {
+        if let Some(source) = &claim.source {
+            let span = Span { line: source.line, ..Span::whole(&source.file) };
+            finding = finding.label(&span, format!("claimed by {}", claim.by.instance.instance));
+        }
+    }
+    finding
+}
+
+struct Published {
+    published: u16,
+    protocol: String,
+    host: String,
+    source: Option<Source>,
+}
+
+/// The ports that an instance opens on its host: those whose container port an endpoint serves are not opened.
+fn published(resolved: &Resolved) -> Vec<Published> {
+    let mut all = Vec::new();
+    for service in resolved.project.services() {
+        for node in service.list("ports") {
+            let text = |key: &str| node.get(key).and_then(Node::as_str);
+            let number = |key: &str| text(key).and_then(|text| text.parse::<u16>().ok());
+            let Some(published) = number("published").filter(|port| *port != 0) else { continue };
+            let is_served = resolved
+                .endpoints
+                .values()
+                .any(|route| *route.service == **service.name && Some(route.port) == number("target"));
+            let by_engine = text("mode") == Some("host");
+            if is_served && !by_engine && !resolved.single {
+                continue;
+            }
+            let host = text("host_ip").filter(|ip| !matches!(*ip, "0.0.0.0" | "::")).unwrap_or_default();
+            all.push(Published {
+                published,
+                protocol: text("protocol").unwrap_or("tcp").to_owned(),
+                host: host.to_owned(),
+                source: Some(Source { file: Arc::clone(&node.span.file), line: node.span.line }),
+            });
+        }
+    }
+    all
+}

@@ -1,0 +1,221 @@
+//! Resolve: one instance with everything decided that files can decide.
+//!
+//! In: a `Fleet` and the name of an instance, its `Tree`, keys. Out: [`Resolved`], and findings.
+//! **Invariant:** the same tree and keys give the same result; the cost of an instance does not depend on how many there are.
+//! Not here: how a target spells it (`escadre-render`), what runs (`escadre-plan`).
+//! Tests: `tests/it/resolve.rs`.
+
+mod build;
+mod clash;
+mod content;
+mod endpoint;
+mod files;
+mod ignore;
+mod limits;
+mod secrets;
+mod single;
+#[cfg(test)]
+mod tests;
+mod values;
+
+pub use clash::clashes;
+pub use files::ROOT;
+pub use single::{Single, SingleInput, single};
+
+use crate::compose::{self, Options, Project};
+use crate::diagnostic::{Code, Diagnostic, Span, has_errors, nearest};
+use crate::fleet::{Fleet, Instance, Product, Stored};
+use crate::hash::KeyedHash;
+use crate::ids::InstanceId;
+use crate::name::Name;
+use crate::resolved::Resolved;
+use crate::secret::{HashKey, Secret};
+use crate::text::Node;
+use crate::tree::{Entry, Tree};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Decrypts a stored value; `None`: not here.
+pub type Reveal<'k> = dyn Fn(&Stored<'_>) -> Option<Secret> + Sync + 'k;
+
+/// What compares secrets.
+pub struct Keys<'k> {
+    /// The key of the fleet; `None`: whether a secret changed cannot be known.
+    pub hash_key: Option<HashKey>,
+    /// Decrypts a stored value.
+    pub reveal: &'k Reveal<'k>,
+}
+
+impl Keys<'static> {
+    /// No key and no identity: secrets stay unknown.
+    pub fn none() -> Self {
+        Self { hash_key: None, reveal: &|_| None }
+    }
+}
+
+impl std::fmt::Debug for Keys<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.hash_key.is_some() { "Keys" } else { "Keys (none)" })
+    }
+}
+
+/// What instances of one tree share: parsed Compose files, hashes of shared secrets, listings. One for each tree.
+#[derive(Debug, Default)]
+pub struct Cache {
+    compose: compose::Cache,
+    hashes: Mutex<HashMap<(Arc<str>, u32), Option<KeyedHash>>>,
+    folders: Mutex<HashMap<Arc<str>, content::Gathered>>,
+    builds: Mutex<HashMap<Arc<str>, build::Context>>,
+}
+
+impl Cache {
+    /// An empty cache.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+/// The value of a key, made once. What is made may be made twice by two threads; both are equal.
+fn once<K: std::hash::Hash + Eq + Clone, V: Clone>(map: &Mutex<HashMap<K, V>>, key: &K, make: impl FnOnce() -> V) -> V {
+    if let Some(known) = map.lock().unwrap_or_else(PoisonError::into_inner).get(key) {
+        return known.clone();
+    }
+    let made = make();
+    map.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), made.clone());
+    made
+}
+
+/// Everything one instance is resolved from.
+struct Work<'w> {
+    fleet: &'w Fleet,
+    instance: &'w Instance,
+    product: &'w Product,
+    tree: &'w dyn Tree,
+    keys: &'w Keys<'w>,
+    cache: &'w Cache,
+    findings: Vec<Diagnostic>,
+}
+
+/// Resolves one instance. `None`: it is not to be planned; the findings here, or those of `fleet::read` for a broken one, say why.
+pub fn instance(
+    fleet: &Fleet,
+    name: &str,
+    tree: &dyn Tree,
+    keys: &Keys<'_>,
+    cache: &Cache,
+) -> (Option<Resolved>, Vec<Diagnostic>) {
+    let Some(instance) = fleet.instance(name) else {
+        if fleet.broken.contains(name) {
+            return (None, Vec::new());
+        }
+        let message = format!(
+            "there is no instance \"{}\"",
+            name.chars().take(80).flat_map(char::escape_default).collect::<String>()
+        );
+        let finding = Diagnostic::error(Code::E0505, message);
+        let known = fleet.instances.keys().map(Name::as_str);
+        return (
+            None,
+            vec![match nearest(name, known) {
+                Some(meant) => finding.hint(format!("did you mean `{meant}`?")),
+                None => finding,
+            }],
+        );
+    };
+    let (false, Some(product)) = (fleet.broken.contains(name), fleet.product_of(instance)) else {
+        return (None, Vec::new());
+    };
+    let mut work = Work { fleet, instance, product, tree, keys, cache, findings: Vec::new() };
+    let resolved = work.resolve();
+    let findings = work.findings.into_iter().map(files::named_plainly).collect::<Vec<_>>();
+    (resolved.filter(|_| !has_errors(&findings)), findings)
+}
+
+impl Work<'_> {
+    fn resolve(&mut self) -> Option<Resolved> {
+        let values = self.values();
+        let options = self.options(&values)?;
+        let view = files::InTree::new(self.tree);
+        let (project, findings) = compose::load(&options, &view, &self.cache.compose);
+        self.findings.extend(findings);
+        let mut project = project?;
+        project.name = self.instance.name.value.as_str().into();
+        self.limits(&mut project);
+        self.fill_configs(&mut project, &values);
+        let secrets = self.secrets(&mut project);
+        let endpoints = self.endpoints(&project);
+        let contents = self.contents(&project);
+        let builds = self.builds(&project);
+        let target = self.fleet.target_of(self.instance);
+        let zone = self.fleet.zone_of(self.instance);
+        let labels = zone.into_iter().flat_map(|zone| &zone.labels).chain(&self.instance.labels);
+        let texts = |(key, value): (&Arc<str>, &crate::diagnostic::Spanned<Arc<str>>)| {
+            (Arc::clone(key), Arc::clone(&value.value))
+        };
+        Some(Resolved {
+            instance: InstanceId::new(self.fleet.name.value.clone(), self.instance.name.value.clone()),
+            origin: self.fleet.id.as_ref().map_or_else(|| "".into(), |id| Arc::clone(&id.value)),
+            single: false,
+            product: self.product.name.value.as_str().into(),
+            release: "tree".into(),
+            environment: self.instance.environment.value.as_str().into(),
+            target: target.map_or_else(|| "".into(), |target| target.name.value.as_str().into()),
+            state: self.instance.state,
+            labels: labels.map(texts).collect(),
+            project: Arc::new(project),
+            endpoints,
+            values: values.into_iter().map(|(name, given)| (name, given.value)).collect(),
+            secrets,
+            contents,
+            volume_names: self.instance.volumes.iter().map(texts).collect(),
+            shared_volumes: self.product.shared_volumes.iter().map(|volume| Arc::clone(&volume.value)).collect(),
+            granted_binds: self.product.binds.iter().map(|bind| Arc::clone(&bind.value)).collect(),
+            builds,
+        })
+    }
+
+    /// The files of the project: the product's, the environment's, the instance's.
+    fn options(&mut self, values: &BTreeMap<Arc<str>, values::Given>) -> Option<Options> {
+        let compose = self.product.compose.as_ref()?;
+        let folder = &self.product.folder;
+        let mut files = vec![files::inside(compose)];
+        let standard = format!("{folder}/compose.{}.yaml", self.instance.environment.value);
+        match self.tree.entry(&standard) {
+            Ok(Entry::File { .. }) => files.push(files::inside(&standard)),
+            Ok(_) => {}
+            Err(error) => self.findings.push(crate::fleet::refused(&standard, &error)),
+        }
+        if let Some(written) = &self.instance.override_file {
+            match self.tree.entry(&written.value) {
+                Ok(Entry::File { .. }) => files.push(files::inside(&written.value)),
+                Ok(_) => {
+                    let message = format!("{} is not there", written.value);
+                    self.findings.push(Diagnostic::error(Code::E0516, message).at(&written.span).path("override"));
+                }
+                Err(error) => self.findings.push(crate::fleet::refused(&written.value, &error).at(&written.span)),
+            }
+        }
+        let mut options = Options::new(files::inside(folder), files);
+        // A name of ours is one of Compose's, and `name:` in the file belongs to developers.
+        options.project_name = Some(self.instance.name.value.as_str().to_owned());
+        options.environment = self.variables(values);
+        options.profiles = self.instance.profiles.iter().map(|profile| profile.value.to_string()).collect();
+        Some(options)
+    }
+}
+
+/// The services that are switched on, with their keys.
+fn service_names(project: &Project) -> impl Iterator<Item = &str> {
+    project.root.get("services").and_then(Node::as_mapping).into_iter().flat_map(|services| services.keys())
+}
+
+/// Something of the product names a service that the Compose file does not have.
+fn no_service(what: &str, service: &str, span: &Span, project: &Project) -> Diagnostic {
+    let message = format!("{what} names the service \"{service}\", which the Compose file does not have");
+    let finding = Diagnostic::error(Code::E0505, message).at(span);
+    let known: Vec<&str> = service_names(project).chain(project.disabled.keys()).collect();
+    match nearest(service, known.iter().copied()) {
+        Some(meant) => finding.hint(format!("did you mean `{meant}`?")),
+        None => finding.hint(format!("services: {}", known.join(", "))),
+    }
+}

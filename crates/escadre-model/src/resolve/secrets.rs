@@ -1,0 +1,88 @@
+//! Secrets of an instance: where their values stand, and their keyed hashes.
+//!
+//! In: what the product declares, what the files store, the project. Out: [`SecretSeen`] by name.
+//! **Invariant:** no value leaves this module; without the key the hash is unknown, never guessed.
+//! Not here: files and variables that carry them (`escadre-render`).
+//! Tests: `tests/it/resolve.rs`.
+
+use super::{Work, once};
+use crate::compose::Project;
+use crate::desired::State;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::fleet::Stored;
+use crate::hash::KeyedHash;
+use crate::resolved::SecretSeen;
+use crate::text::{Node, Scalar, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+impl Work<'_> {
+    pub(super) fn secrets(&mut self, project: &mut Project) -> BTreeMap<Arc<str>, SecretSeen> {
+        self.strip(project);
+        let mut used = BTreeSet::new();
+        holes(&project.root, &mut used);
+        let mut all = BTreeMap::new();
+        for (name, declared) in &self.product.secrets {
+            let stored = self.fleet.secret(self.instance, name);
+            let wanted = used.contains(name) || !declared.environment && project.entry("secrets", name).is_some();
+            if stored.is_none() && wanted && self.instance.state == State::Running {
+                let message = format!("{} has no value of the secret {name}", self.instance.name.value);
+                let finding = Diagnostic::error(Code::E0606, message).at(&self.instance.name.span);
+                let finding = finding.label(&declared.span, "declared here");
+                self.findings.push(finding.hint(format!("escadre secret set {} {name}", self.instance.name.value)));
+            }
+            let hash = stored.as_ref().and_then(|stored| self.hash(stored));
+            let source = stored.map(|stored| stored.source());
+            all.insert(Arc::clone(name), SecretSeen { source, hash, environment: declared.environment });
+        }
+        all
+    }
+
+    /// The keyed hash of a stored value: once for each block, however many instances share it.
+    fn hash(&self, stored: &Stored<'_>) -> Option<KeyedHash> {
+        let key = self.keys.hash_key.as_ref()?;
+        let place = (Arc::clone(&stored.block.span.file), stored.block.span.start);
+        once(&self.cache.hashes, &place, || {
+            let secret = (self.keys.reveal)(stored)?;
+            Some(KeyedHash::of(key, &format!("{} {}, {}", stored.scope.word(), stored.of, stored.name), &secret))
+        })
+    }
+
+    /// Where developers' values of declared secrets come from is nothing to a fleet; what is not declared has no value here.
+    fn strip(&mut self, project: &mut Project) {
+        let names: Vec<Arc<str>> = project.entries("secrets").map(|(key, _)| Arc::clone(&key.text)).collect();
+        for name in names {
+            let node = project.entry("secrets", &name);
+            if node.is_none_or(|node| node.get("external").is_some()) && !self.product.secrets.contains_key(&name) {
+                continue;
+            }
+            if !self.product.secrets.contains_key(&name) {
+                let message = format!("the secret \"{name}\" of the Compose file is not declared in product.yaml");
+                let finding = Diagnostic::error(Code::E0606, message);
+                let finding = match node {
+                    Some(node) => finding.at(&node.span),
+                    None => finding,
+                };
+                self.findings.push(finding.hint(format!("secrets: {{ {name}: {{}} }} in {}", self.product.file)));
+                continue;
+            }
+            let secrets = project.root.mapping_mut().and_then(|root| root.get_mut("secrets"));
+            let Some(node) = secrets.and_then(Node::mapping_mut).and_then(|secrets| secrets.get_mut(&name)) else {
+                continue;
+            };
+            if let Some(secret) = node.mapping_mut() {
+                secret.retain(|key, _| !matches!(&*key.text, "file" | "environment" | "external"));
+            }
+        }
+    }
+}
+
+/// The secrets that texts of a tree have holes for.
+fn holes(node: &Node, found: &mut BTreeSet<Arc<str>>) {
+    match &node.value {
+        Value::Null => {}
+        Value::Scalar(Scalar { text, .. }) => found.extend(text.secrets().map(|secret| Arc::clone(&secret.0))),
+        Value::Sequence(items) => items.iter().for_each(|item| holes(item, found)),
+        Value::Mapping(mapping) => mapping.iter().for_each(|(_, item)| holes(item, found)),
+    }
+}
