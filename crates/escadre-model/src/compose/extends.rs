@@ -122,7 +122,7 @@ impl Loader<'_> {
         }
         let mut base = base;
         resets.apply_within(place.section, name, &mut base);
-        let mut merged = merge(base, service, &mut vec!["services", "x"], &mut self.findings);
+        let mut merged = merge(base, service, &["services", "x"], &mut self.findings);
         if let Some(merged) = merged.mapping_mut() {
             merged.remove("extends");
         }

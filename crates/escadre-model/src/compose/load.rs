@@ -278,7 +278,7 @@ impl Loader<'_> {
             }
             let mut merged = match model.take() {
                 None => current,
-                Some(model) => merge(model, current, &mut Vec::new(), &mut self.findings),
+                Some(model) => merge(model, current, &[], &mut self.findings),
             };
             unique(&mut merged);
             if whole {
@@ -461,7 +461,7 @@ fn promote(root: &mut Node, findings: &mut Vec<Diagnostic>) {
         if let Some(extension) = service.remove("x-develop") {
             let merged = match service.remove("develop") {
                 Some(develop) if !develop.is_null() => {
-                    merge(extension, develop, &mut vec!["services", "x", "develop"], findings)
+                    merge(extension, develop, &["services", "x", "develop"], findings)
                 }
                 _ => extension,
             };

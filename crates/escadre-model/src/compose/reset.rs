@@ -7,7 +7,7 @@
 //! Tests: tests/cases/compose.
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::text::{Mapping, Node, Value};
+use crate::text::{Mapping, Node, Style, Value};
 use std::sync::Arc;
 
 /// Paths that a document takes away from what earlier documents said.
@@ -34,7 +34,13 @@ impl Resets {
                 self.paths.push(path.clone());
                 return None;
             }
-            Some("!override") => self.paths.push(path.clone()),
+            Some("!override") => {
+                self.paths.push(path.clone());
+                // A tag of ours says nothing about numbers; what it stands before is a text.
+                if let Value::Scalar(scalar) = &mut node.value {
+                    scalar.style = Style::Quoted;
+                }
+            }
             Some(tag) => {
                 let path = path.join(".");
                 let finding = Diagnostic::error(Code::E0109, format!("the tag `{tag}` is not known in a Compose file"));

@@ -80,9 +80,7 @@ impl<'f> Checker<'f> {
                 self.texts(node, *unique, "a text or a list of texts");
             }
             Shape::TextOrTexts { .. } => {}
-            Shape::TextsOrNumbers => {
-                self.items(node, true, "a list of texts or numbers", &[Kind::Text, Kind::Integer, Kind::Float])
-            }
+            Shape::TextsOrNumbers => self.items(node, true, "a list of texts or numbers", &[Kind::Text, Kind::Integer]),
             Shape::Command if matches!(kind(node), Kind::Null | Kind::Text) => {}
             Shape::HealthTest if kind(node) == Kind::Text => {}
             Shape::Command | Shape::HealthTest => self.texts(node, false, "a text or a list of texts"),
