@@ -78,7 +78,7 @@ pub struct Field {
 }
 
 /// A value as it may be shown to people and kept in plans and receipts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Shown {
     /// As it is.
@@ -272,7 +272,7 @@ pub enum Gate {
 }
 
 /// A health check, times in milliseconds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct HealthCheck {
     /// `["CMD", …]` or `["CMD-SHELL", text]`, as the engine hears it. Empty: the image's own test with these times.
     pub test: Vec<Arc<str>>,
@@ -334,7 +334,7 @@ pub enum NetworkMode {
 }
 
 /// A port published by the engine itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct EnginePort {
     /// Address on the host; empty means all.
     pub host: Arc<str>,

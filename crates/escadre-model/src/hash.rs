@@ -13,12 +13,12 @@ use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 /// SHA-256 of some bytes, as 64 hexadecimal digits.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct Hash(Arc<str>);
 
 /// HMAC-SHA-256 of a secret under the fleet's hash key, as 64 hexadecimal digits: equal secrets are seen as equal, nothing else is.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct KeyedHash(Arc<str>);
 

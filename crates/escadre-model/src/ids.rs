@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// One instance of one fleet.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct InstanceId {
     /// The fleet; a fleet of one is called like its project.
     pub fleet: Name,
@@ -20,7 +20,7 @@ pub struct InstanceId {
 }
 
 /// What a resource is. A closed list: a new kind is a decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// A network of the instance.
@@ -55,7 +55,7 @@ impl Kind {
 }
 
 /// A resource within its instance: kind and key. The key is Compose's own (`my_db`), or an image reference.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ResourceKey {
     /// What it is.
     pub kind: Kind,
@@ -64,7 +64,7 @@ pub struct ResourceKey {
 }
 
 /// One thing in the world, or to be in it: fleet / instance / kind / key [/ replica] [/ generation].
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ResourceId {
     /// Whose it is.
     pub instance: InstanceId,

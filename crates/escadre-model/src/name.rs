@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub const LONGEST: usize = 63;
 
 /// A checked name: `[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?`, taken as written (`no` is a country, `2.10` is refused rather than read as a number).
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct Name(Arc<str>);
 

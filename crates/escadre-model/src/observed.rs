@@ -58,7 +58,7 @@ pub struct InstanceSeen {
 }
 
 /// An engine's own id. Compared, shown short, never parsed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct EngineId(pub Arc<str>);
 

@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// A file and a line in it, from 1.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Source {
     /// The path as people write it: relative to the fleet's root, or to where the command was given.
     pub file: Arc<str>,

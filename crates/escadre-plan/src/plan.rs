@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub const SCHEMA: &str = "escadre.plan/1";
 
 /// What will change over the fleet.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Plan {
     /// Always [`SCHEMA`].
     pub schema: Arc<str>,
@@ -45,7 +45,7 @@ pub struct Plan {
 }
 
 /// What one instance will go through.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct InstancePlan {
     /// Which.
     pub instance: InstanceId,
@@ -68,7 +68,7 @@ pub struct InstancePlan {
 }
 
 /// What a person must agree to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Consent {
     /// There is nothing to do.
@@ -82,7 +82,7 @@ pub enum Consent {
 }
 
 /// Why an instance that would change is left alone.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "refused", rename_all = "snake_case")]
 pub enum Refusal {
     /// A hold against exactly this Desired, or by hand.
@@ -113,7 +113,7 @@ pub enum Refusal {
 }
 
 /// Equal changes of several instances.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Group {
     /// `A`, `B`, …
     pub key: Arc<str>,
@@ -126,7 +126,7 @@ pub struct Group {
 }
 
 /// Something to be known beside the changes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Note {
     /// The code of its page, as `W0301`.
     pub code: Arc<str>,
@@ -141,7 +141,7 @@ pub struct Note {
 }
 
 /// The totals a summary line needs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Totals {
     /// Instances with at least one change.
     pub changing: usize,

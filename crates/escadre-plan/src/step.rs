@@ -14,7 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// One step of an instance's plan.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Step {
     /// Its place in the instance's list, from 0.
     pub index: u32,
@@ -35,7 +35,7 @@ pub struct Step {
 }
 
 /// Whether a step can be undone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Undo {
     /// By the driver, from the step and its outcome.
@@ -47,7 +47,7 @@ pub enum Undo {
 }
 
 /// What a step does. The closed set of steps.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "act", rename_all = "snake_case")]
 pub enum Act {
     /// The image is on the engine; pulled or built if not.
@@ -153,7 +153,7 @@ pub enum Act {
 }
 
 /// Everything about a new container that is planned rather than written by people.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Placement {
     /// Its name on the engine, unique with its generation.
     pub name: Arc<str>,
@@ -177,7 +177,7 @@ pub struct Placement {
 }
 
 /// A network with the address planned in it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PlacedNetwork {
     /// Key of the network.
     pub network: Arc<str>,
@@ -190,7 +190,7 @@ pub struct PlacedNetwork {
 }
 
 /// A gate with everything decided.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "gate", rename_all = "snake_case")]
 pub enum PlannedGate {
     /// The health check passes; with these times.
@@ -219,7 +219,7 @@ pub enum PlannedGate {
 }
 
 /// A line of a hosts file: one container, its address and names as seen from one set of networks.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct HostLine {
     /// The hosts file: a set of networks.
     pub hosts: Arc<str>,
@@ -232,7 +232,7 @@ pub struct HostLine {
 }
 
 /// Where a route leads.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RouteTarget {
     /// Hash of the route's own settings, rendered again and compared.
     pub spec: Hash,

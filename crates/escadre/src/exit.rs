@@ -101,9 +101,12 @@ impl Fault {
     }
 }
 
-/// The texts that findings point into, by the name that spans carry.
+/// Gives the text of a file, by the name that spans carry.
+type Source = dyn Fn(&str) -> Option<String> + Send + Sync;
+
+/// The texts that findings point into.
 #[derive(Clone)]
-pub(crate) struct Sources(pub(crate) Arc<dyn Fn(&str) -> Option<String> + Send + Sync>);
+pub(crate) struct Sources(pub(crate) Arc<Source>);
 
 impl Sources {
     /// No text is at hand.

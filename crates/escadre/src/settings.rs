@@ -154,6 +154,58 @@ pub(crate) fn what(words: &[String]) -> Result<What, Fault> {
     }
 }
 
+/// Whose secrets are meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// An instance's.
+    Instance(Name),
+    /// An environment's.
+    Environment(Name),
+    /// The whole fleet's.
+    Fleet,
+}
+
+/// Whose secrets, and which: what the words of `secret` mean. Nothing said means everybody's, and all of them.
+///
+/// # Errors
+/// When there is a word too many, or a word is no name.
+pub(crate) fn secret(
+    first: Option<&str>,
+    second: Option<&str>,
+    environment: Option<&Name>,
+    fleet: bool,
+) -> Result<(Option<Owner>, Option<String>), Fault> {
+    let owner = match (environment, fleet) {
+        (Some(environment), _) => Some(Owner::Environment(environment.clone())),
+        (None, true) => Some(Owner::Fleet),
+        (None, false) => None,
+    };
+    match (owner, first, second) {
+        (Some(_), _, Some(word)) => {
+            let message =
+                format!("\"{word}\" is one word too many: with --environment or --fleet no instance is named");
+            Err(Fault::usage(Code::E0201, message))
+        }
+        (owner @ Some(_), secret, None) => Ok((owner, secret.map(secret_name).transpose()?)),
+        (None, None, _) => Ok((None, None)),
+        (None, Some(instance), secret) => {
+            let name = value::name(instance)
+                .map_err(|why| Fault::usage(Code::E0202, format!("\"{instance}\" names no instance: {why}")))?;
+            Ok((Some(Owner::Instance(name)), secret.map(secret_name).transpose()?))
+        }
+    }
+}
+
+/// The name of a secret, in Compose's grammar.
+fn secret_name(text: &str) -> Result<String, Fault> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if text.is_empty() || text.starts_with('-') || !text.chars().all(fits) {
+        let message = format!("\"{text}\" names no secret: letters, digits, dots, underscores and inner hyphens");
+        return Err(Fault::usage(Code::E0202, message));
+    }
+    Ok(text.to_owned())
+}
+
 impl Selection {
     /// From names and filters.
     pub(crate) fn new(instances: &[Name], filter: &Filter) -> Self {

@@ -54,6 +54,7 @@ pub(crate) struct Schema {
 
 /// `escadre compose`.
 #[derive(Clone, Debug, Args)]
+#[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
 pub(crate) struct Compose {
     /// What to do.
     #[command(subcommand)]

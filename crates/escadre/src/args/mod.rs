@@ -33,7 +33,8 @@ use std::path::PathBuf;
     name = "escadre",
     version,
     max_term_width = 100,
-    disable_help_subcommand = false,
+    subcommand_value_name = "VERB",
+    subcommand_help_heading = "Verbs",
     subcommand_required = true,
     arg_required_else_help = true,
     after_help = "The first command beside a compose.yaml: escadre up\nWhat a code means: escadre explain E0101"

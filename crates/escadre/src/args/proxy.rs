@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 /// `escadre proxy`: runs the edge in the foreground.
 #[derive(Clone, Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(args_conflicts_with_subcommands = true, subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
 pub(crate) struct Proxy {
     /// Go into the background once the listeners are open.
     #[arg(long)]

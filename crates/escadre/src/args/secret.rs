@@ -12,6 +12,7 @@ use std::path::PathBuf;
 
 /// `escadre secret`.
 #[derive(Clone, Debug, Args)]
+#[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
 pub(crate) struct Secret {
     /// What to do.
     #[command(subcommand)]
@@ -21,9 +22,12 @@ pub(crate) struct Secret {
 /// Whose secret, and which.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Named {
-    /// INSTANCE NAME, or only NAME with --environment or --fleet.
-    #[arg(value_name = "INSTANCE] [NAME", required = true, num_args = 1..=2)]
-    pub(crate) words: Vec<String>,
+    /// The instance; with --environment or --fleet the secret.
+    #[arg(value_name = "INSTANCE")]
+    pub(crate) first: String,
+    /// The secret.
+    #[arg(value_name = "SECRET")]
+    pub(crate) second: Option<String>,
     /// The secret of a whole environment.
     #[arg(long, value_name = "ENVIRONMENT", value_parser = name, conflicts_with = "fleet")]
     pub(crate) environment: Option<Name>,
@@ -52,9 +56,12 @@ pub(crate) enum SecretVerb {
     },
     /// Where secrets are set, and how old they are; the value only with --reveal.
     Show {
-        /// INSTANCE, INSTANCE NAME, or nothing for all.
-        #[arg(value_name = "INSTANCE] [NAME", num_args = 0..=2)]
-        words: Vec<String>,
+        /// The instance, all of them otherwise; with --environment or --fleet the secret.
+        #[arg(value_name = "INSTANCE")]
+        first: Option<String>,
+        /// The secret, all of them otherwise.
+        #[arg(value_name = "SECRET")]
+        second: Option<String>,
         /// The secrets of an environment.
         #[arg(long, value_name = "ENVIRONMENT", value_parser = name, conflicts_with = "fleet")]
         environment: Option<Name>,

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 /// `escadre new`.
 #[derive(Clone, Debug, Args)]
+#[command(subcommand_value_name = "WHAT", subcommand_help_heading = "What")]
 pub(crate) struct New {
     /// What to begin.
     #[command(subcommand)]

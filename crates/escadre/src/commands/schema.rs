@@ -27,6 +27,7 @@ pub(crate) fn all() -> Vec<(&'static str, Value)> {
         of::<drift::Drift>("drift"),
         of::<history::History>("history"),
         of::<log::Line<'_>>("log"),
+        of::<escadre_plan::plan::Plan>("plan"),
         of::<ps::Ps>("ps"),
         of::<report::Ended>("report"),
         of::<status::Status>("status"),

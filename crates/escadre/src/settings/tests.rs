@@ -50,3 +50,23 @@ fn the_identity_is_named_or_set_or_at_home() {
     assert_eq!(settings.state_of("podman", true), PathBuf::from("/var/lib/escadre/podman"));
     assert_eq!(settings.state_of("docker", false), PathBuf::from("/h/.local/state/escadre/docker"));
 }
+
+#[test]
+fn whose_secret_is_never_guessed() {
+    let acme = Name::new("acme").unwrap();
+    let of = |first, second, environment, fleet| secret(first, second, environment, fleet);
+    assert_eq!(
+        of(Some("acme"), Some("smtp"), None, false).unwrap(),
+        (Some(Owner::Instance(acme.clone())), Some("smtp".into()))
+    );
+    assert_eq!(of(Some("acme"), None, None, false).unwrap(), (Some(Owner::Instance(acme.clone())), None));
+    assert_eq!(of(Some("SMTP"), None, None, true).unwrap(), (Some(Owner::Fleet), Some("SMTP".into())));
+    assert_eq!(
+        of(Some("SMTP"), None, Some(&acme), false).unwrap(),
+        (Some(Owner::Environment(acme.clone())), Some("SMTP".into()))
+    );
+    assert_eq!(of(None, None, None, false).unwrap(), (None, None));
+    assert!(of(Some("acme"), Some("smtp"), None, true).is_err());
+    assert!(of(Some("ACME"), None, None, false).is_err());
+    assert!(of(Some("acme"), Some("a b"), None, false).is_err());
+}

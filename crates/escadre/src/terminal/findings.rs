@@ -20,13 +20,15 @@ const LONGEST_LINE: usize = 400;
 /// Findings with excerpts, then how many there are.
 pub(crate) fn paint(findings: &[Diagnostic], source: &dyn Fn(&str) -> Option<String>, look: Look) -> String {
     let mut out = String::new();
-    for finding in findings {
+    for (index, finding) in findings.iter().enumerate() {
+        // An empty line between excerpts, none behind the last: a single refusal is two lines.
+        if index > 0 {
+            out.push('\n');
+        }
         out.push_str(&one(finding, source, look));
-        out.push('\n');
     }
     if findings.len() > 1 {
-        out.push_str(&summary(findings));
-        out.push('\n');
+        out.push_str(&format!("\n{}\n", summary(findings)));
     }
     out
 }
@@ -61,7 +63,7 @@ pub(crate) fn one(finding: &Diagnostic, source: &dyn Fn(&str) -> Option<String>,
         Severity::Warning => Level::WARNING,
         Severity::Note => Level::NOTE,
     };
-    let title = level.primary_title(finding.message.as_str()).id(finding.code.as_str());
+    let title = level.primary_title(style::readable(&finding.message)).id(finding.code.as_str());
     let mut group = Group::with_title(title);
     for (file, text) in &files {
         let mut snippet = Snippet::source(text.as_str()).path(file.as_ref()).fold(true);
@@ -69,14 +71,14 @@ pub(crate) fn one(finding: &Diagnostic, source: &dyn Fn(&str) -> Option<String>,
             let kind = if index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
             let mut annotation = kind.span(label.span.start as usize..label.span.end as usize);
             if !label.text.is_empty() {
-                annotation = annotation.label(label.text.as_str());
+                annotation = annotation.label(style::readable(&label.text));
             }
             snippet = snippet.annotation(annotation);
         }
         group = group.element(snippet);
     }
     for hint in &finding.hints {
-        group = group.element(Level::HELP.message(hint.as_str()));
+        group = group.element(Level::HELP.message(style::readable(hint)));
     }
     let renderer = if look.colour { Renderer::styled() } else { Renderer::plain() };
     let mut text = renderer.term_width(look.width).render(&[group]);
@@ -98,13 +100,13 @@ fn shows(label: &Label, text: &str) -> bool {
 fn plain(finding: &Diagnostic, look: Look) -> String {
     let (word, painted) = severity(finding.severity);
     let head = look.paint(painted, &format!("{word}[{}]", finding.code)).into_owned();
-    let mut out = style::hang(&format!("{head}: "), &finding.message, look.width.max(100));
+    let mut out = style::hang(&format!("{head}: "), &style::readable(&finding.message), look.width);
     for label in &finding.labels {
-        let more = if label.text.is_empty() { String::new() } else { format!("  {}", label.text) };
-        out.push_str(&format!("  --> {}{more}\n", label.span));
+        let more = if label.text.is_empty() { String::new() } else { format!("  {}", style::readable(&label.text)) };
+        out.push_str(&format!("  --> {}{more}\n", style::readable(&label.span.to_string())));
     }
     for hint in &finding.hints {
-        out.push_str(&style::hang("  = help: ", hint, look.width.max(100)));
+        out.push_str(&style::hang("  = help: ", &style::readable(hint), look.width));
     }
     out
 }
@@ -119,15 +121,15 @@ fn severity(severity: Severity) -> (&'static str, anstyle::Style) {
 
 /// One line for each finding, for editors and for grep.
 pub(crate) fn lines(findings: &[Diagnostic]) -> String {
-    findings.iter().map(|finding| format!("{finding}\n")).collect()
+    findings.iter().map(|finding| format!("{}\n", style::harmless(&finding.to_string()))).collect()
 }
 
 /// An error that is no finding: the act, then its reasons.
 pub(crate) fn chain(error: &anyhow::Error, look: Look) -> String {
     let head = look.paint(style::BAD, "error").into_owned();
-    let mut out = style::hang(&format!("{head}: "), &error.to_string(), look.width.max(100));
+    let mut out = style::hang(&format!("{head}: "), &style::readable(&error.to_string()), look.width);
     for cause in error.chain().skip(1) {
-        out.push_str(&style::hang("  because: ", &style::harmless(&cause.to_string()), look.width.max(100)));
+        out.push_str(&style::hang("  because: ", &style::readable(&cause.to_string()), look.width));
     }
     out
 }

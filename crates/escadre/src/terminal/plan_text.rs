@@ -5,7 +5,6 @@
 //! Not here: the fleet's form (`plan_groups`), Markdown (`plan_markdown`), the question (`ask`).
 //! Tests: `plan_text/tests.rs`.
 
-use super::findings;
 use super::plan_groups;
 use super::style::{self, Look, count, hang};
 use super::table::Table;
@@ -114,7 +113,7 @@ pub(crate) fn rest(plan: &Plan, around: &Around, look: Look) -> String {
         let place = note.source.as_ref().map(|source| format!("  {source}")).unwrap_or_default();
         let who = note.instance.as_ref().map(|id| format!("  {}", id.instance)).unwrap_or_default();
         out.push_str(&format!("  {} {}{who}{place}\n", note.code, note_word(&note.code)));
-        out.push_str(&hang("        ", &note.text, look.width));
+        out.push_str(&hang("        ", &style::readable(&note.text), look.width));
         if let Some(hint) = &note.hint {
             out.push_str(&hang("        ", hint, look.width));
         }
@@ -132,7 +131,7 @@ fn finding_block(finding: &Diagnostic, look: Look) -> String {
     let place = finding.span().map(|span| format!("  {}", span.short())).unwrap_or_default();
     let path = finding.path.as_ref().map(|path| format!("  {path}")).unwrap_or_default();
     let mut out = format!("  {} {word:<12}{place}{path}\n", finding.code).replace(" \n", "\n");
-    out.push_str(&hang("        ", &finding.message, look.width));
+    out.push_str(&hang("        ", &style::readable(&finding.message), look.width));
     for hint in &finding.hints {
         out.push_str(&hang("        ", hint, look.width));
     }
@@ -400,12 +399,6 @@ pub(crate) fn refusal_words(refusal: &Refusal) -> String {
         Refusal::Taken { what } => what.to_string(),
         Refusal::NoAddress { what } => format!("there is no address for {what}"),
     }
-}
-
-/// All findings in the short form, for other painters.
-pub(crate) fn findings_short(list: &[Diagnostic], look: Look) -> String {
-    let blocks: String = list.iter().map(|finding| finding_block(finding, look)).collect();
-    format!("{blocks}{}\n", findings::summary(list))
 }
 
 #[cfg(test)]

@@ -72,6 +72,15 @@ pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// A text of several lines without other control characters: what was typed or read cannot move the cursor.
+pub(crate) fn readable(text: &str) -> Cow<'_, str> {
+    if text.contains('\n') {
+        text.split('\n').map(harmless).collect::<Vec<_>>().join("\n").into()
+    } else {
+        harmless(text)
+    }
+}
+
 /// Cuts a text to so many columns; what was cut is shown as `..`.
 pub(crate) fn cut(text: &str, most: usize) -> Cow<'_, str> {
     if columns(text) <= most {

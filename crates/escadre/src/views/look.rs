@@ -4,7 +4,6 @@
 //! **Invariant**: what was not seen is unknown, never healthy and never absent.
 //! Not here: fetching (`wire`). Tests: with the views.
 
-use crate::terminal::plan_text::short_id;
 use crate::terminal::time::Now;
 use escadre_model::desired::{Desired, Route, State};
 use escadre_model::ids::{InstanceId, Kind};
@@ -183,9 +182,4 @@ pub(crate) fn state_word(state: State) -> &'static str {
         State::Stopped => "stopped",
         State::Removed => "removed",
     }
-}
-
-/// The short form of an image's id.
-pub(crate) fn image(container: &ContainerSeen) -> String {
-    short_id(&container.image)
 }

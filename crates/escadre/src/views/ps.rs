@@ -5,7 +5,7 @@
 
 use super::look::{Condition, Looked, condition, phase_words};
 use crate::terminal::style::{self, Look};
-use crate::terminal::table::Table;
+use crate::terminal::table::{Side, Table};
 use escadre_model::observed::{ContainerSeen, Phase};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -109,7 +109,8 @@ pub(crate) fn paint(ps: &Ps, looked: &Looked<'_>, look: Look) -> String {
         out.push_str("No container runs.\n");
         return out;
     }
-    let mut table = Table::words(0, 7);
+    use Side::{Left, Right};
+    let mut table = Table::new(0, &[Left, Left, Left, Left, Left, Right, Left]);
     table.head(["service", "state", "health", "since", "image", "restarts", "container"]);
     for one in &ps.containers {
         let service =
