@@ -59,7 +59,20 @@ codes! {
     E0114 "a key is missing";
     E0115 "a value is not valid";
     E0116 "a file must hold exactly one document";
-
+    // E02: command line
+    E0201 "the command line is not understood";
+    E0202 "an option has a value it cannot have";
+    E0203 "there is no such verb";
+    E0205 "it is not said which instance";
+    E0206 "there is no such instance or service";
+    E0207 "a question cannot be asked without a terminal";
+    E0208 "the answer was not a yes";
+    E0209 "there is no such code";
+    E0290 "a verb is not built yet";
+    // E03: plan, apply and engine
+    E0321 "a name, port or subnet is taken";
+    E0322 "there is no free address";
+    E0323 "another fleet has this name";
     // E04: Compose files
     E0401 "a Compose file is not a mapping";
     E0402 "a Compose attribute is not known";
@@ -86,68 +99,6 @@ codes! {
     E0430 "an engine cannot give what a Compose attribute asks for";
     E0431 "a path outside the repository is not granted";
     E0432 "a file that a service needs is not there";
-
-    // W04: Compose files
-    W0401 "`version` has no effect";
-    W0402 "a variable is not set";
-    W0403 "a boolean is spelled the old way";
-    W0404 "`external.name` is deprecated";
-    W0405 "several Compose files stand side by side";
-    // E05: fleet files
-    E0501 "a name is not valid";
-    E0502 "a name is taken twice";
-    E0503 "a name differs from its file";
-    E0504 "a file does not belong here";
-    E0505 "a reference leads to nothing";
-    E0506 "a parameter has no value";
-    E0507 "a parameter is not known";
-    E0508 "a parameter's value is not valid";
-    E0509 "the fleet wants another version of Escadre";
-    E0510 "a word is reserved and not built yet";
-    E0511 "a parameter or secret is declared wrongly";
-    E0512 "an endpoint is declared wrongly";
-    E0513 "two endpoints claim the same host name";
-    E0514 "two services claim the same port";
-    E0515 "a path leads out of where it may";
-    E0516 "a file is missing";
-    E0517 "a file cannot be read";
-    E0518 "there are too many files";
-    E0519 "a variable leads to nothing";
-    E0520 "there is no fleet here";
-    // E06: secrets
-    E0601 "a secret is not encrypted";
-    E0602 "a secret belongs somewhere else";
-    E0603 "a secret cannot be decrypted";
-    E0604 "an identity cannot be used";
-    E0605 "a recipient is not valid";
-    E0606 "a secret has no value";
-    E0607 "a secret is used where plain text is needed";
-    E0608 "the key that compares secrets is missing";
-    // W05: warnings about fleet files
-    W0501 "a secrets file belongs to nobody";
-    W0502 "a secret is used by nobody";
-    W0503 "a registry's password has no value";
-    // E02: command line
-    E0201 "the command line is not understood";
-    E0202 "an option has a value it cannot have";
-    E0203 "there is no such verb";
-    E0205 "it is not said which instance";
-    E0206 "there is no such instance or service";
-    E0207 "a question cannot be asked without a terminal";
-    E0208 "the answer was not a yes";
-    E0209 "there is no such code";
-    E0290 "a verb is not built yet";
-    // E03: plan, apply and engine
-    E0321 "a name, port or subnet is taken";
-    E0322 "there is no free address";
-    E0323 "another fleet has this name";
-    W0301 "an instance runs that no file speaks of";
-    W0302 "a list was not read whole";
-    W0303 "whether a secret changed cannot be known";
-    W0304 "a volume is kept although nothing uses it";
-    W0305 "something carries our labels and is not on record";
-    W0306 "a volume was made with other settings";
-
     // E05: fleet files
     E0501 "a name is not valid";
     E0502 "a name is taken twice";
@@ -179,11 +130,25 @@ codes! {
     E0606 "a secret has no value";
     E0607 "a secret is used where plain text is needed";
     E0608 "the key that compares secrets is missing";
-    // W05: warnings about fleet files
+    // W03: what a plan wants known
+    W0301 "an instance runs that no file speaks of";
+    W0302 "a list was not read whole";
+    W0303 "whether a secret changed cannot be known";
+    W0304 "a volume is kept although nothing uses it";
+    W0305 "something carries our labels and is not on record";
+    W0306 "a volume was made with other settings";
+    // W04: Compose files
+    W0401 "`version` has no effect";
+    W0402 "a variable is not set";
+    W0403 "a boolean is spelled the old way";
+    W0404 "`external.name` is deprecated";
+    W0405 "several Compose files stand side by side";
+    W0430 "a Compose attribute is only approximated";
+    // W05: fleet files
     W0501 "a secrets file belongs to nobody";
     W0502 "a secret is used by nobody";
     W0503 "a registry's password has no value";
-    // C01: what becomes of Compose attributes on a target
+    // C01: verdicts on Compose keys
     C0101 "an attribute works as the specification says";
     C0102 "published ports belong to the edge";
     C0103 "a container's name becomes an alias";
@@ -199,7 +164,6 @@ codes! {
     C0114 "the engine's socket";
     C0115 "an attribute is limited without root";
     C0116 "addresses are planned";
-    W0430 "a Compose attribute is only approximated";
 }
 
 impl Code {
