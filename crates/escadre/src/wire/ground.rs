@@ -21,6 +21,7 @@ use escadre_engine::apply::{self, End, InstanceReport, Next, Options, Report, St
 use escadre_engine::ports::{Progress, Secrets};
 use escadre_engine::reconcile::{self, Asked};
 use escadre_engine::recover::Recovery;
+use escadre_model::compose::verdicts::{Capabilities, Kind};
 use escadre_model::desired::{Desired, Route};
 use escadre_model::diagnostic::{Code, Diagnostic, has_errors};
 use escadre_model::ids::{InstanceId, ResourceKey};
@@ -213,8 +214,16 @@ fn verdicts(resolved: &[Resolved]) -> (Option<Verdicts>, Vec<Diagnostic>) {
     let Some(one) = resolved.first() else { return (None, Vec::new()) };
     let mut sum = Verdicts::default();
     let mut told = Vec::new();
-    for verdict in one.project.verdicts() {
-        super::count(&mut sum, &verdict, &mut told);
+    for verdict in one.project.verdicts(&Capabilities::default()) {
+        match verdict.kind {
+            Kind::Exact => sum.exact += 1,
+            Kind::Approximated => sum.approximated += 1,
+            Kind::Platform => sum.platform += 1,
+            Kind::NotYet | Kind::Refused => sum.refused += 1,
+        }
+        if verdict.kind != Kind::Exact {
+            told.push(Diagnostic::note(verdict.code, verdict.text).at(&verdict.span).path(verdict.path));
+        }
     }
     (Some(sum), told)
 }
