@@ -14,7 +14,7 @@ use crate::args::shared::Files;
 use crate::args::value::{Doomed, PlanRef};
 use crate::args::write::What;
 use crate::exit::{Fault, Sources};
-use crate::settings::{Selection, Settings};
+use crate::settings::{Owner, Selection, Settings};
 use crate::terminal::plan_text::{Around, Verdicts};
 use crate::terminal::report::Ended;
 use crate::terminal::time::Now;
@@ -196,11 +196,16 @@ pub(crate) async fn begin(_settings: &Settings, _what: &What) -> Result<(Vec<Str
     unwired("writing a new file")
 }
 
-/// Does what is asked of secrets; the text to be printed as data.
+/// Does what is asked of secrets (whose and which: checked already; `None` means all); the text to be printed as data.
 ///
 /// # Errors
 /// When it cannot be done.
-pub(crate) async fn secret(_settings: &Settings, _verb: &SecretVerb) -> Result<String, Fault> {
+pub(crate) async fn secret(
+    _settings: &Settings,
+    _verb: &SecretVerb,
+    _owner: Option<Owner>,
+    _name: Option<String>,
+) -> Result<String, Fault> {
     unwired("secrets")
 }
 
