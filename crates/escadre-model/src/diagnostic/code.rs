@@ -70,6 +70,15 @@ codes! {
     E0209 "there is no such code";
     E0290 "a verb is not built yet";
     // E03: plan, apply and engine
+    E0301 "the engine does not answer";
+    E0302 "there is no such plan";
+    E0303 "an instance changed after the plan was made";
+    E0304 "what an instance wants changed after the plan was made";
+    E0305 "what a plan was made for is gone";
+    E0306 "there are no files to read";
+    E0307 "the work tree has uncommitted changes";
+    E0311 "an instance is locked";
+    E0312 "the plan leaves an instance alone";
     E0321 "a name, port or subnet is taken";
     E0322 "there is no free address";
     E0323 "another fleet has this name";

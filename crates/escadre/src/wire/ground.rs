@@ -118,7 +118,7 @@ fn registries(settings: &Settings, read: &files::Read, files: &Files) -> Result<
 }
 
 /// The instances that are meant; `None`: all.
-fn chosen(selection: &Selection, wanted: &Wanted) -> Option<BTreeSet<InstanceId>> {
+pub(super) fn chosen(selection: &Selection, wanted: &Wanted) -> Option<BTreeSet<InstanceId>> {
     if selection.is_all() {
         return None;
     }

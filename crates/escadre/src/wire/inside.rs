@@ -11,11 +11,13 @@ use crate::args::inside::Exec as Typed;
 use crate::exit::{Exit, Fault};
 use crate::settings::Settings;
 use escadre_drivers::podman::Exec;
+use escadre_engine::journal::Body;
 use escadre_engine::observe::observe;
 use escadre_engine::ports::{Driver, LogLine, LogQuery, Scope};
 use escadre_model::diagnostic::{Code, Diagnostic};
 use escadre_model::ids::InstanceId;
 use escadre_model::observed::{ContainerSeen, Phase};
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
@@ -68,9 +70,20 @@ async fn kept(world: &super::world::World, wanted: &files::Wanted, plan: &str) -
     let mut lines = Vec::new();
     let ports = world.ports(Arc::clone(&wanted.secrets), None);
     for one in &wanted.resolved {
-        let found = escadre_engine::journal::failures(ports.store.as_ref(), &one.instance, plan).await.map_err(Fault::world)?;
-        for (on, at, text) in found {
-            lines.push(LogLine { container: on, at, error: false, text });
+        let entries = ports.store.history(&one.instance).await.map_err(Fault::world)?;
+        let mut acting = BTreeMap::new();
+        for entry in entries.iter().filter(|entry| &*entry.entry.plan == plan) {
+            match (Body::of(entry).map_err(Fault::world)?, entry.entry.step) {
+                (Body::Intent { on, .. }, Some(step)) => {
+                    acting.insert(step, on);
+                }
+                (Body::Failed { evidence: Some(evidence), .. }, Some(step)) => {
+                    let on = acting.get(&step).cloned().unwrap_or_else(nobody);
+                    let line = |text: &Arc<str>| LogLine { container: on.clone(), at: "".into(), error: false, text: Arc::clone(text) };
+                    lines.extend(evidence.log.iter().map(line));
+                }
+                _ => {}
+            }
         }
     }
     if lines.is_empty() {
@@ -116,8 +129,39 @@ pub(crate) async fn exec(settings: &Settings, args: &Typed) -> Result<u8, Fault>
         user: args.user.clone(),
         folder: args.workdir.clone(),
         tty,
-        input: true,
+        stdin: true,
+        environment: Vec::new(),
     };
     let session = world.engine.exec(&container.name, &exec).await.map_err(Fault::world)?;
-    crate::terminal::session::run(&world.engine, session, tty).await
+    let raw = if tty { Raw::begin() } else { None };
+    if let (true, Ok(size)) = (tty, rustix::termios::tcgetwinsize(std::io::stdout())) {
+        // A terminal of the wrong size is a smaller evil than none.
+        let _ = world.engine.resize(&session, size.ws_row, size.ws_col).await;
+    }
+    let (input, output, errors) = (tokio::io::stdin(), tokio::io::stdout(), tokio::io::stderr());
+    let code = world.engine.converse(session, input, output, errors).await;
+    drop(raw);
+    let code = code.map_err(Fault::world)?;
+    // A thread may still wait for a key: it ends with the process.
+    Ok(u8::try_from(code).unwrap_or(255))
+}
+
+/// The terminal passes every key on, until this is dropped.
+struct Raw(rustix::termios::Termios);
+
+impl Raw {
+    fn begin() -> Option<Self> {
+        let before = rustix::termios::tcgetattr(std::io::stdin()).ok()?;
+        let mut raw = before.clone();
+        raw.make_raw();
+        rustix::termios::tcsetattr(std::io::stdin(), rustix::termios::OptionalActions::Now, &raw).ok()?;
+        Some(Self(before))
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        // There is nobody to be told when the terminal is gone.
+        let _ = rustix::termios::tcsetattr(std::io::stdin(), rustix::termios::OptionalActions::Now, &self.0);
+    }
 }

@@ -56,6 +56,8 @@ fn bad_command_lines_end_with_2_and_say_why() {
         (&["secret", "lift"], "error[E0290]: escadre secret lift will move a password out of a Compose file; "),
         (&["proxy", "renew", "a.b"], "error[E0290]: escadre proxy renew will renew a certificate"),
         (&["explain", "E0999"], "error[E0209]: there is no code \"E0999\"\n"),
+        (&["secret", "set", "acme"], "error[E0201]: which secret of acme?\n"),
+        (&["secret", "show", "--reveal"], "error[E0201]: --reveal shows one secret"),
         (&["up", "larch", "./x"], "error[E0201]: \"./x\" is a path, and a path stands alone\n"),
         (&["why", "larch/web", "birch"], "error[E0201]: two instances are compared whole: larch/web and birch\n"),
     ];

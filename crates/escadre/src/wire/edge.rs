@@ -1,0 +1,110 @@
+//! The edge's processes: the holder in the foreground or detached, the worker, their state.
+//!
+//! In: what was typed. Out: an exit code.
+//! **Invariant:** the edge runs without engine, store and fleet; only its folder is given to it.
+//! Not here: traffic (`escadre_edge`), who starts it by itself (`escadre_drivers::edge`).
+//! Tests: `tests/it`.
+
+use crate::args::proxy::{Proxy, ProxyVerb};
+use crate::exit::{Exit, Fault};
+use crate::settings::Settings;
+use escadre_edge::control::Client;
+use escadre_edge::{Options, WorkerProgram};
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long a stopping edge may finish what it has.
+const GOODBYE: Duration = Duration::from_secs(10);
+
+/// Runs or tends the edge; the exit code.
+///
+/// # Errors
+/// When it cannot start.
+pub(crate) async fn proxy(settings: &Settings, args: &Proxy) -> Result<u8, Fault> {
+    let folder = folder(settings, args);
+    match &args.verb {
+        None if args.detach => {
+            let program = std::env::current_exe().map_err(Fault::world)?;
+            escadre_drivers::edge::start(&program, &folder).await.map_err(Fault::world)?;
+            Ok(Exit::Done.number())
+        }
+        None => hold(folder),
+        Some(ProxyVerb::Worker { .. }) => apart(|| escadre_edge::worker::run().map_err(anyhow::Error::new)),
+        Some(ProxyVerb::Status { json }) => status(&folder, *json).await,
+        Some(ProxyVerb::Stop) => {
+            match Client::new(&folder).stop(GOODBYE).await {
+                Ok(()) => say("the edge has stopped\n")?,
+                Err(escadre_edge::control::ControlError::Absent(_)) => say("the edge does not run\n")?,
+                Err(error) => return Err(Fault::world(error)),
+            }
+            Ok(Exit::Done.number())
+        }
+        Some(ProxyVerb::Install) => install(&folder),
+        Some(ProxyVerb::Other(words)) => Err(crate::args::reserved::refuse_proxy(words)),
+    }
+}
+
+fn folder(settings: &Settings, args: &Proxy) -> PathBuf {
+    match &args.dir {
+        Some(folder) => settings.folder.join(folder),
+        None => settings.state_of("podman", rustix::process::geteuid().is_root()).join("edge"),
+    }
+}
+
+fn hold(folder: PathBuf) -> Result<u8, Fault> {
+    let program = std::env::current_exe().map_err(Fault::world)?;
+    let worker = WorkerProgram { program, args: vec!["proxy".into(), "worker".into()] };
+    apart(move || escadre_edge::holder::run(Options::new(folder, worker)).map_err(anyhow::Error::new))
+}
+
+/// Holder and worker make runtimes of their own, which is not possible inside of one.
+fn apart(run: impl FnOnce() -> Result<(), anyhow::Error> + Send + 'static) -> Result<u8, Fault> {
+    match std::thread::spawn(run).join() {
+        Ok(Ok(())) => Ok(Exit::Done.number()),
+        Ok(Err(error)) => Err(Fault::Other(Exit::World, error)),
+        Err(_) => Err(Fault::bug(anyhow::anyhow!("the edge panicked"))),
+    }
+}
+
+async fn status(folder: &std::path::Path, json: bool) -> Result<u8, Fault> {
+    let status = Client::new(folder).status().await.map_err(Fault::world)?;
+    if json {
+        let text = serde_json::to_string_pretty(&status).map_err(Fault::bug)?;
+        say(&format!("{text}\n"))?;
+        return Ok(Exit::Done.number());
+    }
+    let mut text = format!("the edge runs (worker {}), routes of generation {}\n", status.pid, status.generation);
+    if let Some(problem) = &status.problem {
+        text.push_str(&format!("  problem  {problem}\n"));
+    }
+    for listener in &status.listeners {
+        text.push_str(&format!("  listens  {}  {:?}\n", listener.address, listener.state));
+    }
+    for route in &status.routes {
+        text.push_str(&format!("  route    {}\n", route.id));
+    }
+    say(&text)?;
+    Ok(Exit::Done.number())
+}
+
+/// Writes a systemd unit; the person starts it, so that nothing happens behind their back.
+fn install(folder: &std::path::Path) -> Result<u8, Fault> {
+    let program = std::env::current_exe().map_err(Fault::world)?;
+    let unit = format!(
+        "[Unit]\nDescription=Escadre edge\nAfter=network-online.target\nWants=network-online.target\n\n[Service]\nExecStart={} proxy --dir {}\nRestart=always\nRestartSec=1\nLimitNOFILE=65536\n\n[Install]\nWantedBy=multi-user.target\n",
+        program.display(),
+        folder.display()
+    );
+    let path = PathBuf::from("/etc/systemd/system/escadre-proxy.service");
+    escadre_drivers::files::write_atomic(&path, unit.as_bytes(), 0o644).map_err(Fault::world)?;
+    say(&format!("written {}\n  next   systemctl enable --now escadre-proxy\n", path.display()))?;
+    Ok(Exit::Done.number())
+}
+
+fn say(text: &str) -> Result<(), Fault> {
+    std::io::stdout().lock().write_all(text.as_bytes()).map_err(|error| match error.kind() {
+        std::io::ErrorKind::BrokenPipe => Fault::Gone,
+        _ => Fault::world(error),
+    })
+}
