@@ -14,10 +14,8 @@ pub mod name;
 pub mod observed;
 pub mod payload;
 pub mod resolved;
+pub mod routes;
 pub mod secret;
 pub mod source;
 pub mod text;
 pub mod tree;
-//! placeholder
-
-pub mod routes;
