@@ -35,6 +35,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use disk::write_atomic;
 pub use look::{Exec, Session, Usage};
 
 /// What a driver needs to know; everything is read outside and passed in.
