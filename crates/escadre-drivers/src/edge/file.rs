@@ -96,7 +96,10 @@ impl EdgeFiles {
     }
 
     /// Changes the file and has it taken. Where nothing changes the file stays, and the edge is only asked whether it serves it.
-    async fn change(&self, change: impl Fn(&mut Routes, &mut Specs) + Send + 'static) -> Result<(Changed, Loaded), Error> {
+    async fn change(
+        &self,
+        change: impl Fn(&mut Routes, &mut Specs) + Send + 'static,
+    ) -> Result<(Changed, Loaded), Error> {
         let this = self.clone();
         let changing = tokio::task::spawn_blocking(move || this.write(&change));
         let (changed, generation) = changing
@@ -148,7 +151,9 @@ impl EdgeFiles {
     /// Starts the edge, detached, and waits until it answers.
     async fn run(&self) -> Result<(), Error> {
         let Some(start) = &self.start else {
-            return Err(Error::Edge(format!("no edge runs in {}; start it with `escadre proxy`", self.dir.display()).into()));
+            return Err(Error::Edge(
+                format!("no edge runs in {}; start it with `escadre proxy`", self.dir.display()).into(),
+            ));
         };
         let act = || Arc::<str>::from("start the edge");
         files::make_dir(&self.dir).map_err(|error| Error::Edge(error.sentence().into()))?;
@@ -174,7 +179,9 @@ impl EdgeFiles {
                 return Err(Error::Edge(format!("it ended at once ({status}); its log is {}", log.display()).into()));
             }
             if tokio::time::Instant::now() > deadline {
-                return Err(Error::Edge(format!("it was started and does not answer; its log is {}", log.display()).into()));
+                return Err(Error::Edge(
+                    format!("it was started and does not answer; its log is {}", log.display()).into(),
+                ));
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -229,7 +236,8 @@ fn put(routes: &mut Routes, id: &str, route: &Route, target: &RouteTarget) {
             let wanted = listens(tcp, target);
             routes.tcp.retain(|route| !named(&route.id, id) || wanted.contains(&route.listen));
             for listen in wanted {
-                let id = if listen.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) { format!("{id}{SIX}") } else { id.to_owned() };
+                let id =
+                    if listen.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) { format!("{id}{SIX}") } else { id.to_owned() };
                 let mut new = TcpRoute::new(id.clone(), listen);
                 new.backends = backends(target);
                 match routes.tcp.iter_mut().find(|route| route.id == id) {
@@ -319,10 +327,8 @@ impl Edge for EdgeFiles {
         if routes.is_empty() {
             return Ok(Changed::NotNeeded);
         }
-        let wanted: Vec<(String, Route, RouteTarget)> = routes
-            .iter()
-            .map(|(key, (route, target))| (id_of(instance, key), route.clone(), target.clone()))
-            .collect();
+        let wanted: Vec<(String, Route, RouteTarget)> =
+            routes.iter().map(|(key, (route, target))| (id_of(instance, key), route.clone(), target.clone())).collect();
         let mut addresses = Vec::new();
         for (_, route, target) in &wanted {
             match route {
@@ -357,7 +363,8 @@ impl Edge for EdgeFiles {
     async fn unroute(&self, instance: &InstanceId, keys: &[Arc<str>]) -> Result<Changed, Error> {
         let ids: Vec<String> = keys.iter().map(|key| id_of(instance, key)).collect();
         let there = self.read()?;
-        let known = |id: &String| there.routes.iter().any(|r| named(&r.id, id)) || there.tcp.iter().any(|r| named(&r.id, id));
+        let known =
+            |id: &String| there.routes.iter().any(|r| named(&r.id, id)) || there.tcp.iter().any(|r| named(&r.id, id));
         if !ids.iter().any(known) {
             return Ok(Changed::NotNeeded);
         }

@@ -77,7 +77,9 @@ impl Engine {
             Act::EnsureNetwork { name, subnet: Some(_) } if absent()? => {
                 self.drop_network(instance, name, None).await.map(drop)
             }
-            Act::EnsureVolume { name, external: false } if absent()? => self.drop_volume(instance, name).await.map(drop),
+            Act::EnsureVolume { name, external: false } if absent()? => {
+                self.drop_volume(instance, name).await.map(drop)
+            }
             Act::EnsureFile { file } if absent()? => {
                 let path = self.path_of(&job.step.on.resource, instance, file)?;
                 disk::remove(&path)

@@ -22,14 +22,20 @@ fn target(generation: u64) -> RouteTarget {
 fn a_backend_is_read_back_as_it_was_called() {
     assert_eq!(resource_of(&web(3).to_string()), Some(web(3)));
     assert_eq!(resource_of("nonsense"), None);
-    assert_eq!(route_of("totem/france/port-80@6").map(|(id, key)| (id.to_string(), key)), Some(("totem/france".to_owned(), "port-80".into())));
+    assert_eq!(
+        route_of("totem/france/port-80@6").map(|(id, key)| (id.to_string(), key)),
+        Some(("totem/france".to_owned(), "port-80".into()))
+    );
 }
 
 #[test]
 fn a_port_everywhere_is_two_listeners_and_goes_as_one() {
     let mut routes = Routes::empty(0);
     put(&mut routes, "totem/france/port-8080", &tcp(8080, ""), &target(1));
-    assert_eq!(routes.tcp.iter().map(|route| route.listen.to_string()).collect::<Vec<_>>(), ["0.0.0.0:8080", "[::]:8080"]);
+    assert_eq!(
+        routes.tcp.iter().map(|route| route.listen.to_string()).collect::<Vec<_>>(),
+        ["0.0.0.0:8080", "[::]:8080"]
+    );
     assert!(routes.conflicts().is_empty());
     put(&mut routes, "totem/france/port-8080", &tcp(8080, "127.0.0.1"), &target(2));
     assert_eq!(routes.tcp.len(), 1);
