@@ -4,7 +4,7 @@
 //! **Invariant:** nothing planned overlaps anything seen or planned before in the same plan; the same input gives the same addresses. One pass over the pool for all instances:
 //! the cost is that of an ordered set.
 //! Not here: what needs an address (`steps`).
-//! Tests: `address/tests.rs`, `tests/it/addresses.rs`.
+//! Tests: `address/tests.rs`, `tests/it/groups.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;

@@ -192,10 +192,11 @@ pub(crate) fn running<'a>(view: View<'a>) -> Diff<'a> {
     for (key, containers) in by_service {
         removed_service(&view, &mut diff, key, containers);
     }
+    resources::used_networks(&view, &mut diff);
     resources::images(&view, &mut diff);
     resources::routes(&view, &mut diff);
     resources::gone_files(&view, &mut diff);
-    diff.changes.sort_by(|a, b| rank(a).cmp(&rank(b)));
+    diff.changes.sort_by_key(rank);
     retry(&view, &mut diff);
     diff
 }
@@ -246,7 +247,7 @@ fn one_service<'a>(
         left.entry(container.id.replica.unwrap_or(1)).or_default().push(container);
     }
     let existed = !left.is_empty();
-    let mut leftovers = Vec::new();
+    let (mut leftovers, mut former) = (Vec::new(), Vec::new());
     for replica in 1..=replicas {
         let mut there = left.remove(&replica).unwrap_or_default();
         there.sort_by_key(|one| {
@@ -279,8 +280,15 @@ fn one_service<'a>(
                 format!("{key}: whether a secret changed cannot be known without the fleet's key; it stays as it is"),
             ));
         }
-        // A job's former container makes room for the new one.
-        if let (Fate::Run { existing: None, .. }, Some(old)) = (&fate, best) {
+        // A job's former container makes room for the new one: the `Run` speaks for both, as a `Replace` does.
+        if let (Fate::Run { existing: None, .. }, Some(old)) = (&fate, best.filter(|old| old.known)) {
+            former.push(old);
+        }
+        // A job that is on record as done needs no container; one on a network that goes would keep it from going.
+        if let (Fate::Done, Some(old)) = (&fate, best)
+            && slot.renewed().next().is_some()
+            && view.seen.record.jobs.contains_key(key)
+        {
             leftovers.push(old);
         }
         for one in why {
@@ -299,6 +307,7 @@ fn one_service<'a>(
     let running = extra.iter().any(|one| one.known);
     go(view, diff, key, extra, if running { "more replicas than wanted" } else { "" });
     go(view, diff, key, leftovers, "left behind by an earlier apply");
+    diff.gone.extend(former);
     fate
 }
 
@@ -422,6 +431,12 @@ impl<'a> Slot<'_, 'a> {
         self.view.next_generation(self.key, self.replica)
     }
 
+    /// Networks of the service that are made anew.
+    fn renewed(&self) -> impl Iterator<Item = &NetworkFate> {
+        let mine = self.service.networks.iter().filter_map(|one| self.networks.get(&one.network));
+        mine.filter(|one| one.ensure && !one.external)
+    }
+
     /// Why the container cannot stay as it is.
     fn unfit(&self, there: &ContainerSeen) -> Vec<Reason> {
         let record = &self.view.seen.record;
@@ -447,10 +462,8 @@ impl<'a> Slot<'_, 'a> {
         if why.is_empty() {
             why.extend(self.service.files.iter().filter_map(|file| self.moved.get(file)).flatten().cloned());
         }
-        for attachment in &self.service.networks {
-            if let Some(network) = self.networks.get(&attachment.network).filter(|one| one.ensure && !one.external) {
-                why.push(Reason::DependencyReplaced { service: format!("network {}", network.name).into() });
-            }
+        for network in self.renewed() {
+            why.push(Reason::DependencyReplaced { service: format!("network {}", network.name).into() });
         }
         if let NetworkMode::Service(other) = &self.service.network_mode
             && self.restarted.contains(other.as_ref())

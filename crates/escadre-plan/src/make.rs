@@ -9,7 +9,7 @@ use crate::address::{Pool, Ports};
 use crate::claims::Claims;
 use crate::plan::{InstancePlan, Note, Plan, SCHEMA};
 use crate::{groups, instance};
-use escadre_model::desired::{Body, Desired};
+use escadre_model::desired::{Body, Desired, Route};
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, ResourceId};
 use escadre_model::observed::{InstanceSeen, Observed};
@@ -67,7 +67,7 @@ impl Default for TargetFacts {
             prefix: 26,
             rootless: false,
             loopback: 20_000..=29_999,
-            any_port: 30_000..=32_767,
+            any_port: 32_768..=60_999,
         }
     }
 }
@@ -132,7 +132,8 @@ pub struct Options {
 pub(crate) struct Shared {
     pub(crate) pool: Pool,
     pub(crate) loopback: Ports,
-    pub(crate) any: Ports,
+    /// Ports of routes that asked for any, by instance and route: chosen over the whole fleet, whatever part of it is planned.
+    pub(crate) any: BTreeMap<(InstanceId, Arc<str>), u16>,
     pub(crate) claims: Claims,
     pub(crate) notes: Vec<Note>,
 }
@@ -152,6 +153,7 @@ pub fn make(input: &Input<'_>) -> Plan {
     instances.sort_by(|a, b| a.instance.cmp(&b.instance));
     let (groups, outliers, waves) = groups::make(&mut instances);
     shared.notes.sort_by(|a, b| (&a.instance, &a.code, &a.text).cmp(&(&b.instance, &b.code, &b.text)));
+    shared.notes.dedup();
     let mut plan = Plan {
         schema: SCHEMA.into(),
         id: "".into(),
@@ -191,10 +193,26 @@ fn shared(input: &Input<'_>, sorted: &[&Desired]) -> Shared {
     Shared {
         pool,
         loopback: Ports::new(input.target.loopback.clone(), loopback),
-        any: Ports::new(input.target.any_port.clone(), held),
+        any: any_ports(sorted, Ports::new(input.target.any_port.clone(), held)),
         claims,
         notes: Vec::new(),
     }
+}
+
+/// A port for every route that asked for any: near a place its identity chooses, so that the same one is found again.
+fn any_ports(sorted: &[&Desired], mut free: Ports) -> BTreeMap<(InstanceId, Arc<str>), u16> {
+    let mut chosen = BTreeMap::new();
+    for desired in sorted {
+        for (key, route) in &desired.routes {
+            if !matches!(route, Route::Tcp(tcp) if tcp.published == 0) {
+                continue;
+            }
+            let hash = Hash::of(format!("{}/{key}", desired.instance));
+            let seed = hash.as_str().get(..12).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or(0);
+            chosen.extend(free.near(seed).map(|port| ((desired.instance.clone(), key.clone()), port)));
+        }
+    }
+    chosen
 }
 
 /// What runs and is in no file: reported, or taken down if it was named.

@@ -3,7 +3,7 @@
 //! In: services with `depends_on` and shared networks. Out: their keys, dependencies before dependents, otherwise by name.
 //! **Invariant:** every key exactly once, whatever the input; a cycle (refused long before) is broken by name rather than by a panic.
 //! Not here: which step waits for which (`steps`).
-//! Tests: `tests/it/order.rs`.
+//! Tests: `tests/it/plans.rs`.
 
 use escadre_model::desired::{Desired, NetworkMode, Service};
 use std::collections::{BTreeMap, BTreeSet};

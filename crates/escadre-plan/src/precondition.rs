@@ -3,7 +3,7 @@
 //! In: the hash of what it wants, and what was seen of it. Out: one hash.
 //! **Invariant:** it changes when what the instance wants, what exists of it, or a field we set changes; not with commits, health, addresses, phases or restart counts.
 //! Not here: comparing it at apply (`escadre-engine`).
-//! Tests: `tests/it/preconditions.rs`.
+//! Tests: `tests/it/plans.rs`.
 
 use escadre_model::hash::Hash;
 use escadre_model::observed::InstanceSeen;

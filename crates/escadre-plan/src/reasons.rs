@@ -3,7 +3,7 @@
 //! In: a resource as wanted, and as the thing that runs was made from (a receipt tells). Out: [`Reason`]s, or that it cannot be known.
 //! **Invariant:** "old" comes from a receipt whose spec is the label on the thing; without one the reason says so. A secret that cannot be compared changes nothing.
 //! Not here: what follows from a reason (`diff`).
-//! Tests: `tests/it/reasons.rs`.
+//! Tests: `tests/it/plans.rs`.
 
 use crate::change::Reason;
 use escadre_model::desired::{Body, Content, Field, Resource, Shown};

@@ -67,6 +67,28 @@ pub(super) fn networks<'a>(view: &View<'a>, diff: &mut Diff<'a>) {
     }
 }
 
+/// A network that a container stays on stays too: a later plan takes it.
+pub(super) fn used_networks<'a>(view: &View<'a>, diff: &mut Diff<'a>) {
+    let mut going: BTreeSet<&str> = diff.gone.iter().map(|one| one.engine.0.as_ref()).collect();
+    for (_, slot) in diff.services.iter().flat_map(|one| &one.slots) {
+        if let Fate::Replace { old, .. } = slot {
+            going.insert(&old.engine.0);
+        }
+    }
+    let staying = view.seen.containers.iter().filter(|one| !going.contains(one.engine.0.as_ref()));
+    let used: BTreeSet<&str> = staying.flat_map(|one| one.addresses.keys()).map(AsRef::as_ref).collect();
+    let (stay, go): (Vec<_>, Vec<_>) =
+        diff.gone_networks.iter().copied().partition(|seen| used.contains(seen.name.as_ref()));
+    for seen in stay {
+        let named = |one: &Change| {
+            one.on == seen.key && one.action == Action::Delete && one.detail.as_ref() == Some(&seen.name)
+        };
+        diff.changes.retain(|one| !named(one));
+        diff.notes.push(view.note("W0305", format!("network {} is still used; it is left as it is", seen.name)));
+    }
+    diff.gone_networks = go;
+}
+
 pub(super) fn volumes<'a>(view: &View<'a>, diff: &mut Diff<'a>) {
     let record = &view.seen.record;
     for (key, resource) in &view.desired.resources {

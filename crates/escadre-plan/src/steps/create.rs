@@ -3,7 +3,7 @@
 //! In: a service's fate. Out: `Create → Attach → Start → Gate → Switch`, or `Attach → Start → Gate → Switch`.
 //! **Invariant:** names lead to a container before it starts when nobody else answers to them: services that wait for each other's names (clusters) come up as under Compose.
 //! Not here: taking over from an old container (`replace`).
-//! Tests: `tests/it/steps.rs`.
+//! Tests: `tests/it/updates.rs`.
 
 use super::Builder;
 use crate::diff::ServiceFate;

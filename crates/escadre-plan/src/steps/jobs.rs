@@ -3,7 +3,7 @@
 //! In: its fate. Out: `Create → Attach → Run`, or `Run` of the container that is there.
 //! **Invariant:** all images are here before it runs: what it did cannot be undone, so nothing foreseeable may fail behind it.
 //! Not here: whether it must run (`diff`).
-//! Tests: `tests/it/jobs.rs`.
+//! Tests: `tests/it/plans.rs`.
 
 use super::Builder;
 use crate::diff::ServiceFate;

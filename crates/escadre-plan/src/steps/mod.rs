@@ -4,7 +4,7 @@
 //! **Invariant:** every index in `after` is smaller than the step's own; all images are there before the first stop; nothing is removed before the commit point;
 //! unchanged services have no steps.
 //! Not here: what changes (`diff`); doing it (`escadre-engine`).
-//! Tests: `tests/it/steps.rs`, and the little world of `tests/it/world.rs`.
+//! Tests: `tests/it/updates.rs`, and the little world of `tests/it/world.rs`.
 
 mod create;
 mod jobs;
@@ -211,9 +211,12 @@ impl<'a> Builder<'_, 'a> {
     /// The steps, those behind the commit point last: container by container, then what containers used.
     fn finish(mut self) -> Vec<Step> {
         let (chains, late) = (std::mem::take(&mut self.doomed), std::mem::take(&mut self.late));
-        let mut ends = Vec::new();
+        let awaited: BTreeSet<u32> = self.steps.iter().flat_map(|step| step.after.iter().copied()).collect();
+        // Nothing is removed before everything else is done, also for a reader who knows no commit point.
+        let commit: Vec<u32> = self.steps.iter().map(|step| step.index).filter(|one| !awaited.contains(one)).collect();
+        let mut ends = commit.clone();
         for chain in chains {
-            let mut last: Vec<u32> = Vec::new();
+            let mut last: Vec<u32> = commit.clone();
             for one in chain {
                 last = vec![self.push_late(one, last)];
             }

@@ -3,7 +3,7 @@
 //! In: the networks' fates and what has an address already. Out: places for new containers, and lines of hosts files.
 //! **Invariant:** no two containers of a network get one address; a name is told only to services that share a network with it.
 //! Not here: the pool over all instances (`address`).
-//! Tests: `tests/it/addresses.rs`.
+//! Tests: `tests/it/groups.rs`.
 
 use crate::address::{Addresses, Subnet};
 use crate::diff::{Diff, Fate, View};
@@ -148,10 +148,10 @@ impl Plan {
     fn lines(&self, key: &str, replica: u32, service: &Service, addresses: &BTreeMap<&str, IpAddr>) -> Vec<HostLine> {
         let mut lines = Vec::new();
         for (file, hosts) in &self.hosts {
-            let mut shared = service.networks.iter().filter(|one| hosts.networks.contains(&one.network)).peekable();
+            let shared = service.networks.iter().filter(|one| hosts.networks.contains(&one.network));
             let mut names: Vec<Arc<str>> = Vec::new();
             let mut address = None;
-            while let Some(one) = shared.next() {
+            for one in shared {
                 address = address.or_else(|| addresses.get(one.network.as_ref()).copied());
                 names.extend(one.names.iter().filter(|name| !names.contains(name)).cloned().collect::<Vec<_>>());
             }

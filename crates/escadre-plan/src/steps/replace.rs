@@ -4,7 +4,7 @@
 //! or beside `Create → Start → Gate → Attach → Switch ‖ Drain → Stop → Remove`; `‖` is the commit point.
 //! **Invariant:** before the commit point the old container is there, with its address; replicas go one by one.
 //! Not here: which manner it is (`diff`).
-//! Tests: `tests/it/steps.rs`.
+//! Tests: `tests/it/updates.rs`.
 
 use super::{Builder, Doomed};
 use crate::diff::ServiceFate;

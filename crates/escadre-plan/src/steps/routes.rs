@@ -3,7 +3,7 @@
 //! In: the routes as wanted, the containers that serve now. Out: targets for `Switch`, published ports that were left open.
 //! **Invariant:** a route leads to containers that passed their gate, or to nobody.
 //! Not here: host names and ports that clash (`claims`).
-//! Tests: `tests/it/steps.rs`.
+//! Tests: `tests/it/updates.rs`.
 
 use crate::diff::{Diff, Fate, View, resources};
 use crate::gone::is_up;
@@ -38,7 +38,7 @@ pub(super) struct Live {
 
 impl Live {
     /// The routes, leading to what serves now.
-    pub(super) fn of(view: &View<'_>, diff: &Diff<'_>, shared: &mut Shared) -> Result<Self, Refusal> {
+    pub(super) fn of(view: &View<'_>, diff: &Diff<'_>, shared: &Shared) -> Result<Self, Refusal> {
         let (mut routes, mut addresses) = (BTreeMap::new(), BTreeMap::new());
         for fate in &diff.services {
             for (_, slot) in &fate.slots {
@@ -143,10 +143,8 @@ impl Live {
     }
 }
 
-/// A port for a route that asked for any: the same one at every plan, as far as others leave it free.
-fn any_port(view: &View<'_>, key: &str, shared: &mut Shared) -> Result<u16, Refusal> {
-    let hash = Hash::of(format!("{}/{key}", view.desired.instance));
-    let seed = u64::from_str_radix(hash.as_str().get(..12).unwrap_or_default(), 16).unwrap_or(0);
-    let found = shared.any.near(seed);
+/// The port chosen for a route that asked for any.
+fn any_port(view: &View<'_>, key: &Arc<str>, shared: &Shared) -> Result<u16, Refusal> {
+    let found = shared.any.get(&(view.desired.instance.clone(), key.clone())).copied();
     found.ok_or_else(|| Refusal::NoAddress { what: format!("{key}: no published port is free").into() })
 }
