@@ -6,10 +6,13 @@
 //! Tests: stories in `escadre-testkit`.
 
 pub mod apply;
+pub mod hold;
 pub mod journal;
 mod kill;
 pub mod observe;
 pub mod ports;
+pub mod rebuild;
+pub mod reconcile;
 pub mod recover;
 
 pub use kill::Kill;

@@ -40,11 +40,13 @@ impl Hash {
                 Ok(())
             }
         }
-        let mut sink = Sink(sha2::Sha256::new());
-        match serde_json::to_writer(&mut sink, value) {
-            Ok(()) => Self(hexadecimal(&sink.0.finalize()).into()),
+        // A JSON writer writes a few bytes at a time, which costs more than hashing them.
+        let mut sink = std::io::BufWriter::with_capacity(1 << 14, Sink(sha2::Sha256::new()));
+        let written = serde_json::to_writer(&mut sink, value).map_err(|error| error.to_string());
+        match written.and_then(|()| sink.into_inner().map_err(|error| error.to_string())) {
+            Ok(sink) => Self(hexadecimal(&sink.0.finalize()).into()),
             // Only a map with keys that are no strings could fail, and our types have none; the message stands for the value then.
-            Err(error) => Self::of(error.to_string()),
+            Err(message) => Self::of(message),
         }
     }
 

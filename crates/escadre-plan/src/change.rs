@@ -37,9 +37,29 @@ pub enum Action {
     Keep,
     /// It would change, but a hold keeps it as it is.
     Held,
+    /// It stops and is kept: `state: stopped`, or `stop` was asked for.
+    Stop,
 }
 
 impl Action {
+    /// The word for people and `--json`: one meaning each.
+    pub fn word(self) -> &'static str {
+        match self {
+            Action::Create => "create",
+            Action::Start => "start",
+            Action::Update => "update",
+            Action::Replace => "replace",
+            Action::Run => "run",
+            Action::Adopt => "adopt",
+            Action::Move => "move",
+            Action::Retain => "retain",
+            Action::Delete => "delete",
+            Action::Keep => "keep",
+            Action::Held => "held",
+            Action::Stop => "stop",
+        }
+    }
+
     /// Additive actions stop nothing and remove nothing.
     pub fn is_additive(self) -> bool {
         matches!(self, Action::Create | Action::Start | Action::Keep)

@@ -5,6 +5,20 @@
 //! Not here: doing it (`escadre-engine`), a target's words (`escadre-render`), painting (`escadre`).
 //! Tests: `tests/it`, recorded observations and one-file cases.
 
+pub mod address;
 pub mod change;
+mod claims;
+mod diff;
+pub mod gate;
+mod gone;
+pub mod groups;
+mod instance;
+pub mod make;
+pub mod names;
+pub mod order;
 pub mod plan;
+pub mod precondition;
+mod reasons;
 pub mod step;
+mod steps;
+mod totals;

@@ -5,20 +5,18 @@
 //! Not here: the real verbs (`escadre`).
 //! Tests: through all others.
 
-use crate::handmade;
 use crate::sketch::Sketch;
 use crate::store::{MemoryLocks, MemoryStore};
 use crate::world::{Behaviour, Bug, FakeDriver, Image, World};
-use escadre_engine::apply::{self, Options, Orders, Ports, Render, Report};
+use escadre_engine::apply::{Options, Ports, Report};
 use escadre_engine::journal;
 use escadre_engine::observe;
 use escadre_engine::ports::{Event, NoSecrets, Progress, Scope};
-use escadre_engine::recover::recover;
-use escadre_model::desired::Desired;
+use escadre_engine::reconcile::{self, Asked, Prepared};
 use escadre_model::hash::Hash;
 use escadre_model::ids::InstanceId;
 use escadre_model::observed::Observed;
-use escadre_plan::plan::Plan;
+use escadre_plan::make::{self, TargetFacts};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -108,33 +106,53 @@ impl Bench {
         observe::observe(&self.ports, &scope).await.unwrap_or_else(|error| panic!("cannot observe: {error}"))
     }
 
-    /// A plan made by hand.
-    pub async fn plan(&self, sketches: &[Sketch]) -> (Plan, BTreeMap<InstanceId, Arc<Desired>>) {
-        let desired: Vec<Arc<Desired>> = sketches.iter().map(|sketch| Arc::new(sketch.desired())).collect();
+    /// What is asked for by default: these instances as they are sketched.
+    pub fn asked(&self, sketches: &[Sketch]) -> Asked {
         let Some(first) = sketches.first() else { panic!("no sketch") };
-        let observed = self.observe(first).await;
-        let plan = handmade::plan(&desired, &observed);
-        (plan, desired.into_iter().map(|one| (one.instance.clone(), one)).collect())
+        Asked {
+            fleet: first.id().fleet,
+            desired: sketches.iter().map(Sketch::desired).collect(),
+            listed: true,
+            commit: "".into(),
+            dirty: None,
+            target: TargetFacts::default(),
+            options: make::Options::default(),
+            registry: BTreeMap::new(),
+        }
+    }
+
+    /// A plan.
+    pub async fn plan(&self, sketches: &[Sketch]) -> Prepared {
+        self.plan_for(&self.asked(sketches)).await
+    }
+
+    /// A plan for what was asked.
+    ///
+    /// # Panics
+    /// When the world cannot be looked at.
+    pub async fn plan_for(&self, asked: &Asked) -> Prepared {
+        reconcile::prepare(asked, &self.ports).await.unwrap_or_else(|error| panic!("cannot plan: {error}"))
     }
 
     /// Carries out a plan.
-    pub async fn apply(&self, plan: &Plan, desired: &BTreeMap<InstanceId, Arc<Desired>>) -> Report {
-        let desired = desired.clone();
-        let render: Render = Arc::new(move |instance| desired.get(instance).cloned());
-        let orders = Orders { plan: Arc::new(plan.clone()), render, precondition: handmade::precondition };
-        apply::apply(&orders, &self.ports, &self.options).await
+    pub async fn apply(&self, prepared: &Prepared) -> Report {
+        reconcile::carry_out(prepared, &self.ports, &self.options).await
     }
 
     /// Recovers, plans and carries out, as every verb does.
+    pub async fn up(&self, sketches: &[Sketch]) -> Report {
+        self.verb(&self.asked(sketches)).await
+    }
+
+    /// The same for what was asked.
     ///
     /// # Panics
     /// When the journal cannot be read.
-    pub async fn up(&self, sketches: &[Sketch]) -> Report {
-        let instances: Vec<InstanceId> = sketches.iter().map(Sketch::id).collect();
-        let recovered = recover(&instances, &self.ports, &self.options).await;
+    pub async fn verb(&self, asked: &Asked) -> Report {
+        let recovered = reconcile::recover(asked, &self.ports, &self.options).await;
         assert!(recovered.is_ok(), "cannot recover: {recovered:?}");
-        let (plan, desired) = self.plan(sketches).await;
-        self.apply(&plan, &desired).await
+        let prepared = self.plan_for(asked).await;
+        self.apply(&prepared).await
     }
 
     /// What there is, for comparison.

@@ -9,7 +9,8 @@
 
 pub mod bench;
 pub mod clock;
-pub mod handmade;
+pub mod conformance;
 pub mod sketch;
 pub mod store;
+pub mod stories;
 pub mod world;

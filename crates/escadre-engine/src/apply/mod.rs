@@ -13,7 +13,8 @@ mod unwind;
 pub(crate) use hands::Hands;
 pub(crate) use hands::chain;
 pub use report::{End, Failure, InstanceReport, Leftover, Next, NotUndone, Refused, Report};
-pub(crate) use turn::{Halt, Turn, lock, take};
+pub use turn::Halt;
+pub(crate) use turn::{Turn, lock, take};
 
 use crate::kill::Kill;
 use crate::ports::{Clock, Driver, Locks, Progress, Secrets, Store};

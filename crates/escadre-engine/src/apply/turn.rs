@@ -43,7 +43,7 @@ pub(crate) struct Broke {
 
 /// Why a turn cannot go on.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Halt {
+pub enum Halt {
     /// The journal.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -62,7 +62,8 @@ pub(crate) enum Halt {
 }
 
 impl Halt {
-    pub(crate) fn whose(&self) -> Whose {
+    /// Whose fault it is.
+    pub fn whose(&self) -> Whose {
         match self {
             Halt::Store(_) | Halt::Lock(_) => Whose::World,
             Halt::Driver(error) | Halt::Observe(observe::ObserveError::Driver(error)) => error.whose(),
@@ -144,9 +145,9 @@ async fn attempt(
         Some(recovered) => Some((recovered.plan, recovered.finished)),
     };
     let memory = journal::memory(ports.store.as_ref(), &plan.instance).await?;
-    let Some(desired) = (orders.render)(&plan.instance) else { return Ok(End::Refused(Refused::Gone)) };
     let observed = observe::observe(ports, &Scope::Instances(vec![plan.instance.clone()])).await?;
     let seen = observed.instance(&plan.instance);
+    let Some(desired) = wanted(plan, orders, seen, ports).await? else { return Ok(End::Refused(Refused::Gone)) };
     if let Some(end) = compare(plan, orders, &desired, seen, &memory, ports).await? {
         return Ok(end);
     }
@@ -164,6 +165,32 @@ async fn attempt(
     turn.carry_out(report).await
 }
 
+/// What the instance wants: rendered now; for one without a file (taken down by name) what it was told last, or nothing but its name.
+async fn wanted(
+    plan: &InstancePlan,
+    orders: &Orders,
+    seen: Option<&InstanceSeen>,
+    ports: &Ports,
+) -> Result<Option<Arc<Desired>>, Halt> {
+    if let Some(desired) = (orders.render)(&plan.instance) {
+        return Ok(Some(desired));
+    }
+    if let Some(desired) = journal::desired_of(ports.store.as_ref(), &plan.desired).await? {
+        return Ok(Some(desired));
+    }
+    let bare = Desired {
+        instance: plan.instance.clone(),
+        origin: seen.and_then(|seen| seen.origin.clone()).unwrap_or_default(),
+        release: "tree".into(),
+        state: Wanted::Removed,
+        environment: "".into(),
+        labels: BTreeMap::new(),
+        resources: BTreeMap::new(),
+        routes: BTreeMap::new(),
+    };
+    Ok((bare.hash() == plan.desired).then(|| Arc::new(bare)))
+}
+
 /// Is the plan still about this instance? `None`: yes.
 async fn compare(
     plan: &InstancePlan,
@@ -179,7 +206,8 @@ async fn compare(
     if desired.hash() != plan.desired {
         return Ok(Some(End::Refused(Refused::WantsOther)));
     }
-    if (orders.precondition)(&plan.desired, seen) != plan.precondition {
+    let holds = |seen: Option<&InstanceSeen>| (orders.precondition)(&plan.desired, seen) == plan.precondition;
+    if !holds(seen) && !holds(without_own_volumes(plan, seen).as_ref()) {
         let by_this = match well {
             Some(kept) => {
                 let entries = ports.store.entries(&[kept.seq]).await?;
@@ -191,6 +219,22 @@ async fn compare(
     }
     let acts = plan.changes.iter().any(|change| matches!(change.action, Action::Adopt | Action::Retain));
     Ok((plan.steps.is_empty() && !acts && well.is_some()).then_some(End::NothingToDo))
+}
+
+/// What was seen, without the volumes that an earlier attempt of this very plan has made: going back leaves volumes, and the plan goes on over them.
+fn without_own_volumes(plan: &InstancePlan, seen: Option<&InstanceSeen>) -> Option<InstanceSeen> {
+    let mut seen = seen?.clone();
+    let made: Vec<&Arc<str>> = plan
+        .steps
+        .iter()
+        .filter_map(|step| match &step.act {
+            Act::EnsureVolume { name, external: false } => Some(name),
+            _ => None,
+        })
+        .collect();
+    let owned = &seen.record.owned;
+    seen.volumes.retain(|one| !(made.contains(&&one.name) && owned.contains_key(&EngineId(one.name.clone()))));
+    Some(seen)
 }
 
 impl Turn {
@@ -231,6 +275,7 @@ impl Turn {
             commit: orders.plan.commit.clone(),
             dirty: orders.plan.dirty.clone(),
             images: images_before(&desired, &self.memory.state.images, observed),
+            stops: stops(&desired, plan),
             ..promises(plan, observed.instance(&plan.instance), &self.memory)
         };
         Ok(self.write(vec![(None, Body::Begun(begun))], blobs).await?)
@@ -253,10 +298,8 @@ impl Turn {
     pub(crate) async fn finish(&mut self) -> Result<End, Halt> {
         self.forward(true).await?;
         let leftovers = self.leftovers();
-        let ended = match self.hands.desired.state {
-            Wanted::Running => Ended::Healthy,
-            Wanted::Stopped | Wanted::Removed => Ended::Stopped,
-        };
+        let stops = self.memory.run.as_ref().is_some_and(|run| run.begun.stops);
+        let ended = if stops { Ended::Stopped } else { Ended::Healthy };
         self.receipt(ended, None, None).await?;
         Ok(End::Done(leftovers))
     }
@@ -483,7 +526,7 @@ fn promises(plan: &InstancePlan, seen: Option<&InstanceSeen>, memory: &Memory) -
             let volumes = seen.volumes.iter().filter(|volume| volume.key == *key);
             adopts.extend(volumes.map(|volume| (EngineId(volume.name.clone()), whole.clone())));
         }
-        if key.kind == Kind::Volume && matches!(change.action, Action::Adopt | Action::Create) {
+        if key.kind == Kind::Volume && matches!(change.action, Action::Adopt | Action::Create | Action::Keep) {
             regains.extend(memory.state.retained.contains_key(&key.key).then(|| key.key.clone()));
         }
     }
@@ -497,5 +540,14 @@ fn promises(plan: &InstancePlan, seen: Option<&InstanceSeen>, memory: &Memory) -
         retains,
         regains,
         images: BTreeMap::new(),
+        stops: false,
     }
+}
+
+/// Does the plan leave nothing running: by the file's own word, or because all services were asked to stop or go?
+fn stops(desired: &Desired, plan: &InstancePlan) -> bool {
+    let actions: Vec<Action> =
+        plan.changes.iter().filter(|change| change.on.kind == Kind::Service).map(|change| change.action).collect();
+    let all_go = !actions.is_empty() && actions.iter().all(|action| *action == Action::Delete);
+    desired.state != Wanted::Running || actions.contains(&Action::Stop) || all_go
 }

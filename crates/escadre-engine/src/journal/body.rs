@@ -101,6 +101,9 @@ pub struct Begun {
     /// Retained volumes that it binds again.
     #[serde(default)]
     pub regains: Vec<Arc<str>>,
+    /// Nothing runs after it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stops: bool,
     /// Image reference → id, as seen when it began.
     #[serde(default)]
     pub images: BTreeMap<Arc<str>, Arc<str>>,

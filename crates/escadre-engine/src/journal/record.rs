@@ -9,7 +9,7 @@ use super::body::{Begun, Body, Done, ReceiptBody};
 use crate::ports::{Entry, Outcome, Store, StoreError};
 use escadre_model::desired::{Body as ResourceBody, Content, Desired};
 use escadre_model::hash::Hash;
-use escadre_model::ids::{InstanceId, ResourceId};
+use escadre_model::ids::{InstanceId, Kind, ResourceId};
 use escadre_model::name::Name;
 use escadre_model::observed::{EngineId, Hold, JobEvidence, Outcome as Ended, Receipt, Record};
 use serde::{Deserialize, Serialize};
@@ -66,6 +66,8 @@ pub struct Run {
     pub steps: BTreeMap<u32, Standing>,
     /// Image reference → id, those ensured by it included.
     pub images: BTreeMap<Arc<str>, Arc<str>>,
+    /// Jobs that ended well under it.
+    pub jobs: Vec<(Arc<str>, JobEvidence)>,
 }
 
 /// Where a step stands.
@@ -97,8 +99,8 @@ impl Memory {
             Body::Begun(begun) => {
                 let plan = plan.clone();
                 let (begun, images) = (begun.clone(), begun.images.clone());
-                let (order, steps) = (Vec::new(), BTreeMap::new());
-                self.run = Some(Run { plan, begun, committed: false, order, steps, images });
+                let (order, steps, jobs) = (Vec::new(), BTreeMap::new(), Vec::new());
+                self.run = Some(Run { plan, begun, committed: false, order, steps, images, jobs });
             }
             Body::Committed => self.commit(),
             Body::Receipt(receipt) => self.receipt(seq, receipt),
@@ -123,7 +125,7 @@ impl Memory {
     fn step(&mut self, seq: u64, step: Option<u32>, body: &Body) {
         match body {
             Body::Done(done) => self.done(done),
-            Body::Undone { frees } => self.free(frees),
+            Body::Undone { frees } => self.undone(frees),
             _ => {}
         }
         let (Some(run), Some(step)) = (self.run.as_mut(), step) else { return };
@@ -170,8 +172,24 @@ impl Memory {
             let known = self.state.jobs.entry(service.clone()).or_default();
             if !known.contains(evidence) {
                 known.push(evidence.clone());
+                self.run.iter_mut().for_each(|run| run.jobs.push((service.clone(), evidence.clone())));
             }
         }
+    }
+
+    /// A volume made under this turn is gone again, and with it what its jobs wrote: they have to run anew.
+    fn undone(&mut self, frees: &[EngineId]) {
+        let volume =
+            |engine: &EngineId| self.state.owned.get(engine).is_some_and(|id| id.resource.kind == Kind::Volume);
+        if frees.iter().any(volume) {
+            for (service, evidence) in self.run.iter_mut().flat_map(|run| std::mem::take(&mut run.jobs)) {
+                if let Some(known) = self.state.jobs.get_mut(&service) {
+                    known.retain(|one| *one != evidence);
+                }
+            }
+            self.state.jobs.retain(|_, known| !known.is_empty());
+        }
+        self.free(frees);
     }
 
     fn free(&mut self, engines: &[EngineId]) {

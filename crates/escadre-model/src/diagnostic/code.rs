@@ -94,6 +94,16 @@ codes! {
     W0404 "`external.name` is deprecated";
     W0405 "several Compose files stand side by side";
     W0430 "a Compose attribute is only approximated";
+    // E03: plan, apply and engine
+    E0321 "a name, port or subnet is taken";
+    E0322 "there is no free address";
+    E0323 "another fleet has this name";
+    W0301 "an instance runs that no file speaks of";
+    W0302 "a list was not read whole";
+    W0303 "whether a secret changed cannot be known";
+    W0304 "a volume is kept although nothing uses it";
+    W0305 "something carries our labels and is not on record";
+    W0306 "a volume was made with other settings";
 }
 
 impl Code {

@@ -271,7 +271,19 @@ impl FakeDriver {
                 if container.runs(now) {
                     return Err(refused(&act, "it is running", 409));
                 }
-                state.containers.remove(name).is_some()
+                let addresses: Vec<_> = container.networks.values().flatten().copied().collect();
+                let there = state.containers.remove(name).is_some();
+                // Its names go with it, unless somebody else has its address by now.
+                let free = |address: &std::net::IpAddr| {
+                    let at = |one: &Container| one.networks.values().any(|there| there.as_ref() == Some(address));
+                    addresses.contains(address) && !state.containers.values().any(at)
+                };
+                for ((instance, _), lines) in &mut state.hosts {
+                    if *instance == on.instance {
+                        lines.retain(|_, (address, _)| !free(address));
+                    }
+                }
+                there
             }
             Kind::Network => {
                 let Some(network) = state.networks.get(name) else { return Ok(Outcome::default()) };

@@ -21,7 +21,7 @@ pub enum Fault {
     Silent,
     /// It was done, but the answer is lost.
     Lost,
-    /// It was done, but the answer and those of every further try are lost, until the next observation.
+    /// It was done, but the engine is gone from then on and answers nothing, until faults are set anew.
     Gone,
     /// It takes ten seconds longer.
     Slow,
@@ -96,11 +96,16 @@ impl World {
 
     /// Runs something until it ends or the process is killed; then it is dropped on the spot, with everything it had in hand.
     pub async fn until_killed<F: Future>(&self, what: F) -> Option<F::Output> {
-        tokio::select! {
+        let output = tokio::select! {
             biased;
             () = self.killed.notified() => None,
             output = what => Some(output),
+        };
+        // Tasks that were aborted by the drop are gone only when the runtime has had its turn.
+        for _ in 0..8 {
+            tokio::task::yield_now().await;
         }
+        output
     }
 
     pub(crate) async fn point(&self) {

@@ -143,6 +143,10 @@ impl State {
     pub fn snapshot(&self, now: u64) -> String {
         let mut text = String::new();
         for (name, container) in &self.containers {
+            // A job that has ended is evidence; the record has it too, and going back removes the container.
+            if container.job && matches!(container.phase(now), Phase::Exited(_)) {
+                continue;
+            }
             let does = match container.phase(now) {
                 Phase::Running => "runs",
                 Phase::Created => "never started",
@@ -171,6 +175,9 @@ impl State {
         }
         for ((instance, hosts), lines) in &self.hosts {
             for (who, (address, names)) in lines {
+                if self.is_of_ended_job(*address, now) {
+                    continue;
+                }
                 let _ = writeln!(text, "hosts {instance} {hosts} {who} -> {} {names:?}", self.at(*address));
             }
         }
@@ -184,6 +191,13 @@ impl State {
             let _ = writeln!(text, "route {instance} {key} -> {backends:?}{parked}");
         }
         text
+    }
+
+    fn is_of_ended_job(&self, address: IpAddr, now: u64) -> bool {
+        self.containers.values().any(|one| {
+            let ended = one.job && matches!(one.phase(now), Phase::Exited(_));
+            ended && one.networks.values().any(|at| *at == Some(address))
+        })
     }
 
     fn at(&self, address: IpAddr) -> String {

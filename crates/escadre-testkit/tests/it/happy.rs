@@ -1,10 +1,16 @@
 //! What should simply work.
 
-use escadre_engine::apply::End;
+use escadre_engine::apply::{End, Refused};
+use escadre_engine::hold::{hold, unhold};
+use escadre_engine::ports::Holder;
+use escadre_engine::rebuild::{Rebuilt, rebuild};
 use escadre_model::desired::{Condition, State};
+use escadre_model::observed::Outcome;
+use escadre_plan::plan::Consent;
 use escadre_testkit::bench::{Bench, paused};
 use escadre_testkit::sketch::{ServiceSketch, Sketch};
 use escadre_testkit::world::Behaviour;
+use std::sync::Arc;
 
 pub(crate) fn images(bench: &Bench) {
     bench.image("db:1", Behaviour::healthy(2000));
@@ -122,13 +128,142 @@ fn a_stale_plan_is_refused_and_the_others_proceed() {
     paused(async {
         let bench = Bench::new();
         images(&bench);
-        let (fr, mut es) = (desk("api:1"), desk("api:1"));
-        es.instance = "es".into();
-        let (plan, desired) = bench.plan(&[es.clone(), fr.clone()]).await;
-        bench.up(&[fr.clone()]).await;
-        let report = bench.apply(&plan, &desired).await;
+        let both = |api: &str| {
+            let mut es = desk(api);
+            es.instance = "es".into();
+            [desk(api), es]
+        };
+        bench.up(&both("api:1")).await;
+        let prepared = bench.plan(&both("api:2")).await;
+        bench.world.with(|state, _| {
+            let container = state.containers.iter_mut().find(|(name, _)| name.starts_with("desk_fr_api"));
+            container.unwrap().1.fields = escadre_model::hash::Hash::of("changed by hand");
+        });
+        let report = bench.apply(&prepared).await;
         assert!(matches!(report.instances[0].end, End::Done(_)), "{report:#?}");
-        assert!(matches!(report.instances[1].end, End::Refused(_)), "{report:#?}");
+        assert!(matches!(report.instances[1].end, End::Refused(Refused::RunsOther)), "{report:#?}");
         assert_eq!(report.code(), 3);
+        // The same again: what is done is left alone.
+        let report = bench.apply(&prepared).await;
+        assert!(matches!(report.instances[0].end, End::AlreadyDone), "{report:#?}");
+    });
+}
+
+#[test]
+fn a_job_that_ran_does_not_run_again_after_going_back() {
+    paused(async {
+        let bench = Bench::new();
+        images(&bench);
+        let report = bench.up(&[desk("bad:1")]).await;
+        let End::WentBack(failure) = &report.instances[0].end else { panic!("{report:#?}") };
+        assert_eq!(failure.not_undone.len(), 1, "the job: {failure:#?}");
+        assert_eq!(report.instances[0].ran, ["migrate".into()]);
+        let report = bench.up(&[desk("api:1")]).await;
+        assert_eq!(report.code(), 0, "{report:#?}");
+        assert!(report.instances[0].ran.is_empty(), "its volume is still there, so is what it did: {report:#?}");
+    });
+}
+
+#[test]
+fn a_hold_by_hand_stands_against_everything() {
+    paused(async {
+        let bench = Bench::new();
+        images(&bench);
+        bench.up(&[desk("api:1")]).await;
+        let id = desk("api:1").id();
+        hold(&id, "audit", bench.ports(), &bench.options).await.unwrap();
+        let report = bench.up(&[desk("api:2")]).await;
+        assert!(matches!(report.instances[0].end, End::Refused(Refused::Plan(_))), "{report:#?}");
+        unhold(&id, bench.ports(), &bench.options).await.unwrap();
+        assert_eq!(bench.up(&[desk("api:2")]).await.code(), 0);
+    });
+}
+
+#[test]
+fn a_lock_that_somebody_holds() {
+    paused(async {
+        let bench = Bench::new();
+        images(&bench);
+        let holder = Holder { by: "ops".into(), plan: "7c41e9".into(), alive: true, ..Holder::default() };
+        bench.locks.foreign(&desk("api:1").id(), Some(holder));
+        let report = bench.up(&[desk("api:1")]).await;
+        let End::Refused(Refused::Locked(holder)) = &report.instances[0].end else { panic!("{report:#?}") };
+        assert_eq!((&*holder.by, report.code()), ("ops", 3));
+        assert_eq!(bench.snapshot(), "");
+    });
+}
+
+#[test]
+fn the_record_is_made_anew_from_labels() {
+    paused(async {
+        let bench = Bench::new();
+        images(&bench);
+        bench.up(&[desk("api:1")]).await;
+        let before = bench.snapshot();
+        bench.store.lose();
+        let sketch = desk("api:1");
+        let desired = [(sketch.id(), Arc::new(sketch.desired()))].into();
+        let rebuilt = rebuild(&sketch.id().fleet, "id:test", &desired, bench.ports(), &bench.options).await.unwrap();
+        assert!(matches!(rebuilt[&sketch.id()], Rebuilt::Adopted { things: 5, .. }), "{rebuilt:?}");
+        let prepared = bench.plan(&[sketch.clone()]).await;
+        assert_eq!(prepared.plan.instances[0].consent, Consent::Nothing, "{:#?}", prepared.plan);
+        bench.world.fault_at(None);
+        assert_eq!(bench.up(&[sketch.clone()]).await.code(), 0);
+        assert_eq!((bench.world.mutating(), bench.snapshot()), (0, before));
+        let again = rebuild(&sketch.id().fleet, "id:test", &desired, bench.ports(), &bench.options).await.unwrap();
+        assert_eq!(again[&sketch.id()], Rebuilt::NotNeeded);
+    });
+}
+
+#[test]
+fn nothing_wanted_deletes_nothing() {
+    paused(async {
+        let bench = Bench::new();
+        images(&bench);
+        bench.up(&[desk("api:1")]).await;
+        let before = bench.snapshot();
+        for (listed, cut) in [(true, false), (false, false), (true, true)] {
+            bench.world.incomplete(cut);
+            let mut asked = bench.asked(&[desk("api:1")]);
+            (asked.desired, asked.listed) = (Vec::new(), listed);
+            bench.world.fault_at(None);
+            assert_eq!(bench.verb(&asked).await.code(), 0);
+            assert_eq!((bench.world.mutating(), bench.snapshot()), (0, before.clone()));
+        }
+        // A list that was cut: what is wanted is not made a second time either.
+        let report = bench.up(&[desk("api:1")]).await;
+        assert!(matches!(report.instances[0].end, End::Refused(Refused::Plan(_))), "{report:#?}");
+        assert_eq!(before, bench.snapshot());
+    });
+}
+
+#[test]
+fn a_full_disk_stops_before_the_world_is_touched() {
+    paused(async {
+        let bench = Bench::new();
+        images(&bench);
+        bench.store.set_full(true);
+        let report = bench.up(&[desk("api:1")]).await;
+        assert!(matches!(report.instances[0].end, End::Broken { .. }), "{report:#?}");
+        assert_eq!((report.code(), bench.snapshot()), (4, String::new()));
+        bench.store.set_full(false);
+        assert_eq!(bench.up(&[desk("api:1")]).await.code(), 0);
+    });
+}
+
+#[test]
+fn down_by_name_without_a_file() {
+    paused(async {
+        let bench = Bench::new();
+        images(&bench);
+        bench.up(&[desk("api:1")]).await;
+        let mut asked = bench.asked(&[desk("api:1")]);
+        asked.desired = Vec::new();
+        asked.options.only = Some([desk("api:1").id()].into());
+        asked.options.down = true;
+        assert_eq!(bench.verb(&asked).await.code(), 0);
+        assert_eq!(bench.snapshot(), "volume desk_fr_data ours true\n");
+        let seen = bench.observe(&desk("api:1")).await;
+        assert_eq!(seen.instances[&desk("api:1").id()].record.receipts[0].outcome, Outcome::Stopped);
     });
 }

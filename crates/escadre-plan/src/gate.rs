@@ -1,0 +1,67 @@
+//! Gates, decided: what a new container must show before it counts as working.
+//!
+//! In: the product's gate and the image as far as it is known. Out: a [`PlannedGate`] and the words for people.
+//! **Invariant:** the product's check, else the image's, else an open port, else being alive; every wait has an end.
+//! Not here: probing (`escadre-drivers`).
+//! Tests: `tests/it/gates.rs`.
+
+use crate::step::PlannedGate;
+use escadre_model::desired::{Gate, HealthCheck};
+use escadre_model::observed::ImageSeen;
+use std::sync::Arc;
+
+/// The shortest deadline of a gate, in milliseconds.
+pub const DEADLINE_MS: u64 = 60_000;
+/// How long a container must be alive when nothing better is known, in milliseconds.
+pub const ALIVE_MS: u64 = 10_000;
+/// How often in a row a port must be found open, and the milliseconds between.
+pub const PORT_TIMES: (u32, u64) = (3, 1_000);
+
+/// What is to be proven, and its name in plans; `None` for a one-shot, whose `Run` is its proof.
+///
+/// An image that is not on the engine yet may bring a check nobody can know of: then the words end in `(image not here yet)`.
+pub fn decide(gate: &Gate, image: Option<&ImageSeen>) -> (Option<PlannedGate>, Arc<str>) {
+    match gate {
+        Gate::ExitZero => (None, "exit code 0".into()),
+        Gate::Check(check) if is_none(check) => unstated(&[], image, false),
+        Gate::Check(check) if check.test.is_empty() => match (image, image.and_then(|image| image.health.as_ref())) {
+            (Some(_), None) => unstated(&[], image, true),
+            (_, own) => {
+                let mut check = check.clone();
+                check.test = own.map(|own| own.test.clone()).unwrap_or_default();
+                healthy(check)
+            }
+        },
+        Gate::Check(check) => healthy(check.clone()),
+        Gate::Unstated { disabled, ports } => unstated(ports, image, !*disabled),
+    }
+}
+
+fn is_none(check: &HealthCheck) -> bool {
+    check.test.first().is_some_and(|word| word.as_ref() == "NONE")
+}
+
+fn healthy(check: HealthCheck) -> (Option<PlannedGate>, Arc<str>) {
+    let tries = u64::from(check.retries).saturating_add(1);
+    let deadline_ms = check.start_period_ms.saturating_add(tries.saturating_mul(check.interval_ms)).max(DEADLINE_MS);
+    (Some(PlannedGate::Healthy { check, deadline_ms }), "healthcheck".into())
+}
+
+fn unstated(ports: &[u16], image: Option<&ImageSeen>, checked: bool) -> (Option<PlannedGate>, Arc<str>) {
+    if let Some(check) = image.and_then(|image| image.health.as_ref()).filter(|check| checked && !is_none(check)) {
+        return healthy(check.clone());
+    }
+    let exposed = image.map(|image| image.ports.as_slice()).unwrap_or_default();
+    let mut ports = if ports.is_empty() { exposed.to_vec() } else { ports.to_vec() };
+    ports.sort_unstable();
+    ports.dedup();
+    let unseen = if image.is_none() { " (image not here yet)" } else { "" };
+    if ports.is_empty() {
+        let words = format!("alive for {} s{unseen}", ALIVE_MS / 1000);
+        return (Some(PlannedGate::Alive { for_ms: ALIVE_MS }), words.into());
+    }
+    let listed = ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
+    let words = format!("port{} {listed} open{unseen}", if ports.len() == 1 { "" } else { "s" });
+    let (times, every_ms) = PORT_TIMES;
+    (Some(PlannedGate::PortOpen { ports, times, every_ms, deadline_ms: DEADLINE_MS }), words.into())
+}

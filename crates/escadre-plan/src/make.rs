@@ -1,0 +1,255 @@
+//! Making a plan: the entry of this room.
+//!
+//! In: [`Input`]: what is wanted, what was seen, what the target can do and what was asked for. Out: a [`Plan`].
+//! **Invariant:** pure, and independent of the order of its input; one bad instance is refused by name and the others are planned; an empty or half-read fleet never means deletion.
+//! Not here: one instance (`instance`), comparing (`diff`), steps (`steps`).
+//! Tests: `tests/it`.
+
+use crate::address::{Pool, Ports};
+use crate::claims::Claims;
+use crate::plan::{InstancePlan, Note, Plan, SCHEMA};
+use crate::{groups, instance};
+use escadre_model::desired::{Body, Desired, Route};
+use escadre_model::hash::Hash;
+use escadre_model::ids::{InstanceId, ResourceId};
+use escadre_model::observed::{InstanceSeen, Observed};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+/// Everything a plan is made of.
+#[derive(Clone, Debug)]
+pub struct Input<'a> {
+    /// The fleet's name.
+    pub fleet: Arc<str>,
+    /// The commit that was read; empty outside Git.
+    pub commit: Arc<str>,
+    /// Hash of uncommitted files that were read; `None`: clean.
+    pub dirty: Option<Hash>,
+    /// What the instances shall be, in any order. All that could be read: names, ports and subnets are compared over all of them, also those not selected.
+    pub desired: &'a [Desired],
+    /// Was the list of instances read whole? If not, an instance that is not in it says nothing.
+    pub listed: bool,
+    /// What was seen on the target.
+    pub observed: &'a Observed,
+    /// The target.
+    pub target: TargetFacts,
+    /// What the target can do.
+    pub abilities: Abilities,
+    /// What was asked for.
+    pub options: Options,
+    /// Image reference → the digest the registry names for it now, for the references that were asked (`pull_policy: always`, `--pull`).
+    pub registry: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+/// What the planner must know of a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetFacts {
+    /// Its name: `host-1`, or `local`.
+    pub name: Arc<str>,
+    /// The pool of subnets, as `10.210.0.0/16`.
+    pub pool: Arc<str>,
+    /// The prefix of a planned subnet.
+    pub prefix: u8,
+    /// Containers' addresses cannot be reached from the host: routes go through fixed loopback ports.
+    pub rootless: bool,
+    /// Loopback ports for that.
+    pub loopback: RangeInclusive<u16>,
+    /// Ports to choose from where a product asks for any (`ports: ["80"]`).
+    pub any_port: RangeInclusive<u16>,
+}
+
+impl Default for TargetFacts {
+    fn default() -> Self {
+        Self {
+            name: "local".into(),
+            pool: "10.210.0.0/16".into(),
+            prefix: 26,
+            rootless: false,
+            loopback: 20_000..=29_999,
+            any_port: 32_768..=60_999,
+        }
+    }
+}
+
+/// What a target can do, as far as plans depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Abilities {
+    /// Two generations of a service can run at the same time.
+    pub side_by_side: bool,
+    /// Containers can be given an address that they keep.
+    pub fixed_address: bool,
+    /// The engine runs health checks by itself.
+    pub runs_checks: bool,
+}
+
+impl Default for Abilities {
+    fn default() -> Self {
+        Self { side_by_side: true, fixed_address: true, runs_checks: true }
+    }
+}
+
+/// How services are updated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UpdateManner {
+    /// The old container stops before the new one starts, whatever the service allows.
+    #[default]
+    StopFirstOnly,
+    /// Beside the old one where service and target allow it.
+    Beside,
+}
+
+/// What happens to an instance that runs and whose file is gone without a tombstone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OrphanPolicy {
+    /// It is kept and reported.
+    #[default]
+    Report,
+    /// It is kept and not spoken of: the caller looked at a part of the fleet on purpose.
+    Silent,
+}
+
+/// What was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Only these instances; `None`: all. The other ones are neither planned nor judged.
+    pub only: Option<BTreeSet<InstanceId>>,
+    /// How services are updated.
+    pub update_manner: UpdateManner,
+    /// Volumes whose data may be lost: `acme/volume/data`, without replica and generation.
+    pub destroy: Vec<ResourceId>,
+    /// Take the selected instances down, as if their files said `state: removed`. An instance named in `only` is taken down without a file too.
+    pub down: bool,
+    /// Stop the selected instances, as if their files said `state: stopped`.
+    pub stop: bool,
+    /// Plan as a rollback to the receipt of this plan (the caller puts that receipt's Desired into `desired`): holds do not count and jobs do not run.
+    pub rollback: Option<Arc<str>>,
+    /// What happens to orphans.
+    pub orphans: OrphanPolicy,
+}
+
+/// What is shared by the instances of one plan while it is made.
+pub(crate) struct Shared {
+    pub(crate) pool: Pool,
+    pub(crate) loopback: Ports,
+    /// Ports of routes that asked for any, by instance and route: chosen over the whole fleet, whatever part of it is planned.
+    pub(crate) any: BTreeMap<(InstanceId, Arc<str>), u16>,
+    pub(crate) claims: Claims,
+    pub(crate) notes: Vec<Note>,
+}
+
+/// Makes the plan.
+pub fn make(input: &Input<'_>) -> Plan {
+    let mut sorted: Vec<&Desired> = input.desired.iter().collect();
+    sorted.sort_by(|a, b| a.instance.cmp(&b.instance));
+    let mut shared = shared(input, &sorted);
+    let selected = |id: &InstanceId| input.options.only.as_ref().is_none_or(|only| only.contains(id));
+    let mut instances: Vec<InstancePlan> = Vec::with_capacity(sorted.len());
+    for desired in sorted.iter().filter(|desired| selected(&desired.instance)) {
+        let seen = input.observed.instance(&desired.instance);
+        instances.push(instance::plan(input, desired, seen, &mut shared));
+    }
+    orphans(input, &sorted, &mut instances, &mut shared);
+    instances.sort_by(|a, b| a.instance.cmp(&b.instance));
+    let (groups, outliers, waves) = groups::make(&mut instances);
+    shared.notes.sort_by(|a, b| (&a.instance, &a.code, &a.text).cmp(&(&b.instance, &b.code, &b.text)));
+    shared.notes.dedup();
+    let mut plan = Plan {
+        schema: SCHEMA.into(),
+        id: "".into(),
+        fleet: input.fleet.clone(),
+        commit: input.commit.clone(),
+        dirty: input.dirty.clone(),
+        target: input.target.name.clone(),
+        instances,
+        groups,
+        outliers,
+        waves,
+        notes: shared.notes,
+    };
+    plan.id = plan.content_id();
+    plan
+}
+
+fn shared(input: &Input<'_>, sorted: &[&Desired]) -> Shared {
+    let host = &input.observed.host;
+    let mut pool = Pool::new(&input.target.pool, input.target.prefix);
+    host.subnets.iter().for_each(|subnet| pool.mark(subnet));
+    let (mut loopback, mut held) = (host.ports.clone(), host.ports.clone());
+    for seen in input.observed.instances.values() {
+        seen.networks.iter().flat_map(|network| &network.subnets).for_each(|subnet| pool.mark(subnet));
+        let backends = seen.routes.values().flat_map(|route| &route.backends);
+        loopback.extend(backends.map(|(_, at)| *at).filter(|at| at.ip().is_loopback()).map(|at| at.port()));
+    }
+    for desired in sorted {
+        for resource in desired.resources.values() {
+            if let Body::Network(network) = &resource.body {
+                network.subnet.iter().for_each(|subnet| pool.mark(subnet));
+            }
+        }
+    }
+    let claims = Claims::of(sorted, input.observed);
+    held.extend(claims.ports());
+    Shared {
+        pool,
+        loopback: Ports::new(input.target.loopback.clone(), loopback),
+        any: any_ports(sorted, Ports::new(input.target.any_port.clone(), held)),
+        claims,
+        notes: Vec::new(),
+    }
+}
+
+/// A port for every route that asked for any: near a place its identity chooses, so that the same one is found again.
+fn any_ports(sorted: &[&Desired], mut free: Ports) -> BTreeMap<(InstanceId, Arc<str>), u16> {
+    let mut chosen = BTreeMap::new();
+    for desired in sorted {
+        for (key, route) in &desired.routes {
+            if !matches!(route, Route::Tcp(tcp) if tcp.published == 0) {
+                continue;
+            }
+            let hash = Hash::of(format!("{}/{key}", desired.instance));
+            let seed = hash.as_str().get(..12).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or(0);
+            chosen.extend(free.near(seed).map(|port| ((desired.instance.clone(), key.clone()), port)));
+        }
+    }
+    chosen
+}
+
+/// What runs and is in no file: reported, or taken down if it was named.
+fn orphans(input: &Input<'_>, sorted: &[&Desired], instances: &mut Vec<InstancePlan>, shared: &mut Shared) {
+    let mut unjudged = 0_usize;
+    for (id, seen) in &input.observed.instances {
+        let wanted = sorted.binary_search_by(|desired| desired.instance.cmp(id)).is_ok();
+        let named = input.options.only.as_ref().is_some_and(|only| only.contains(id));
+        if wanted || id.fleet.as_str() != input.fleet.as_ref() || is_nothing(seen) {
+            continue;
+        }
+        if named && input.options.down {
+            instances.push(instance::plan_without_file(input, id, seen, shared));
+        } else if !input.listed {
+            unjudged += 1;
+        } else if input.options.only.is_none() && input.options.orphans == OrphanPolicy::Report {
+            shared.notes.push(Note {
+                code: "W0301".into(),
+                instance: Some(id.clone()),
+                text: format!("{} runs and no file speaks of it; it is left as it is", id.instance).into(),
+                source: None,
+                hint: Some(format!("escadre down {}", id.instance).into()),
+            });
+        }
+    }
+    if unjudged > 0 {
+        shared.notes.push(Note {
+            code: "W0302".into(),
+            instance: None,
+            text: format!("the fleet was not read whole: {unjudged} more found on the target are left as they are")
+                .into(),
+            source: None,
+            hint: Some("escadre check".into()),
+        });
+    }
+}
+
+fn is_nothing(seen: &InstanceSeen) -> bool {
+    seen.containers.is_empty() && seen.networks.is_empty() && seen.routes.is_empty()
+}

@@ -1,0 +1,145 @@
+//! Steps of what stops and goes.
+//!
+//! In: containers, networks, files, volumes and routes that are no longer wanted. Out: `Unroute`, `Stop` before the commit point, `Remove` behind it.
+//! **Invariant:** only what the changes name; dependents stop before what they depend on; a volume only if `--destroy` named it.
+//! Not here: which of them go (`diff`, `gone`).
+//! Tests: `tests/it/gone.rs`.
+
+use super::{Builder, Doomed, network, routes};
+use crate::diff::{Diff, View};
+use crate::gone::is_up;
+use crate::order;
+use crate::step::{Act, Step, Undo};
+use escadre_model::desired::Desired;
+use escadre_model::ids::{Kind, ResourceKey};
+use escadre_model::observed::ContainerSeen;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What a container may take to stop when no file says so any more, in milliseconds: Compose's default.
+const GRACE_MS: u64 = 10_000;
+
+impl<'v, 'a> Builder<'v, 'a> {
+    pub(super) fn bare(view: &'v View<'a>) -> Self {
+        Self {
+            view,
+            steps: Vec::new(),
+            images: BTreeMap::new(),
+            things: BTreeMap::new(),
+            volumes: BTreeMap::new(),
+            current: BTreeMap::new(),
+            marks: BTreeMap::new(),
+            net: network::Plan::default(),
+            live: routes::Live::default(),
+            doomed: Vec::new(),
+            late: Vec::new(),
+        }
+    }
+
+    /// Routes go, containers stop; they are removed behind the commit point.
+    pub(super) fn stop_gone(&mut self, diff: &Diff<'a>) {
+        let proofs = self.steps.iter().filter(|step| {
+            matches!(step.act, Act::EnsureImage { .. } | Act::Gate { .. } | Act::Run { .. } | Act::Switch { .. })
+        });
+        let mut before: Vec<u32> = proofs.map(|step| step.index).collect();
+        before.extend(self.unroute(&diff.gone_routes, before.clone()));
+        let view = self.view;
+        let kept = |one: &ContainerSeen| {
+            view.desired
+                .service(&one.id.resource.key)
+                .is_some_and(|(_, service)| one.id.replica.unwrap_or(1) <= service.replicas.max(1))
+        };
+        self.stop_all(&diff.gone, before, &kept);
+        for one in &diff.gone {
+            let act = Act::Remove { name: one.name.clone(), engine: Some(one.engine.clone()), data: false };
+            self.doomed.push(vec![Doomed { on: one.id.clone(), act }]);
+        }
+    }
+
+    fn unroute(&mut self, routes: &[Arc<str>], after: Vec<u32>) -> Option<u32> {
+        let first = routes.first()?;
+        let on = self.resource(ResourceKey::new(Kind::Route, first.clone()));
+        Some(self.push(on, Act::Unroute { routes: routes.to_vec() }, after, None, Undo::Reverse))
+    }
+
+    /// Stops what is up, dependents first; `keep` says whose names stay in the hosts files.
+    fn stop_all(&mut self, containers: &[&'a ContainerSeen], before: Vec<u32>, keep: &dyn Fn(&ContainerSeen) -> bool) {
+        let former: &Desired = match self.view.base {
+            Some(base) => &base.desired,
+            None => self.view.desired,
+        };
+        let rank: BTreeMap<&str, usize> =
+            order::services(former).into_iter().enumerate().map(|(place, key)| (key.as_ref(), place)).collect();
+        let mut sorted: Vec<&ContainerSeen> = containers.iter().copied().filter(|one| is_up(one)).collect();
+        sorted.sort_by_key(|one| {
+            (std::cmp::Reverse(rank.get(one.id.resource.key.as_ref()).copied()), one.id.clone(), one.engine.clone())
+        });
+        let mut stops: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
+        for one in sorted {
+            let key = one.id.resource.key.as_ref();
+            let mut after = before.clone();
+            // Whoever depends on it has stopped.
+            for (dependent, _, service) in former.services() {
+                if order::needs(service).any(|other| other.as_ref() == key) {
+                    after.extend(stops.get(dependent.as_ref()).into_iter().flatten());
+                }
+            }
+            let grace_ms = former.service(key).map_or(GRACE_MS, |(_, service)| service.stop_grace_ms);
+            let act = Act::Stop { name: one.name.clone(), grace_ms, forget: !keep(one) };
+            let index = self.push(one.id.clone(), act, after, None, Undo::Reverse);
+            stops.entry(key).or_default().push(index);
+        }
+    }
+
+    /// What containers used goes after them.
+    pub(super) fn remove_gone(&mut self, diff: &Diff<'a>) {
+        for one in &diff.gone_networks {
+            let act = Act::Remove { name: one.name.clone(), engine: Some(one.engine.clone()), data: false };
+            let on = self.resource(one.key.clone());
+            self.late.push(Doomed { on, act });
+        }
+        for (key, path) in &diff.gone_files {
+            let act = Act::Remove { name: path.clone(), engine: None, data: false };
+            let on = self.resource(key.clone());
+            self.late.push(Doomed { on, act });
+        }
+        for one in &diff.gone_volumes {
+            let act = Act::Remove { name: one.name.clone(), engine: None, data: true };
+            let on = self.resource(one.key.clone());
+            self.late.push(Doomed { on, act });
+        }
+    }
+
+    /// Routes that are wrong although their service stays.
+    pub(super) fn switch_rest(&mut self, diff: &Diff<'a>) {
+        for key in &diff.switch {
+            if let Some(route) = self.view.desired.routes.get(key).filter(|_| self.live.untouched(key)) {
+                let service = crate::diff::resources::end(route).0.clone();
+                self.switch(&service, std::slice::from_ref(key), Vec::new());
+            }
+        }
+    }
+}
+
+/// The steps of an instance that shall stop: everything is kept.
+pub(crate) fn stopped(view: &View<'_>) -> Vec<Step> {
+    let mut builder = Builder::bare(view);
+    let routes: Vec<Arc<str>> = view.seen.routes.keys().cloned().collect();
+    let before = builder.unroute(&routes, Vec::new()).into_iter().collect();
+    let known: Vec<&ContainerSeen> = view.seen.containers.iter().filter(|one| one.known).collect();
+    builder.stop_all(&known, before, &|_| true);
+    builder.finish()
+}
+
+/// The steps of an instance that goes.
+pub(crate) fn removed<'a>(view: &View<'a>, diff: &Diff<'a>) -> Vec<Step> {
+    let mut builder = Builder::bare(view);
+    let before = builder.unroute(&diff.gone_routes, Vec::new()).into_iter().collect();
+    builder.stop_all(&diff.gone, before, &|_| false);
+    for one in &diff.gone {
+        let act = Act::Remove { name: one.name.clone(), engine: Some(one.engine.clone()), data: false };
+        builder.doomed.push(vec![Doomed { on: one.id.clone(), act }]);
+    }
+    builder.remove_gone(diff);
+    builder.finish()
+}

@@ -1,0 +1,215 @@
+//! First creation, the unchanged second plan, and single reasons.
+use crate::world::*;
+use escadre_model::desired::*;
+use escadre_model::ids::Kind;
+use escadre_model::observed::{Hold, Outcome, Phase};
+use escadre_plan::change::{Action, Reason};
+use escadre_plan::plan::{Consent, Refusal};
+use escadre_plan::step::Act;
+
+#[test]
+fn a_first_create_then_nothing() {
+    let desired = [desk("acme", "1")];
+    let mut world = World::new();
+    let plan = world.up(&desired);
+    assert_eq!(plan.instances[0].consent, Consent::Additive, "{}", dump(&plan));
+    assert_eq!(acts(&plan, "web"), ["create", "attach", "start", "gate", "switch"]);
+    assert_eq!(acts(&plan, "migrate"), ["create", "attach", "run"]);
+    assert_eq!(action(&plan, Kind::Service, "migrate"), "run");
+    let second = world.plan(&desired);
+    assert_eq!(second.steps(), 0, "{}", dump(&second));
+    assert_eq!(second.instances[0].consent, Consent::Nothing);
+    assert!(second.instances[0].changes.iter().all(|change| change.action == Action::Keep), "{}", dump(&second));
+    assert!(second.groups.is_empty() && second.waves.is_empty() && second.notes.is_empty());
+}
+
+#[test]
+fn conditions_become_order() {
+    let plan = World::new().plan(&[desk("acme", "1")]);
+    let steps = &plan.instances[0].steps;
+    let place = |service: &str, act: fn(&Act) -> bool| {
+        steps.iter().find(|step| step.on.resource.key.as_ref() == service && act(&step.act)).unwrap()
+    };
+    let run = place("migrate", |act| matches!(act, Act::Run { .. }));
+    let db = place("db", |act| matches!(act, Act::Gate { .. }));
+    let api = place("api", |act| matches!(act, Act::Start { .. }));
+    let web = place("web", |act| matches!(act, Act::Start { .. }));
+    assert!(run.after.contains(&db.index), "{}", dump(&plan));
+    assert!(api.after.contains(&run.index) && api.after.contains(&db.index));
+    assert!(web.after.contains(&api.index));
+}
+
+fn changed(edit: impl FnOnce(&mut Desired)) -> (World, escadre_plan::plan::Plan) {
+    let mut world = World::new();
+    world.up(&[desk("acme", "1")]);
+    let mut desired = desk("acme", "1");
+    edit(&mut desired);
+    let plan = world.plan(&[desired]);
+    (world, plan)
+}
+
+fn reasons(plan: &escadre_plan::plan::Plan, service: &str) -> Vec<Reason> {
+    let all = plan.instances[0].changes.iter().filter(|change| change.on == key(Kind::Service, service));
+    all.flat_map(|change| change.reasons.clone()).collect()
+}
+
+#[test]
+fn a_changed_value_says_old_new_and_where() {
+    let (_, plan) = changed(|desired| {
+        service("web", "desk/web:2")
+            .edit(|web| web.files.push(key(Kind::Config, "desk.toml")))
+            .after("api", Condition::Started, false)
+            .into(desired);
+    });
+    assert_eq!(action(&plan, Kind::Service, "web"), "replace");
+    let [Reason::Changed { path, old, new, unknown: false, source: Some(source), .. }] = &reasons(&plan, "web")[..]
+    else {
+        panic!("{}", dump(&plan))
+    };
+    assert_eq!((path.as_ref(), source.to_string().as_str()), ("image", "compose.yaml:28"));
+    assert_eq!(old, &Some(Shown::Plain("desk/web:1".into())));
+    assert_eq!(new, &Some(Shown::Plain("desk/web:2".into())));
+    assert_eq!(acts(&plan, "web"), ["create", "park", "stop", "attach", "start", "gate", "switch", "remove"]);
+    for other in ["db", "api", "migrate"] {
+        assert!(acts(&plan, other).is_empty(), "{}", dump(&plan));
+    }
+    assert_eq!(plan.instances[0].consent, Consent::Gap);
+    assert_eq!(plan.totals().restarts, 1);
+}
+
+#[test]
+fn without_a_receipt_the_old_value_is_unknown() {
+    let mut world = World::new();
+    world.up(&[desk("acme", "1")]);
+    world.seen("acme").record.receipts.clear();
+    let same = world.plan(&[desk("acme", "1")]);
+    assert_eq!(same.steps(), 0, "{}", dump(&same));
+    let mut desired = desk("acme", "1");
+    service("web", "desk/web:2").into(&mut desired);
+    let plan = world.plan(&[desired]);
+    assert!(matches!(&reasons(&plan, "web")[0], Reason::Changed { unknown: true, .. }), "{}", dump(&plan));
+}
+
+#[test]
+fn a_changed_secret_replaces_who_sees_it_and_an_unknown_one_does_not() {
+    let (_, plan) = changed(|desired| secret(desired, "password", Some("other")));
+    assert_eq!(action(&plan, Kind::Secret, "password"), "update");
+    assert!(matches!(&reasons(&plan, "db")[..], [Reason::SecretChanged { .. }]), "{}", dump(&plan));
+    let text = serde_json::to_string(&plan).unwrap();
+    assert!(!text.contains("other\"") && !text.contains("hunter2"), "a secret in a plan");
+    let (_, plan) = changed(|desired| secret(desired, "password", None));
+    assert_eq!(plan.steps(), 0, "{}", dump(&plan));
+    assert!(plan.notes.iter().any(|note| note.code.as_ref() == "W0303"), "{}", dump(&plan));
+}
+
+#[test]
+fn what_does_not_run_starts_and_what_is_missing_is_made() {
+    let desired = [desk("acme", "1")];
+    let mut world = World::new();
+    world.up(&desired);
+    world.container("acme", "api").phase = Phase::Exited(137);
+    let plan = world.plan(&desired);
+    assert_eq!(acts(&plan, "api"), ["attach", "start", "gate"]);
+    assert!(
+        matches!(&reasons(&plan, "api")[..], [Reason::NotRunning { phase }] if phase.as_ref() == "exited with code 137")
+    );
+    assert_eq!(plan.instances[0].consent, Consent::Additive);
+    world.seen("acme").containers.retain(|one| one.id.resource.key.as_ref() != "web");
+    let plan = world.plan(&desired);
+    assert_eq!(action(&plan, Kind::Service, "web"), "create");
+}
+
+#[test]
+fn drift_and_moved_images_replace() {
+    let desired = [desk("acme", "1")];
+    let mut world = World::new();
+    world.up(&desired);
+    world.container("acme", "db").fields = Some(escadre_model::hash::Hash::of("memory 1 GiB"));
+    let plan = world.plan(&desired);
+    assert!(matches!(&reasons(&plan, "db")[..], [Reason::Drift { .. }]), "{}", dump(&plan));
+    let mut world = World::new();
+    world.up(&desired);
+    world.observed.host.images.get_mut("desk/web:1").unwrap().id = "sha256:new".into();
+    let plan = world.plan(&desired);
+    assert!(matches!(&reasons(&plan, "web")[..], [Reason::ImageMoved { .. }]), "{}", dump(&plan));
+}
+
+#[test]
+fn a_hold_keeps_exactly_what_it_is_against() {
+    let mut world = World::new();
+    world.up(&[desk("acme", "1")]);
+    let next = desk("acme", "2");
+    let hold = |against| Some(Hold { against, because: "plan 7c41e9".into(), at: "".into() });
+    world.seen("acme").record.hold = hold(Some(next.hash()));
+    let mut failed = world.seen("acme").record.receipts[0].clone();
+    failed.outcome = Outcome::WentBack;
+    failed.desired = std::sync::Arc::new(next.clone());
+    world.seen("acme").record.receipts.insert(0, failed);
+    let plan = world.plan(std::slice::from_ref(&next));
+    assert!(matches!(plan.instances[0].refused, Some(Refusal::Held { .. })), "{}", dump(&plan));
+    assert_eq!(action(&plan, Kind::Service, "api"), "held");
+    let plan = world.plan(&[desk("acme", "3")]);
+    assert!(plan.instances[0].refused.is_none());
+    assert!(reasons(&plan, "api").iter().any(|one| matches!(one, Reason::Retry { .. })), "{}", dump(&plan));
+    world.seen("acme").record.hold = hold(None);
+    assert!(world.plan(&[desk("acme", "3")]).instances[0].refused.is_some());
+}
+
+#[test]
+fn a_job_runs_again_only_for_another_spec_or_image() {
+    let mut world = World::new();
+    world.up(&[desk("acme", "1")]);
+    world.seen("acme").containers.retain(|one| one.id.resource.key.as_ref() != "migrate");
+    assert_eq!(world.plan(&[desk("acme", "1")]).steps(), 0, "the record is evidence enough");
+    let plan = world.plan(&[desk("acme", "2")]);
+    assert_eq!(action(&plan, Kind::Service, "migrate"), "run");
+    assert_eq!(plan.instances[0].consent, Consent::Gap);
+    let steps = &plan.instances[0].steps;
+    let run = steps.iter().find(|step| matches!(step.act, Act::Run { .. })).unwrap().index;
+    let stop = steps.iter().find(|step| matches!(step.act, Act::Stop { .. })).unwrap();
+    assert!(stop.after.contains(&run), "api stops only when migrate is done: {}", dump(&plan));
+}
+
+#[test]
+fn an_incomplete_list_refuses_changes_and_deletes_nothing() {
+    let mut world = World::new();
+    world.up(&[desk("acme", "1")]);
+    world.observed.complete.containers = false;
+    assert!(world.plan(&[desk("acme", "1")]).instances[0].refused.is_none());
+    let plan = world.plan(&[desk("acme", "2")]);
+    assert!(matches!(plan.instances[0].refused, Some(Refusal::Unseen { .. })), "{}", dump(&plan));
+}
+
+#[test]
+fn the_other_fleet_of_the_same_name_is_refused() {
+    let mut world = World::new();
+    world.up(&[desk("acme", "1")]);
+    world.seen("acme").origin = Some("origin-2".into());
+    let plan = world.plan(&[desk("acme", "2")]);
+    assert!(matches!(plan.instances[0].refused, Some(Refusal::OtherFleet { .. })));
+}
+
+#[test]
+fn what_is_not_on_record_is_adopted_first() {
+    let desired = [desk("acme", "1")];
+    let mut world = World::new();
+    world.up(&desired);
+    world.container("acme", "web").known = false;
+    let plan = world.plan(&desired);
+    assert_eq!(action(&plan, Kind::Service, "web"), "adopt");
+    assert_eq!((plan.steps(), plan.instances[0].consent), (0, Consent::Gap));
+    world.apply(&plan, &desired);
+    assert!(!world.plan(&desired).instances[0].goes_ahead());
+}
+
+#[test]
+fn the_precondition_moves_with_what_was_seen_but_not_with_health() {
+    let desired = [desk("acme", "1")];
+    let mut world = World::new();
+    world.up(&desired);
+    let before = world.plan(&desired).instances[0].precondition.clone();
+    world.container("acme", "web").restarts = 7;
+    assert_eq!(world.plan(&desired).instances[0].precondition, before);
+    world.container("acme", "web").fields = None;
+    assert_ne!(world.plan(&desired).instances[0].precondition, before);
+}
