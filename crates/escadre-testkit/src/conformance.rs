@@ -175,7 +175,8 @@ impl<'a> Suite<'a> {
 
     /// Do, repeat, look for, undo, undo again, look for, do: and it is done in the end.
     async fn cycle(&mut self, step: &Step) -> Option<Outcome> {
-        let what = format!("{} {:?}", step.on, std::mem::discriminant(&step.act));
+        let act = format!("{:?}", step.act);
+        let what = format!("{} {}", act.split([' ', '(']).next().unwrap_or_default(), step.on);
         let before = self.found(step).await;
         self.findings.check(!before, format!("{what}: found before it was done"));
         let outcome = self.perform(step).await?;

@@ -12,4 +12,5 @@ pub mod clock;
 pub mod conformance;
 pub mod sketch;
 pub mod store;
+pub mod stories;
 pub mod world;

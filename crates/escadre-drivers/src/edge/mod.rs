@@ -5,6 +5,10 @@
 //! Not here: traffic itself (`escadre-edge`).
 //! Tests: `tests/it`.
 
+mod file;
+
+pub use file::{EdgeFiles, Listen, Start};
+
 use async_trait::async_trait;
 use escadre_engine::ports::step::RouteTarget;
 use escadre_engine::ports::{Changed, Error};
@@ -31,7 +35,13 @@ pub trait Edge: Send + Sync {
     /// The ports it listens on, so that they are not taken for somebody else's.
     async fn ports(&self) -> Vec<u16>;
 
-    /// Leads routes to backends and ends their parking; returns when the edge has taken it. The second value is what [`Edge::restore`] needs.
+    /// What [`Edge::restore`] needs to bring these routes back as they are now.
+    ///
+    /// # Errors
+    /// When its file cannot be read.
+    async fn before(&self, instance: &InstanceId, routes: &[Arc<str>]) -> Result<Value, Error>;
+
+    /// Leads routes to backends and ends their parking; returns when the edge has taken it.
     ///
     /// # Errors
     /// When the edge does not acknowledge.
@@ -39,19 +49,19 @@ pub trait Edge: Send + Sync {
         &self,
         instance: &InstanceId,
         routes: &BTreeMap<Arc<str>, (Route, RouteTarget)>,
-    ) -> Result<(Changed, Value), Error>;
+    ) -> Result<Changed, Error>;
 
     /// Makes requests of these routes wait.
     ///
     /// # Errors
     /// When the edge does not acknowledge.
-    async fn park(&self, instance: &InstanceId, routes: &[Arc<str>]) -> Result<(Changed, Value), Error>;
+    async fn park(&self, instance: &InstanceId, routes: &[Arc<str>]) -> Result<Changed, Error>;
 
     /// Takes routes away.
     ///
     /// # Errors
     /// When the edge does not acknowledge.
-    async fn unroute(&self, instance: &InstanceId, routes: &[Arc<str>]) -> Result<(Changed, Value), Error>;
+    async fn unroute(&self, instance: &InstanceId, routes: &[Arc<str>]) -> Result<Changed, Error>;
 
     /// Brings back what a switch, parking or removal found.
     ///
@@ -82,18 +92,21 @@ impl Edge for NoEdge {
     async fn ports(&self) -> Vec<u16> {
         Vec::new()
     }
+    async fn before(&self, _: &InstanceId, _: &[Arc<str>]) -> Result<Value, Error> {
+        Ok(Value::Null)
+    }
     async fn switch(
         &self,
         _: &InstanceId,
         routes: &BTreeMap<Arc<str>, (Route, RouteTarget)>,
-    ) -> Result<(Changed, Value), Error> {
-        if routes.is_empty() { Ok((Changed::NotNeeded, Value::Null)) } else { nobody() }
+    ) -> Result<Changed, Error> {
+        if routes.is_empty() { Ok(Changed::NotNeeded) } else { nobody() }
     }
-    async fn park(&self, _: &InstanceId, routes: &[Arc<str>]) -> Result<(Changed, Value), Error> {
-        if routes.is_empty() { Ok((Changed::NotNeeded, Value::Null)) } else { nobody() }
+    async fn park(&self, _: &InstanceId, routes: &[Arc<str>]) -> Result<Changed, Error> {
+        if routes.is_empty() { Ok(Changed::NotNeeded) } else { nobody() }
     }
-    async fn unroute(&self, _: &InstanceId, _: &[Arc<str>]) -> Result<(Changed, Value), Error> {
-        Ok((Changed::NotNeeded, Value::Null))
+    async fn unroute(&self, _: &InstanceId, _: &[Arc<str>]) -> Result<Changed, Error> {
+        Ok(Changed::NotNeeded)
     }
     async fn restore(&self, _: &InstanceId, _: &Value) -> Result<(), Error> {
         Ok(())

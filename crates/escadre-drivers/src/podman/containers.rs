@@ -13,7 +13,7 @@ use escadre_engine::ports::{Changed, Error, Job, Outcome};
 use escadre_model::ids::{InstanceId, Kind, ResourceId};
 use escadre_model::observed::{ContainerSeen, EngineId, Phase};
 use escadre_render::engine::{create, read};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
 
@@ -213,33 +213,10 @@ impl Engine {
         grace_ms: u64,
         forget: bool,
     ) -> Result<Outcome, Error> {
-        let mut before = json!({"running": self.is_running(name).await?});
         if forget && let Some(ours) = self.inspect(name).await?.as_ref().and_then(read::container) {
-            let lines = self.forget(instance, &ours.seen).await?;
-            if let Some(map) = before.as_object_mut() {
-                map.insert("lines".to_owned(), json!(lines));
-            }
+            self.forget(instance, &ours.seen).await?;
         }
-        let changed = self.halt(name, grace_ms).await?;
-        Ok(Outcome { before: Some(before), ..outcome(changed) })
-    }
-
-    /// Undoes a stop: it runs again, with its lines.
-    pub(super) async fn bring_back(
-        &self,
-        instance: &InstanceId,
-        name: &str,
-        outcome: Option<&Outcome>,
-    ) -> Result<(), Error> {
-        let before = outcome.and_then(|outcome| outcome.before.as_ref());
-        if let Some(lines) = before.and_then(|before| before.get("lines")) {
-            self.put_back(instance, lines).await?;
-        }
-        let ran = before.and_then(|before| before.get("running")).and_then(Value::as_bool).unwrap_or(true);
-        if !ran || self.inspect(name).await?.is_none() {
-            return Ok(());
-        }
-        self.start(name).await.map(drop)
+        self.halt(name, grace_ms).await.map(outcome)
     }
 
     pub(super) async fn remove(

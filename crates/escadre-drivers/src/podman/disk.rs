@@ -31,7 +31,7 @@ pub(super) fn beside(path: &Path) -> std::path::PathBuf {
 ///
 /// # Errors
 /// When any of it fails; the former file is untouched then.
-pub(super) fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+pub(crate) fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     write_owned(path, bytes, mode, None, None)
 }
 

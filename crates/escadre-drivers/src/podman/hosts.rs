@@ -22,7 +22,7 @@ const BASE: &[(&str, &str)] =
 
 /// A former line: what undoing brings back; no text means there was none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Former {
+pub(super) struct Former {
     hosts: String,
     who: String,
     line: Option<String>,
@@ -62,6 +62,12 @@ impl Lines {
             (None, None) => None,
         }
     }
+}
+
+/// A line of a service (`web/1`), not one of ours about a container, that leads to an address of this one.
+fn leads_to(who: &str, content: &str, seen: &ContainerSeen) -> bool {
+    let address = content.split_whitespace().next().and_then(|text| text.parse::<IpAddr>().ok());
+    who.contains('/') && address.is_some_and(|address| seen.addresses.values().any(|has| *has == address))
 }
 
 fn spell(address: impl std::fmt::Display, names: &[impl AsRef<str>]) -> String {
@@ -155,16 +161,14 @@ impl Engine {
 
     pub(super) async fn attach(&self, instance: &InstanceId, lines: &[HostLine]) -> Result<Outcome, Error> {
         let _one = self.hosts.lock().await;
-        let (mut former, mut changed) = (Vec::new(), false);
+        let mut changed = false;
         for line in lines {
             let path = self.hosts_path(instance, &line.hosts);
             changed |= self.edit(&path, |all| {
-                let old = all.set(&line.who, Some(spell(line.address, &line.names)));
-                former.push(Former { hosts: line.hosts.to_string(), who: line.who.to_string(), line: old });
+                all.set(&line.who, Some(spell(line.address, &line.names)));
             })?;
         }
-        let before = serde_json::to_value(former).ok();
-        Ok(Outcome { before, ..outcome(if changed { Changed::Updated } else { Changed::NotNeeded }) })
+        Ok(outcome(if changed { Changed::Updated } else { Changed::NotNeeded }))
     }
 
     /// Undoes an attachment: the former lines come back. Without them (the answer was lost) only lines that are exactly this step's go.
@@ -192,6 +196,10 @@ impl Engine {
     pub(super) async fn put_back(&self, instance: &InstanceId, before: &serde_json::Value) -> Result<(), Error> {
         let former: Vec<Former> = serde_json::from_value(before.clone())
             .map_err(|error| Error::Bug { act: "bring hosts lines back".into(), why: error.to_string().into() })?;
+        self.restore_lines(instance, former).await
+    }
+
+    pub(super) async fn restore_lines(&self, instance: &InstanceId, former: Vec<Former>) -> Result<(), Error> {
         let _one = self.hosts.lock().await;
         for one in former.into_iter().rev() {
             self.edit(&self.hosts_path(instance, &one.hosts), |all| {
@@ -203,10 +211,7 @@ impl Engine {
 
     pub(super) fn attached(&self, instance: &InstanceId, lines: &[HostLine]) -> Result<bool, Error> {
         for line in lines {
-            let path = self.hosts_path(instance, &line.hosts);
-            let now = disk::read(&path)
-                .map_err(|source| Error::Host { act: format!("read {}", path.display()).into(), source })?;
-            let all = Lines::parse(&String::from_utf8_lossy(now.as_deref().unwrap_or_default()));
+            let all = self.lines_of(&self.hosts_path(instance, &line.hosts))?;
             if all.get(&line.who) != Some(&spell(line.address, &line.names)) {
                 return Ok(false);
             }
@@ -214,28 +219,43 @@ impl Engine {
         Ok(true)
     }
 
-    /// Takes the service's lines that lead to this container out of every hosts file of the instance; gives them back for undoing.
-    pub(super) async fn forget(&self, instance: &InstanceId, seen: &ContainerSeen) -> Result<serde_json::Value, Error> {
-        let _one = self.hosts.lock().await;
+    /// The lines that these would replace.
+    pub(super) fn former_lines(&self, instance: &InstanceId, lines: &[HostLine]) -> Result<Vec<Former>, Error> {
         let mut former = Vec::new();
-        let leads_to_it = |content: &str| {
-            let address = content.split_whitespace().next().and_then(|text| text.parse::<IpAddr>().ok());
-            address.is_some_and(|address| seen.addresses.values().any(|has| *has == address))
-        };
-        for (path, hosts) in self.hosts_files(instance) {
-            self.edit(&path, |all| {
-                all.0.retain(|(who, content)| {
-                    let goes = who.contains('/') && leads_to_it(content);
-                    if goes {
-                        let line = Some(content.clone());
-                        former.push(Former { hosts: hosts.clone(), who: who.clone(), line });
-                    }
-                    !goes
-                });
-            })?;
+        for line in lines {
+            let all = self.lines_of(&self.hosts_path(instance, &line.hosts))?;
+            let old = all.get(&line.who).cloned();
+            former.push(Former { hosts: line.hosts.to_string(), who: line.who.to_string(), line: old });
         }
-        serde_json::to_value(former)
-            .map_err(|error| Error::Bug { act: "remember hosts lines".into(), why: error.to_string().into() })
+        Ok(former)
+    }
+
+    fn lines_of(&self, path: &Path) -> Result<Lines, Error> {
+        let now = disk::read(path)
+            .map_err(|source| Error::Host { act: format!("read {}", path.display()).into(), source })?;
+        Ok(Lines::parse(&String::from_utf8_lossy(now.as_deref().unwrap_or_default())))
+    }
+
+    /// The lines of services that lead to this container, in every hosts file of the instance.
+    pub(super) fn lines_to(&self, instance: &InstanceId, seen: &ContainerSeen) -> Result<Vec<Former>, Error> {
+        let mut found = Vec::new();
+        for (path, hosts) in self.hosts_files(instance) {
+            for (who, content) in self.lines_of(&path)?.0 {
+                if leads_to(&who, &content, seen) {
+                    found.push(Former { hosts: hosts.clone(), who, line: Some(content) });
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Takes the lines of services that lead to this container away.
+    pub(super) async fn forget(&self, instance: &InstanceId, seen: &ContainerSeen) -> Result<(), Error> {
+        let _one = self.hosts.lock().await;
+        for (path, _) in self.hosts_files(instance) {
+            self.edit(&path, |all| all.0.retain(|(who, content)| !leads_to(who, content, seen)))?;
+        }
+        Ok(())
     }
 
     /// Takes a container's line about itself away.

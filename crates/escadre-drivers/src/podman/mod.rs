@@ -18,6 +18,7 @@ pub mod locate;
 mod look;
 mod observe;
 pub mod policy;
+mod undo;
 
 use crate::edge::Edge;
 use async_trait::async_trait;
@@ -34,6 +35,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use disk::write_atomic;
 pub use look::{Exec, Session, Usage};
 
 /// What a driver needs to know; everything is read outside and passed in.
@@ -176,18 +178,9 @@ impl Driver for Engine {
             Act::Run { name, deadline_ms } => self.run(job, name, *deadline_ms).await,
             Act::Gate { name, gate } => self.gate(job, name, gate).await,
             Act::Attach { lines } => self.attach(instance, lines).await,
-            Act::Switch { routes } => {
-                let (changed, before) = self.edge.switch(instance, &Self::routes_of(job, routes)?).await?;
-                Ok(Outcome { before: Some(before), ..outcome(changed) })
-            }
-            Act::Park { routes } => {
-                let (changed, before) = self.edge.park(instance, routes).await?;
-                Ok(Outcome { before: Some(before), ..outcome(changed) })
-            }
-            Act::Unroute { routes } => {
-                let (changed, before) = self.edge.unroute(instance, routes).await?;
-                Ok(Outcome { before: Some(before), ..outcome(changed) })
-            }
+            Act::Switch { routes } => self.edge.switch(instance, &Self::routes_of(job, routes)?).await.map(outcome),
+            Act::Park { routes } => self.edge.park(instance, routes).await.map(outcome),
+            Act::Unroute { routes } => self.edge.unroute(instance, routes).await.map(outcome),
             Act::Drain { backends, deadline_ms } => {
                 let left = self.edge.drain(backends, Duration::from_millis(*deadline_ms)).await?;
                 let seen = (left > 0).then(|| format!("{left} still in flight when the time was up").into());
@@ -200,38 +193,12 @@ impl Driver for Engine {
         }
     }
 
+    async fn before(&self, job: &Job<'_>) -> Result<Option<serde_json::Value>, Error> {
+        self.note(job).await
+    }
+
     async fn undo(&self, job: &Job<'_>, outcome: Option<&Outcome>) -> Result<(), Error> {
-        let instance = &job.step.on.instance;
-        let before = outcome.and_then(|outcome| outcome.before.as_ref());
-        let added = outcome.is_some_and(|outcome| outcome.changed == Changed::Added);
-        match &job.step.act {
-            Act::EnsureNetwork { name, .. } if added => self.drop_network(instance, name, None).await.map(drop),
-            Act::EnsureVolume { name, .. } if added => self.drop_volume(instance, name).await.map(drop),
-            Act::Create(placement) => self.discard(&job.step.on, &placement.name).await,
-            Act::Start { name } | Act::Run { name, .. } => {
-                let grace =
-                    job.desired.service(&job.step.on.resource.key).map_or(10_000, |(_, service)| service.stop_grace_ms);
-                self.halt(name, grace).await.map(drop)
-            }
-            Act::Attach { lines } => self.detach(instance, lines, before).await,
-            Act::Switch { .. } | Act::Park { .. } | Act::Unroute { .. } => match before {
-                Some(before) => self.edge.restore(instance, before).await,
-                None => Ok(()),
-            },
-            Act::Stop { name, .. } => self.bring_back(instance, name, outcome).await,
-            // Files are named by their content and harm nobody; what is added behind a commit is never undone.
-            Act::EnsureImage { .. }
-            | Act::EnsureNetwork { .. }
-            | Act::EnsureVolume { .. }
-            | Act::EnsureFile { .. }
-            | Act::Gate { .. }
-            | Act::Drain { .. } => Ok(()),
-            Act::Remove { name, .. } => Err(Error::Bug {
-                act: format!("bring {name} back").into(),
-                why: "what was removed cannot be brought back".into(),
-            }),
-            Act::Apply | Act::Prune => Ok(()),
-        }
+        self.take_back(job, outcome.and_then(|outcome| outcome.before.as_ref())).await
     }
 
     async fn find(&self, job: &Job<'_>) -> Result<Found, Error> {

@@ -76,7 +76,9 @@ async fn a_container_from_nothing_to_nothing() {
 
     // The names move, the container sees it without being touched; undone, they are back.
     let moved = world.step(world.web(1), Act::Attach { lines: second });
-    let outcome = world.perform(&moved).await.unwrap();
+    let noted = world.engine.before(&world.job(&moved)).await.unwrap();
+    let mut outcome = world.perform(&moved).await.unwrap();
+    outcome.before = noted;
     assert!(said(&world, &["cat", "/etc/hosts"]).await.1.contains(&format!("{}\tweb www", world.address(5))));
     world.engine.undo(&world.job(&moved), Some(&outcome)).await.unwrap();
     world.engine.undo(&world.job(&moved), Some(&outcome)).await.unwrap();
@@ -115,7 +117,9 @@ async fn a_container_from_nothing_to_nothing() {
 
     let stop = Act::Stop { name: world.container(1), grace_ms: 1000, forget: true };
     let stop = world.step(world.web(1), stop);
-    let stopped = world.perform(&stop).await.unwrap();
+    let noted = world.engine.before(&world.job(&stop)).await.unwrap();
+    let mut stopped = world.perform(&stop).await.unwrap();
+    stopped.before = noted;
     assert_eq!(stopped.changed, Changed::Updated);
     assert_eq!(world.perform(&stop).await.unwrap().changed, Changed::NotNeeded);
     assert!(matches!(world.engine.find(&world.job(&stop)).await.unwrap(), Found::Done(_)));

@@ -7,5 +7,7 @@
 )]
 #![allow(missing_docs, reason = "tests")]
 
+mod images;
 mod life;
+mod rendered;
 mod world;

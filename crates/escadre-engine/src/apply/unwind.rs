@@ -1,15 +1,16 @@
 //! Unwinding: back to the former state, step by step, newest first.
 //!
 //! In: a turn that failed or was interrupted before its commit point. Out: what was undone, what was not, and whether it is stuck.
-//! **Invariant:** nothing is re-created; a failed undoing ends everything automatic; what changed nothing is not undone.
+//! **Invariant:** nothing is re-created; a failed undoing ends everything automatic (an engine that does not answer is no failed undoing: it is gone on
+//! with later); what changed nothing is not undone.
 //! Not here: what follows (`turn`, `recover`).
 //! Tests: `escadre-testkit`: each step failed, each undo repeated, each undo failed.
 
 use super::hands::{chain, subject, word};
 use super::report::NotUndone;
-use super::turn::Turn;
+use super::turn::{Halt, Turn};
 use crate::journal::{Body, Standing};
-use crate::ports::{Changed, Event, Outcome, StoreError};
+use crate::ports::{Changed, Event, Outcome};
 use escadre_model::ids::ResourceId;
 use escadre_model::observed::EngineId;
 use escadre_plan::step::{Act, Step, Undo};
@@ -25,7 +26,7 @@ pub(crate) struct Unwound {
 
 impl Turn {
     /// Undoes everything that was begun and is not closed.
-    pub(crate) async fn unwind(&mut self) -> Result<Unwound, StoreError> {
+    pub(crate) async fn unwind(&mut self) -> Result<Unwound, Halt> {
         let mut unwound = Unwound::default();
         let Some(run) = self.memory.run.clone() else { return Ok(unwound) };
         self.hands.tell(Event::Unwinding(self.hands.instance.clone()));
@@ -42,7 +43,7 @@ impl Turn {
     }
 
     /// Undoes one step; false when that failed.
-    async fn unwind_step(&mut self, step: &Step, standing: &Standing, to: &mut Unwound) -> Result<bool, StoreError> {
+    async fn unwind_step(&mut self, step: &Step, standing: &Standing, to: &mut Unwound) -> Result<bool, Halt> {
         let outcome = match standing {
             Standing::Closed => return Ok(true),
             Standing::Done(outcome)
@@ -72,6 +73,8 @@ impl Turn {
                 to.undone.push((subject(&step.on), word(&step.act).into()));
                 Ok(true)
             }
+            // Nobody answers: that says nothing of the instance. Its turn stays open in the journal, and the next run goes on from here.
+            Err(error) if error.retry() => Err(error.into()),
             Err(error) => {
                 let why = chain(&error);
                 let failed = Body::Failed { why: why.clone(), undo: true, evidence: None };

@@ -14,3 +14,6 @@ pub use chain::{SCHEMA, link, root, verify};
 pub use record::{
     HEALTHY_KEPT, Kept, Memory, Run, Standing, State, blobs_of, desired_of, memories, memory, receipts, records,
 };
+
+#[cfg(test)]
+mod tests;

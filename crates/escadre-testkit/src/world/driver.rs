@@ -90,7 +90,9 @@ impl Driver for FakeDriver {
 
     async fn observe(&self, scope: &Scope) -> Result<Observed, Error> {
         self.record("observe", None, false);
-        self.world.inner().faults.away = false;
+        if self.away() {
+            return Err(silent());
+        }
         let cut = self.world.inner().faults.incomplete;
         let mut observed = self.world.with(|state, now| look::list(state, scope, now));
         if cut {

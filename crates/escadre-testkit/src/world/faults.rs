@@ -21,7 +21,7 @@ pub enum Fault {
     Silent,
     /// It was done, but the answer is lost.
     Lost,
-    /// It was done, but the answer and those of every further try are lost, until the next observation.
+    /// It was done, but the engine is gone from then on and answers nothing, until faults are set anew.
     Gone,
     /// It takes ten seconds longer.
     Slow,

@@ -26,7 +26,7 @@ fn an_image_is_found_however_it_is_written() {
 #[test]
 fn only_what_may_pass_is_tried_again() {
     assert!(passing("reading manifest: toomanyrequests: You have reached your limit"));
-    assert!(passing("received unexpected HTTP status: 503 Service Unavailable"));
+    assert!(passing("invalid status code from registry 503 (Service Unavailable)"));
     assert!(!passing("manifest unknown"));
     assert!(!passing("unauthorized: authentication required"));
 }

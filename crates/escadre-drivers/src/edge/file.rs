@@ -1,0 +1,421 @@
+//! The edge of one state folder: its routes file is changed under its lock, then the edge is asked to take it.
+//!
+//! In: routes of one instance. Out: a new generation of `routes.json`, acknowledged.
+//! **Invariant:** a call touches only the routes it names; a route is in force only when the edge has said so.
+//! Not here: the shape of the file (`escadre_model::routes`), the edge itself.
+//! Tests: `file/tests.rs`, `tests/it`.
+
+use super::{Edge, RoutesSeen};
+use async_trait::async_trait;
+use escadre_edge::control::{Client, ControlError, Loaded};
+use escadre_edge::files;
+use escadre_engine::ports::step::RouteTarget;
+use escadre_engine::ports::{Changed, Error};
+use escadre_model::desired::Route;
+use escadre_model::hash::Hash;
+use escadre_model::ids::{InstanceId, Kind, ResourceId, ResourceKey};
+use escadre_model::name::Name;
+use escadre_model::observed::RouteSeen;
+use escadre_model::routes::{self, Backend, Routes, TcpRoute};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a started edge may take until it answers.
+const START: Duration = Duration::from_secs(10);
+/// Ends the id of the IPv6 half of a route that listens everywhere.
+const SIX: &str = "@6";
+
+/// Where the edge listens for HTTP, while there is at least one HTTP route.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listen {
+    /// HTTP.
+    pub http: Vec<SocketAddr>,
+    /// HTTPS; not served yet.
+    pub https: Vec<SocketAddr>,
+}
+
+/// How the edge is started where none runs: this program, with `proxy` and what it needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// The program: usually the running one.
+    pub program: PathBuf,
+    /// Its arguments: `--state DIR proxy`.
+    pub arguments: Vec<OsString>,
+}
+
+/// The edge of one folder.
+#[derive(Clone, Debug)]
+pub struct EdgeFiles {
+    dir: PathBuf,
+    client: Client,
+    listen: Listen,
+    start: Option<Start>,
+}
+
+/// A route as it was; nothing means there was none.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Former {
+    key: Arc<str>,
+    http: Option<routes::Route>,
+    tcp: Vec<TcpRoute>,
+    spec: Option<Hash>,
+}
+
+/// Hashes of the routes' own settings by id: the edge has no use for them, the next plan has.
+type Specs = BTreeMap<String, Hash>;
+
+impl EdgeFiles {
+    /// The edge of this folder. Without `start` one that does not run is an error once a route needs it.
+    pub fn new(dir: impl Into<PathBuf>, listen: Listen, start: Option<Start>) -> Self {
+        let dir = dir.into();
+        Self { client: Client::new(&dir), dir, listen, start }
+    }
+
+    /// The client of its control socket.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    fn read(&self) -> Result<Routes, Error> {
+        files::read_routes(&self.dir).map_err(|error| Error::Edge(error.sentence().into()))
+    }
+
+    fn specs_path(&self) -> PathBuf {
+        self.dir.join("routes.specs.json")
+    }
+
+    fn specs(&self) -> Specs {
+        // What cannot be read is not known: the next plan switches these routes once more.
+        std::fs::read(self.specs_path()).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+    }
+
+    /// Changes the file and has it taken. Where nothing changes the file stays, and the edge is only asked whether it serves it.
+    async fn change(
+        &self,
+        change: impl Fn(&mut Routes, &mut Specs) + Send + 'static,
+    ) -> Result<(Changed, Loaded), Error> {
+        let this = self.clone();
+        let changing = tokio::task::spawn_blocking(move || this.write(&change));
+        let (changed, generation) = changing
+            .await
+            .map_err(|error| Error::Bug { act: "write the routes".into(), why: error.to_string().into() })??;
+        Ok((changed, self.load(generation).await?))
+    }
+
+    fn write(&self, change: &(impl Fn(&mut Routes, &mut Specs) + Send)) -> Result<(Changed, u64), Error> {
+        let refused = |error: files::FileError| Error::Edge(error.sentence().into());
+        let apply = |routes: &mut Routes, specs: &mut Specs| {
+            change(routes, specs);
+            let any = !routes.routes.is_empty();
+            routes.http_listen = if any { self.listen.http.clone() } else { Vec::new() };
+            routes.https_listen = if any { self.listen.https.clone() } else { Vec::new() };
+            specs.retain(|id, _| routes.routes.iter().any(|r| r.id == *id) || routes.tcp.iter().any(|r| r.id == *id));
+        };
+        let now = files::read_routes(&self.dir).map_err(refused)?;
+        let (mut then, mut specs) = (now.clone(), self.specs());
+        let before = specs.clone();
+        apply(&mut then, &mut specs);
+        if then == now && specs == before {
+            return Ok((Changed::NotNeeded, now.generation));
+        }
+        let mut kept = Ok(());
+        let written = files::update_routes(&self.dir, |routes| {
+            let mut specs = self.specs();
+            apply(routes, &mut specs);
+            kept = serde_json::to_vec(&specs)
+                .map_err(std::io::Error::other)
+                .and_then(|bytes| crate::podman::write_atomic(&self.specs_path(), &bytes, 0o600));
+        })
+        .map_err(refused)?;
+        kept.map_err(|source| Error::Host { act: "remember the settings of routes".into(), source })?;
+        Ok((Changed::Updated, written.generation))
+    }
+
+    async fn load(&self, generation: u64) -> Result<Loaded, Error> {
+        match self.client.load(generation).await {
+            Ok(loaded) => Ok(loaded),
+            Err(ControlError::Absent { .. }) => {
+                self.run().await?;
+                self.client.load(generation).await.map_err(|error| Error::Edge(error.to_string().into()))
+            }
+            Err(error) => Err(Error::Edge(error.to_string().into())),
+        }
+    }
+
+    /// Starts the edge, detached, and waits until it answers.
+    async fn run(&self) -> Result<(), Error> {
+        let Some(start) = &self.start else {
+            return Err(Error::Edge(
+                format!("no edge runs in {}; start it with `escadre proxy`", self.dir.display()).into(),
+            ));
+        };
+        let act = || Arc::<str>::from("start the edge");
+        files::make_dir(&self.dir).map_err(|error| Error::Edge(error.sentence().into()))?;
+        let mut child = tokio::process::Command::new(&start.program)
+            .args(&start.arguments)
+            .stdin(std::process::Stdio::null())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .process_group(0)
+            .spawn()
+            .map_err(|source| Error::Host { act: act(), source })?;
+        let deadline = tokio::time::Instant::now() + START;
+        loop {
+            if self.client.status().await.is_ok() {
+                return Ok(());
+            }
+            let log = files::log_path(&self.dir);
+            // One that ends at once says why in its log, unless another one was quicker and answers now.
+            if let Ok(Some(status)) = child.try_wait()
+                && !status.success()
+                && self.client.status().await.is_err()
+            {
+                return Err(Error::Edge(format!("it ended at once ({status}); its log is {}", log.display()).into()));
+            }
+            if tokio::time::Instant::now() > deadline {
+                return Err(Error::Edge(
+                    format!("it was started and does not answer; its log is {}", log.display()).into(),
+                ));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// A listener of these routes that could not be opened fails the step.
+    fn listening(loaded: &Loaded, addresses: &[SocketAddr]) -> Result<(), Error> {
+        match loaded.failed().find(|listener| addresses.contains(&listener.address)) {
+            None => Ok(()),
+            Some(failed) => Err(Error::Taken {
+                what: format!("port {} ({})", failed.address.port(), failed.address).into(),
+                by: failed.error.clone().unwrap_or_else(|| "somebody else".to_owned()).into(),
+            }),
+        }
+    }
+}
+
+fn id_of(instance: &InstanceId, key: &str) -> String {
+    format!("{instance}/{key}")
+}
+
+fn named(route: &str, id: &str) -> bool {
+    route == id || route.strip_suffix(SIX) == Some(id)
+}
+
+fn take_out(routes: &mut Routes, id: &str) {
+    routes.routes.retain(|route| !named(&route.id, id));
+    routes.tcp.retain(|route| !named(&route.id, id));
+}
+
+fn backends(target: &RouteTarget) -> Vec<Backend> {
+    target.backends.iter().map(|(id, address)| Backend::new(id.to_string(), *address)).collect()
+}
+
+/// Puts a route in force in a table.
+fn put(routes: &mut Routes, id: &str, route: &Route, target: &RouteTarget) {
+    match route {
+        Route::Http(http) => {
+            let hosts = http.hosts.iter().map(ToString::to_string).collect();
+            let mut new = routes::Route::new(id, hosts);
+            new.path = Some(http.path.to_string()).filter(|path| !path.is_empty());
+            new.body_limit_bytes = http.body_limit;
+            new.timeout_ms = http.timeout_ms.unwrap_or(routes::DEFAULT_TIMEOUT_MS);
+            new.redirect_hosts = http.redirect.iter().map(ToString::to_string).collect();
+            new.backends = backends(target);
+            match routes.routes.iter_mut().find(|route| route.id == id) {
+                Some(old) => *old = new,
+                None => routes.routes.push(new),
+            }
+        }
+        Route::Tcp(tcp) => {
+            let wanted = listens(tcp, target);
+            routes.tcp.retain(|route| !named(&route.id, id) || wanted.contains(&route.listen));
+            for listen in wanted {
+                let id =
+                    if listen.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) { format!("{id}{SIX}") } else { id.to_owned() };
+                let mut new = TcpRoute::new(id.clone(), listen);
+                new.backends = backends(target);
+                match routes.tcp.iter_mut().find(|route| route.id == id) {
+                    Some(old) => *old = new,
+                    None => routes.tcp.push(new),
+                }
+            }
+        }
+    }
+}
+
+fn listens(tcp: &escadre_model::desired::TcpRoute, target: &RouteTarget) -> Vec<SocketAddr> {
+    let port = if tcp.published == 0 { target.published.unwrap_or(0) } else { tcp.published };
+    match tcp.host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        Ok(address) => vec![SocketAddr::new(address, port)],
+        Err(_) => vec![
+            SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port),
+            SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port),
+        ],
+    }
+}
+
+/// Reads `totem/france/service/web/1/g3`, which is how a backend is called.
+fn resource_of(text: &str) -> Option<ResourceId> {
+    let parts: Vec<&str> = text.split('/').collect();
+    let [fleet, instance, "service", key, replica, generation] = parts.as_slice() else { return None };
+    let instance = InstanceId::new(Name::project(fleet).ok()?, Name::project(instance).ok()?);
+    let generation = generation.strip_prefix('g')?.parse().ok()?;
+    Some(instance.resource(ResourceKey::new(Kind::Service, *key)).container(replica.parse().ok()?, generation))
+}
+
+fn route_of(id: &str) -> Option<(InstanceId, Arc<str>)> {
+    let mut parts = id.strip_suffix(SIX).unwrap_or(id).splitn(3, '/');
+    let instance = InstanceId::new(Name::project(parts.next()?).ok()?, Name::project(parts.next()?).ok()?);
+    Some((instance, parts.next()?.into()))
+}
+
+fn seen(backends: &[Backend], parked: bool, spec: Option<&Hash>) -> RouteSeen {
+    let backends = backends.iter().filter_map(|backend| Some((resource_of(&backend.id)?, backend.address))).collect();
+    RouteSeen { spec: spec.cloned().unwrap_or_else(|| Hash::of("unknown")), backends, parked }
+}
+
+#[async_trait]
+impl Edge for EdgeFiles {
+    async fn routes(&self) -> Result<RoutesSeen, Error> {
+        let (routes, specs) = (self.read()?, self.specs());
+        let mut found = RoutesSeen::new();
+        let http = routes.routes.iter().map(|route| (&route.id, &route.backends, route.parked));
+        let tcp = routes.tcp.iter().map(|route| (&route.id, &route.backends, route.parked));
+        for (id, backends, parked) in http.chain(tcp) {
+            if let Some((instance, key)) = route_of(id) {
+                let spec = specs.get(id.strip_suffix(SIX).unwrap_or(id));
+                found.entry(instance).or_default().insert(key, seen(backends, parked, spec));
+            }
+        }
+        Ok(found)
+    }
+
+    async fn ports(&self) -> Vec<u16> {
+        let Ok(status) = self.client.status().await else { return Vec::new() };
+        status.listeners.iter().map(|listener| listener.bound.unwrap_or(listener.address).port()).collect()
+    }
+
+    async fn before(&self, instance: &InstanceId, keys: &[Arc<str>]) -> Result<Value, Error> {
+        let (routes, specs) = (self.read()?, self.specs());
+        let former: Vec<Former> = keys
+            .iter()
+            .map(|key| {
+                let id = id_of(instance, key);
+                Former {
+                    key: Arc::clone(key),
+                    http: routes.routes.iter().find(|route| route.id == id).cloned(),
+                    tcp: routes.tcp.iter().filter(|route| named(&route.id, &id)).cloned().collect(),
+                    spec: specs.get(&id).cloned(),
+                }
+            })
+            .collect();
+        serde_json::to_value(former)
+            .map_err(|error| Error::Bug { act: "note the routes".into(), why: error.to_string().into() })
+    }
+
+    async fn switch(
+        &self,
+        instance: &InstanceId,
+        routes: &BTreeMap<Arc<str>, (Route, RouteTarget)>,
+    ) -> Result<Changed, Error> {
+        if routes.is_empty() {
+            return Ok(Changed::NotNeeded);
+        }
+        let wanted: Vec<(String, Route, RouteTarget)> =
+            routes.iter().map(|(key, (route, target))| (id_of(instance, key), route.clone(), target.clone())).collect();
+        let mut addresses = Vec::new();
+        for (_, route, target) in &wanted {
+            match route {
+                Route::Http(_) => addresses.extend(self.listen.http.iter().copied()),
+                Route::Tcp(tcp) => addresses.extend(listens(tcp, target)),
+            }
+        }
+        let changing = move |routes: &mut Routes, specs: &mut Specs| {
+            for (id, route, target) in &wanted {
+                put(routes, id, route, target);
+                specs.insert(id.clone(), target.spec.clone());
+            }
+        };
+        let (changed, loaded) = self.change(changing).await?;
+        Self::listening(&loaded, &addresses)?;
+        Ok(changed)
+    }
+
+    async fn park(&self, instance: &InstanceId, keys: &[Arc<str>]) -> Result<Changed, Error> {
+        let ids: Vec<String> = keys.iter().map(|key| id_of(instance, key)).collect();
+        if ids.is_empty() {
+            return Ok(Changed::NotNeeded);
+        }
+        let changing = move |routes: &mut Routes, _: &mut Specs| {
+            let wanted = |route: &str| ids.iter().any(|id| named(route, id));
+            routes.routes.iter_mut().filter(|route| wanted(&route.id)).for_each(|route| route.parked = true);
+            routes.tcp.iter_mut().filter(|route| wanted(&route.id)).for_each(|route| route.parked = true);
+        };
+        self.change(changing).await.map(|(changed, _)| changed)
+    }
+
+    async fn unroute(&self, instance: &InstanceId, keys: &[Arc<str>]) -> Result<Changed, Error> {
+        let ids: Vec<String> = keys.iter().map(|key| id_of(instance, key)).collect();
+        let there = self.read()?;
+        let known =
+            |id: &String| there.routes.iter().any(|r| named(&r.id, id)) || there.tcp.iter().any(|r| named(&r.id, id));
+        if !ids.iter().any(known) {
+            return Ok(Changed::NotNeeded);
+        }
+        let changing = move |routes: &mut Routes, _: &mut Specs| ids.iter().for_each(|id| take_out(routes, id));
+        self.change(changing).await.map(|(changed, _)| changed)
+    }
+
+    async fn restore(&self, instance: &InstanceId, before: &Value) -> Result<(), Error> {
+        if before.is_null() {
+            return Ok(());
+        }
+        let former: Vec<Former> = serde_json::from_value(before.clone())
+            .map_err(|error| Error::Bug { act: "bring routes back".into(), why: error.to_string().into() })?;
+        let instance = instance.clone();
+        let changing = move |routes: &mut Routes, specs: &mut Specs| {
+            for one in &former {
+                let id = id_of(&instance, &one.key);
+                match (&one.http, routes.routes.iter_mut().find(|route| route.id == id)) {
+                    (Some(was), Some(now)) => *now = was.clone(),
+                    (Some(was), None) => routes.routes.push(was.clone()),
+                    (None, _) => routes.routes.retain(|route| route.id != id),
+                }
+                routes.tcp.retain(|route| !named(&route.id, &id) || one.tcp.iter().any(|was| was.id == route.id));
+                for was in &one.tcp {
+                    match routes.tcp.iter_mut().find(|route| route.id == was.id) {
+                        Some(now) => *now = was.clone(),
+                        None => routes.tcp.push(was.clone()),
+                    }
+                }
+                match &one.spec {
+                    Some(spec) => drop(specs.insert(id, spec.clone())),
+                    None => drop(specs.remove(&id)),
+                }
+            }
+        };
+        self.change(changing).await.map(drop)
+    }
+
+    async fn drain(&self, backends: &[ResourceId], deadline: Duration) -> Result<u64, Error> {
+        let waiting = backends.iter().map(|id| async move {
+            match self.client.wait_drained(&id.to_string(), deadline).await {
+                Ok(flying) => Ok(flying.in_flight),
+                // Without an edge nothing is in flight through it.
+                Err(ControlError::Absent { .. }) => Ok(0),
+                Err(error) => Err(Error::Edge(error.to_string().into())),
+            }
+        });
+        let left = futures_util::future::join_all(waiting).await;
+        left.into_iter().sum()
+    }
+}
+
+#[cfg(test)]
+mod tests;
