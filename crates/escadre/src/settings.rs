@@ -104,7 +104,10 @@ impl Settings {
     /// Folders that services write outside of volumes: beside the state folder, never in it.
     pub(crate) fn data_of(&self, root: bool) -> PathBuf {
         if let Some(path) = &self.state {
-            return path.with_file_name(format!("{}-data", path.file_name().map_or_else(|| "state".into(), |name| name.to_string_lossy())));
+            return path.with_file_name(format!(
+                "{}-data",
+                path.file_name().map_or_else(|| "state".into(), |name| name.to_string_lossy())
+            ));
         }
         let set = |key: &str| self.environment.get(key).filter(|path| !path.is_empty()).map(PathBuf::from);
         if root {

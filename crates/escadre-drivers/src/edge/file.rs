@@ -148,6 +148,14 @@ impl EdgeFiles {
         }
     }
 
+    /// The edge runs: started, detached, if it does not.
+    ///
+    /// # Errors
+    /// When it ends at once or does not answer.
+    pub async fn ensure(&self) -> Result<(), Error> {
+        if self.client.status().await.is_ok() { Ok(()) } else { self.run().await }
+    }
+
     /// Starts the edge, detached, and waits until it answers.
     async fn run(&self) -> Result<(), Error> {
         let Some(start) = &self.start else {

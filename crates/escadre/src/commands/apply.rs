@@ -45,7 +45,8 @@ fn wait(wanted: bool) -> Duration {
 
 async fn go_on(plan: &PlanRef, files: &Files, typed: &Typed, settings: &Settings, terminal: &Terminal) -> Done {
     let (plan, ground) = wire::saved(settings, files, plan).await?;
-    let ground = Ground { plan, ..ground };
+    let mut ground = ground;
+    ground.plan = plan;
     let number = go::moving(&ground);
     let commit = ground.plan.commit.get(..7).map(|commit| format!(", commit {commit}")).unwrap_or_default();
     let (id, fleet) = (&ground.plan.id, &ground.plan.fleet);

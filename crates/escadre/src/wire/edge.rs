@@ -8,6 +8,7 @@
 use crate::args::proxy::{Proxy, ProxyVerb};
 use crate::exit::{Exit, Fault};
 use crate::settings::Settings;
+use escadre_drivers::edge::{EdgeFiles, Listen, Start};
 use escadre_edge::control::Client;
 use escadre_edge::{Options, WorkerProgram};
 use std::io::Write;
@@ -26,7 +27,8 @@ pub(crate) async fn proxy(settings: &Settings, args: &Proxy) -> Result<u8, Fault
     match &args.verb {
         None if args.detach => {
             let program = std::env::current_exe().map_err(Fault::world)?;
-            escadre_drivers::edge::start(&program, &folder).await.map_err(Fault::world)?;
+            let start = Start { program, arguments: vec!["proxy".into(), "--dir".into(), folder.clone().into()] };
+            EdgeFiles::new(folder, Listen::default(), Some(start)).ensure().await.map_err(Fault::world)?;
             Ok(Exit::Done.number())
         }
         None => hold(folder),
@@ -35,7 +37,7 @@ pub(crate) async fn proxy(settings: &Settings, args: &Proxy) -> Result<u8, Fault
         Some(ProxyVerb::Stop) => {
             match Client::new(&folder).stop(GOODBYE).await {
                 Ok(()) => say("the edge has stopped\n")?,
-                Err(escadre_edge::control::ControlError::Absent(_)) => say("the edge does not run\n")?,
+                Err(escadre_edge::control::ControlError::Absent { .. }) => say("the edge does not run\n")?,
                 Err(error) => return Err(Fault::world(error)),
             }
             Ok(Exit::Done.number())
@@ -82,7 +84,7 @@ async fn status(folder: &std::path::Path, json: bool) -> Result<u8, Fault> {
         text.push_str(&format!("  listens  {}  {:?}\n", listener.address, listener.state));
     }
     for route in &status.routes {
-        text.push_str(&format!("  route    {}\n", route.id));
+        text.push_str(&format!("  route    {}\n", route.counters.id));
     }
     say(&text)?;
     Ok(Exit::Done.number())

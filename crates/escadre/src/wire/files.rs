@@ -133,8 +133,11 @@ pub(super) fn find(settings: &Settings, files: &Files, start: Option<&Path>) -> 
             Ok(Source::Single { folder, files: found })
         }
         _ => {
-            let message = format!("there is neither a fleet.yaml nor a compose.yaml in {} or above it", start.display());
-            let finding = Diagnostic::error(Code::E0520, message).hint("begin with: escadre new fleet NAME").hint("or name a Compose file: escadre up -f FILE");
+            let message =
+                format!("there is neither a fleet.yaml nor a compose.yaml in {} or above it", start.display());
+            let finding = Diagnostic::error(Code::E0306, message)
+                .hint("begin with: escadre new fleet NAME")
+                .hint("or name a Compose file: escadre up -f FILE");
             Err(Fault::Findings(Exit::Files, vec![finding]))
         }
     }
@@ -192,7 +195,13 @@ impl Read {
     ///
     /// # Errors
     /// When a key that was named cannot be used.
-    pub(super) fn want(self, settings: &Settings, files: &Files, facts: &Facts, state: Option<&Path>) -> Result<Wanted, Fault> {
+    pub(super) fn want(
+        self,
+        settings: &Settings,
+        files: &Files,
+        facts: &Facts,
+        state: Option<&Path>,
+    ) -> Result<Wanted, Fault> {
         match (&self.source, &self.fleet) {
             (Source::Single { .. }, _) => self.want_single(settings, files, facts, state),
             (Source::Fleet(_), Some(fleet)) => {
@@ -218,7 +227,13 @@ impl Read {
         }
     }
 
-    fn want_fleet(self, fleet: &Arc<Fleet>, settings: &Settings, files: &Files, facts: &Facts) -> Result<Wanted, Fault> {
+    fn want_fleet(
+        self,
+        fleet: &Arc<Fleet>,
+        settings: &Settings,
+        files: &Files,
+        facts: &Facts,
+    ) -> Result<Wanted, Fault> {
         let mut findings = self.findings;
         let keyring = Keyring::of_fleet(settings, files.identity.as_deref(), fleet, self.tree.as_ref(), &mut findings)?;
         let vault = Vault::new(Arc::clone(fleet), Arc::clone(&keyring.identities));
@@ -240,7 +255,10 @@ impl Read {
         }
         findings.extend(resolve::clashes(&resolved));
         let listed = !fleet.incomplete && desired.len() == fleet.instances.len() && fleet.broken.is_empty();
-        let origin = fleet.id.as_ref().map_or_else(|| Arc::from(self.source.root().to_string_lossy()), |id| Arc::clone(&id.value));
+        let origin = fleet
+            .id
+            .as_ref()
+            .map_or_else(|| Arc::from(self.source.root().to_string_lossy()), |id| Arc::clone(&id.value));
         Ok(Wanted {
             fleet: fleet.name.value.clone(),
             origin,
@@ -256,12 +274,21 @@ impl Read {
         })
     }
 
-    fn want_single(self, settings: &Settings, files: &Files, facts: &Facts, state: Option<&Path>) -> Result<Wanted, Fault> {
-        let Source::Single { folder, files: paths } = &self.source else { return Err(Fault::bug(anyhow::anyhow!("a fleet is not one of one"))) };
+    fn want_single(
+        self,
+        settings: &Settings,
+        files: &Files,
+        facts: &Facts,
+        state: Option<&Path>,
+    ) -> Result<Wanted, Fault> {
+        let Source::Single { folder, files: paths } = &self.source else {
+            return Err(Fault::bug(anyhow::anyhow!("a fleet is not one of one")));
+        };
         let input = single_input(settings, files, folder, paths);
         let key = state.map(keys::of_single).transpose()?;
         let (found, mut findings) = resolve::single(&input, self.tree.as_ref(), key.as_ref(), &Cache::new());
-        let name = paths.first().and_then(|path| Path::new(path).file_name()).map(|name| name.to_string_lossy().into_owned());
+        let name =
+            paths.first().and_then(|path| Path::new(path).file_name()).map(|name| name.to_string_lossy().into_owned());
         let mut wanted = Wanted {
             fleet: Name::new("unread").map_err(Fault::bug)?,
             origin: folder.to_string_lossy().into(),
@@ -299,7 +326,11 @@ pub(super) fn single_input(settings: &Settings, files: &Files, folder: &Path, pa
         files: paths.to_vec(),
         project_name: None,
         profiles: files.profile.clone(),
-        environment: settings.environment.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect::<Variables>(),
+        environment: settings
+            .environment
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect::<Variables>(),
         home: settings.environment.get("HOME").cloned(),
     }
 }

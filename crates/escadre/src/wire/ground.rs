@@ -51,7 +51,7 @@ pub(crate) async fn read(settings: &Settings, ask: &Ask) -> Result<Read, Fault> 
     let source = files::find(settings, &ask.files, ask.path.as_deref())?;
     let read = files::Read::from(source, &ask.files)?;
     let root = read.source.root().to_owned();
-    let facts = Facts { edge_ports: vec![80, 443], ..Facts::default() };
+    let facts = Facts::default();
     let wanted = read.want(settings, &ask.files, &facts, None)?;
     let (verdicts, told) = verdicts(&wanted.resolved);
     let mut findings = wanted.findings;
@@ -75,7 +75,12 @@ pub(crate) async fn ground(settings: &Settings, ask: &Ask) -> Result<Ground, Fau
         ask.selection.known(names)?;
     }
     let only = chosen(&ask.selection, &wanted);
-    let options = make::Options { only: only.clone(), down: ask.down, destroy: destroy(ask, &wanted), ..make::Options::default() };
+    let options = make::Options {
+        only: only.clone(),
+        down: ask.down,
+        destroy: destroy(ask, &wanted),
+        ..make::Options::default()
+    };
     let asked = asked(&world, &wanted, options);
     let ports = world.ports(Arc::clone(&wanted.secrets), None);
     if ask.save || ask.down {
@@ -102,7 +107,11 @@ pub(super) async fn wanted(settings: &Settings, read: files::Read, files: &Files
 }
 
 /// Who we are to the fleet's registries. A password that cannot be decrypted is left out: a pull that needs it says so.
-fn registries(settings: &Settings, read: &files::Read, files: &Files) -> Result<BTreeMap<Arc<str>, Credentials>, Fault> {
+fn registries(
+    settings: &Settings,
+    read: &files::Read,
+    files: &Files,
+) -> Result<BTreeMap<Arc<str>, Credentials>, Fault> {
     let Some(fleet) = &read.fleet else { return Ok(BTreeMap::new()) };
     if fleet.registries.is_empty() {
         return Ok(BTreeMap::new());
@@ -122,7 +131,8 @@ pub(super) fn chosen(selection: &Selection, wanted: &Wanted) -> Option<BTreeSet<
     if selection.is_all() {
         return None;
     }
-    let mut only: BTreeSet<InstanceId> = wanted.resolved.iter().filter(|one| takes(selection, one)).map(|one| one.instance.clone()).collect();
+    let mut only: BTreeSet<InstanceId> =
+        wanted.resolved.iter().filter(|one| takes(selection, one)).map(|one| one.instance.clone()).collect();
     // What was named and is in no file may still run: `down` takes it.
     for name in &selection.instances {
         only.insert(InstanceId::new(wanted.fleet.clone(), name.clone()));
@@ -162,17 +172,32 @@ async fn recovered(asked: &Asked, ports: &apply::Ports, settings: &Settings) -> 
     let recoveries = reconcile::recover(asked, ports, &options).await.map_err(Fault::world)?;
     for (instance, recovery) in recoveries {
         if let Recovery::Failed(why, _) = recovery {
-            return Err(Fault::world(anyhow::anyhow!("an interrupted apply of {} could not be brought to its end: {why}", instance.instance)));
+            return Err(Fault::world(anyhow::anyhow!(
+                "an interrupted apply of {} could not be brought to its end: {why}",
+                instance.instance
+            )));
         }
     }
     Ok(())
 }
 
-fn build(world: World, wanted: Wanted, observed: escadre_model::observed::Observed, plan: Plan, only: Option<&BTreeSet<InstanceId>>, saved: bool) -> Ground {
+fn build(
+    world: World,
+    wanted: Wanted,
+    observed: escadre_model::observed::Observed,
+    plan: Plan,
+    only: Option<&BTreeSet<InstanceId>>,
+    saved: bool,
+) -> Ground {
     let mean = |id: &InstanceId| only.is_none_or(|only| only.contains(id));
     let around = around(&world, &wanted, &plan, saved);
     let all = wanted.desired.iter().map(|one| (one.instance.clone(), Arc::new(one.clone()))).collect();
-    let values = wanted.resolved.iter().filter(|one| mean(&one.instance)).map(|one| (one.instance.clone(), one.values.clone())).collect();
+    let values = wanted
+        .resolved
+        .iter()
+        .filter(|one| mean(&one.instance))
+        .map(|one| (one.instance.clone(), one.values.clone()))
+        .collect();
     Ground {
         fleet: wanted.fleet.to_string(),
         single: wanted.single,
@@ -192,7 +217,11 @@ fn around(world: &World, wanted: &Wanted, plan: &Plan, saved: bool) -> Around {
     let (verdicts, told) = verdicts(&wanted.resolved);
     if let (Some(file), Some(one)) = (&wanted.single, wanted.resolved.first()) {
         let services = one.project.services().count();
-        lead.push(format!("{}: {file}, {services} service{} (nothing else is needed)", wanted.fleet, if services == 1 { "" } else { "s" }));
+        lead.push(format!(
+            "{}: {file}, {services} service{} (nothing else is needed)",
+            wanted.fleet,
+            if services == 1 { "" } else { "s" }
+        ));
         lead.push(format!("engine: {}", world.engine_words()));
     }
     let warnings = wanted.findings.iter().filter(|finding| !finding.is_error()).cloned();
@@ -236,10 +265,16 @@ fn addresses(desired: &[Desired], plan: &Plan, http: u16) -> Vec<(String, String
             match route {
                 Route::Http(route) => {
                     let port = if http == 80 { String::new() } else { format!(":{http}") };
-                    found.extend(route.hosts.iter().map(|host| (format!("http://{host}{port}"), format!("{}:{}", route.service, route.port))));
+                    found.extend(
+                        route
+                            .hosts
+                            .iter()
+                            .map(|host| (format!("http://{host}{port}"), format!("{}:{}", route.service, route.port))),
+                    );
                 }
                 Route::Tcp(route) => {
-                    let published = if route.published == 0 { chosen_port(plan, key).unwrap_or(0) } else { route.published };
+                    let published =
+                        if route.published == 0 { chosen_port(plan, key).unwrap_or(0) } else { route.published };
                     found.push((format!("http://localhost:{published}"), format!("{}:{}", route.service, route.port)));
                 }
             }
@@ -284,7 +319,12 @@ fn save(state: &Path, plan: &Plan) -> Result<(), Fault> {
 ///
 /// # Errors
 /// When it could not begin; what failed for an instance is in the report.
-pub(crate) async fn carry_out(settings: &Settings, ground: &Ground, manner: &Manner, progress: Arc<dyn Progress>) -> Result<Ended, Fault> {
+pub(crate) async fn carry_out(
+    settings: &Settings,
+    ground: &Ground,
+    manner: &Manner,
+    progress: Arc<dyn Progress>,
+) -> Result<Ended, Fault> {
     let held = &ground.held;
     let ports = held.world.ports(Arc::clone(&held.secrets), Some(progress));
     let stop = Stop::default();
@@ -292,7 +332,13 @@ pub(crate) async fn carry_out(settings: &Settings, ground: &Ground, manner: &Man
         Some(because) => format!("{} ({because})", settings.who),
         None => settings.who.clone(),
     };
-    let options = Options { by: by.as_str().into(), wait: manner.wait, stop: stop.clone(), kill: kill(settings), ..Options::default() };
+    let options = Options {
+        by: by.as_str().into(),
+        wait: manner.wait,
+        stop: stop.clone(),
+        kill: kill(settings),
+        ..Options::default()
+    };
     let mut plan = ground.plan.clone();
     plan.instances.retain(|one| !manner.except.contains(&one.instance.instance));
     let desired = Arc::clone(&held.desired);
@@ -308,9 +354,14 @@ pub(crate) async fn carry_out(settings: &Settings, ground: &Ground, manner: &Man
 }
 
 /// Where to die, in tests of the real binary that were built for it.
-fn kill(settings: &Settings) -> escadre_engine::kill::Kill {
-    let at = settings.environment.get("ESCADRE_KILL_AT").and_then(|text| text.parse().ok());
-    escadre_engine::kill::Kill::at(if cfg!(feature = "kill-points") { at } else { None })
+#[cfg(feature = "kill-points")]
+fn kill(settings: &Settings) -> escadre_engine::Kill {
+    escadre_engine::Kill::at(settings.environment.get("ESCADRE_KILL_AT").and_then(|text| text.parse().ok()))
+}
+
+#[cfg(not(feature = "kill-points"))]
+fn kill(_: &Settings) -> escadre_engine::Kill {
+    escadre_engine::Kill::default()
 }
 
 /// Carries out a saved plan: the files are read and rendered again and compared by hash.
@@ -326,15 +377,22 @@ pub(crate) async fn saved(settings: &Settings, files: &Files, plan: &PlanRef) ->
         PlanRef::File(path) => settings.folder.join(path),
     };
     let bytes = whole::read(&path).map_err(Fault::world)?.ok_or_else(|| {
-        let finding = Diagnostic::error(Code::E0304, format!("there is no plan {plan} here")).hint("make one: escadre plan");
+        let finding =
+            Diagnostic::error(Code::E0302, format!("there is no plan {plan} here")).hint("make one: escadre plan");
         Fault::Findings(Exit::CommandLine, vec![finding])
     })?;
     let plan: Plan = serde_json::from_slice(&bytes)
         .with_context(|| format!("{} is no plan of this version", path.display()))
         .map_err(|error| Fault::Other(Exit::CommandLine, error))?;
     if &*plan.schema != SCHEMA || plan.fleet.as_ref() != wanted.fleet.as_str() {
-        let message = format!("{} is a plan of schema {} for fleet {}; here is fleet {}", path.display(), plan.schema, plan.fleet, wanted.fleet);
-        return Err(Fault::Findings(Exit::CommandLine, vec![Diagnostic::error(Code::E0304, message)]));
+        let message = format!(
+            "{} is a plan of schema {} for fleet {}; here is fleet {}",
+            path.display(),
+            plan.schema,
+            plan.fleet,
+            wanted.fleet
+        );
+        return Err(Fault::Findings(Exit::CommandLine, vec![Diagnostic::error(Code::E0302, message)]));
     }
     let only: BTreeSet<InstanceId> = plan.instances.iter().map(|one| one.instance.clone()).collect();
     let ground = build(world, wanted, escadre_model::observed::Observed::default(), plan.clone(), Some(&only), true);
@@ -365,12 +423,12 @@ fn place(one: &InstanceReport, ended: &mut Ended, ground: &Ground) {
         End::NothingToDo => {}
         End::NotBegun => ended.not_begun.push(instance),
         End::Refused(refused) => ended.refused.push(refusal(instance, refused, &ended.plan)),
-        End::WentBack(failure) => ended.failures.push(failed(instance, failure, false, ground)),
-        End::Stuck(failure) => ended.failures.push(failed(instance, failure, true, ground)),
-        End::Broken { why, .. } => ended.failures.push(Failure { instance, failed: why.to_string(), not_undone: vec![OPEN.to_owned()], ..Failure::default() }),
-        End::Bug(why) => ended.failures.push(Failure {
+        End::WentBack(failure) => ended.failures.push(failed(instance, failure, report::Manner::WentBack, ground)),
+        End::Stuck(failure) => ended.failures.push(failed(instance, failure, report::Manner::Stuck, ground)),
+        End::Broken { why, .. } | End::Bug(why) => ended.failures.push(Failure {
             instance,
-            failed: format!("a mistake in escadre: {why}"),
+            manner: report::Manner::Broken,
+            failed: why.to_string(),
             not_undone: vec![OPEN.to_owned()],
             ..Failure::default()
         }),
@@ -384,28 +442,42 @@ fn refusal(instance: String, refused: &apply::Refused, plan: &str) -> Refused {
     let again = Some(format!("escadre plan {instance}"));
     let (code, why, next) = match refused {
         apply::Refused::Plan(why) => match why {
-            Refusal::Held { .. } => ("E0312", crate::terminal::plan_text::refusal_words(why), Some(format!("escadre unhold {instance}"))),
-            why => ("E0321", crate::terminal::plan_text::refusal_words(why), again),
+            Refusal::Held { .. } => {
+                ("E0312", crate::terminal::plan_text::refusal_words(why), Some(format!("escadre unhold {instance}")))
+            }
+            why => ("E0312", crate::terminal::plan_text::refusal_words(why), again),
         },
         apply::Refused::Locked(holder) => (
             "E0311",
-            format!("it is locked by {}, plan {}, since {}; it is {}", holder.by, holder.plan, holder.since, holder.doing),
+            format!(
+                "it is locked by {}, plan {}, since {}; it is {}",
+                holder.by, holder.plan, holder.since, holder.doing
+            ),
             Some(format!("escadre up {instance} --wait")),
         ),
-        apply::Refused::WantsOther => ("E0303", format!("what it wants changed after plan {plan} was made"), again),
+        apply::Refused::WantsOther => ("E0304", format!("what it wants changed after plan {plan} was made"), again),
         apply::Refused::RunsOther => ("E0303", format!("what it runs changed after plan {plan} was made"), again),
-        apply::Refused::Gone => ("E0303", "its files cannot be read any more".to_owned(), Some("escadre check".to_owned())),
+        apply::Refused::Gone => {
+            ("E0305", "its files cannot be read any more".to_owned(), Some("escadre check".to_owned()))
+        }
     };
     Refused { instance, code: code.to_owned(), why, next }
 }
 
-fn failed(instance: String, failure: &apply::Failure, stuck: bool, ground: &Ground) -> Failure {
+fn failed(instance: String, failure: &apply::Failure, manner: report::Manner, ground: &Ground) -> Failure {
     let evidence = failure.evidence.as_deref();
     let words = |(on, act): &(escadre_model::ids::ResourceId, Arc<str>)| format!("{} {}", on.resource.key, act);
-    let because = ground.plan.instances.iter().filter(|one| one.instance.instance.as_str() == instance).flat_map(|one| &one.changes);
-    let because = because.filter(|change| change.on.key == failure.on.resource.key).flat_map(crate::terminal::plan_text::sources_of);
+    let because = ground
+        .plan
+        .instances
+        .iter()
+        .filter(|one| one.instance.instance.as_str() == instance)
+        .flat_map(|one| &one.changes);
+    let because = because
+        .filter(|change| change.on.key == failure.on.resource.key)
+        .flat_map(crate::terminal::plan_text::sources_of);
     Failure {
-        stuck,
+        manner,
         failed: failure.why.to_string(),
         gate: evidence.and_then(|known| known.gate.as_ref()).map(ToString::to_string),
         last_probe: evidence.and_then(|known| known.last_probe.as_ref()).map(ToString::to_string),
@@ -413,7 +485,11 @@ fn failed(instance: String, failure: &apply::Failure, stuck: bool, ground: &Grou
         log_lines: evidence.map_or(0, |known| known.log_lines),
         because: because.collect(),
         undone: failure.undone.iter().map(words).collect(),
-        not_undone: failure.not_undone.iter().map(|one| format!("{} {}: {}", one.on.resource.key, one.act, one.why)).collect(),
+        not_undone: failure
+            .not_undone
+            .iter()
+            .map(|one| format!("{} {}: {}", one.on.resource.key, one.act, one.why))
+            .collect(),
         hold: failure.hold.as_ref().map(|_| hold_words(&instance, failure)),
         service: Some(failure.on.resource.key.to_string()),
         instance,
@@ -422,5 +498,9 @@ fn failed(instance: String, failure: &apply::Failure, stuck: bool, ground: &Grou
 
 fn hold_words(instance: &str, failure: &apply::Failure) -> String {
     let mend = failure.next.contains(&Next::Mend);
-    if mend { format!("{instance} stays as it is until its files change; or: escadre unhold {instance}") } else { format!("{instance} stays as it is; to try again: escadre unhold {instance}") }
+    if mend {
+        format!("{instance} stays as it is until its files change; or: escadre unhold {instance}")
+    } else {
+        format!("{instance} stays as it is; to try again: escadre unhold {instance}")
+    }
 }

@@ -71,7 +71,9 @@ async fn each<F: Future<Output = Result<HoldEnd, HoldError>>>(
         let line = match act(one.instance.clone(), ports.clone(), options.clone()).await.map_err(Fault::world)? {
             HoldEnd::Done(Changed::NotNeeded) => format!("{name} is {word} already"),
             HoldEnd::Done(_) => format!("{name} is {word}"),
-            HoldEnd::Locked(holder) => format!("{name} is locked by {} (plan {}): nothing was done with it", holder.by, holder.plan),
+            HoldEnd::Locked(holder) => {
+                format!("{name} is locked by {} (plan {}): nothing was done with it", holder.by, holder.plan)
+            }
         };
         // Writing to a String cannot fail.
         let _ = writeln!(said, "{line}");
@@ -93,15 +95,22 @@ pub(crate) async fn recover(settings: &Settings, args: &Recover) -> Result<Strin
     let ports = world.ports(Arc::clone(&wanted.secrets), None);
     let options = Options { by: settings.who.as_str().into(), ..Options::default() };
     let desired: BTreeMap<_, _> = wanted.desired.into_iter().map(|one| (one.instance.clone(), Arc::new(one))).collect();
-    let all = rebuild::rebuild(&wanted.fleet, &wanted.origin, &desired, &ports, &options).await.map_err(Fault::world)?;
+    let all =
+        rebuild::rebuild(&wanted.fleet, &wanted.origin, &desired, &ports, &options).await.map_err(Fault::world)?;
     let mut said = String::new();
     for (instance, rebuilt) in &all {
         let name = &instance.instance;
         let line = match rebuilt {
-            Rebuilt::Adopted { things, jobs } if jobs.is_empty() => format!("{name}: {things} things are on record again"),
-            Rebuilt::Adopted { things, jobs } => format!("{name}: {things} things are on record again; known to have run: {}", jobs.join(", ")),
+            Rebuilt::Adopted { things, jobs } if jobs.is_empty() => {
+                format!("{name}: {things} things are on record again")
+            }
+            Rebuilt::Adopted { things, jobs } => {
+                format!("{name}: {things} things are on record again; known to have run: {}", jobs.join(", "))
+            }
             Rebuilt::NotNeeded => format!("{name}: is on record"),
-            Rebuilt::OtherFleet(origin) => format!("{name}: belongs to another fleet of this name ({origin}) and is left alone"),
+            Rebuilt::OtherFleet(origin) => {
+                format!("{name}: belongs to another fleet of this name ({origin}) and is left alone")
+            }
             Rebuilt::Locked => format!("{name}: is locked; nothing was done with it"),
             Rebuilt::Failed(why, _) => format!("{name}: {why}"),
         };

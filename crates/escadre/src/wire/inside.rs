@@ -57,7 +57,12 @@ pub(crate) async fn logs(
     tokio::spawn(async move {
         // The receiver sees the end; a failing engine ends the stream, and the next verb says why.
         if let Err(error) = engine.logs(&scope, &query, to.clone()).await {
-            let line = LogLine { container: nobody(), at: "".into(), error: true, text: format!("the engine stopped: {error}").into() };
+            let line = LogLine {
+                container: nobody(),
+                at: "".into(),
+                error: true,
+                text: format!("the engine stopped: {error}").into(),
+            };
             // Nobody listens any more: then nobody needs to know.
             let _ = to.send(line).await;
         }
@@ -79,7 +84,12 @@ async fn kept(world: &super::world::World, wanted: &files::Wanted, plan: &str) -
                 }
                 (Body::Failed { evidence: Some(evidence), .. }, Some(step)) => {
                     let on = acting.get(&step).cloned().unwrap_or_else(nobody);
-                    let line = |text: &Arc<str>| LogLine { container: on.clone(), at: "".into(), error: false, text: Arc::clone(text) };
+                    let line = |text: &Arc<str>| LogLine {
+                        container: on.clone(),
+                        at: "".into(),
+                        error: false,
+                        text: Arc::clone(text),
+                    };
                     lines.extend(evidence.log.iter().map(line));
                 }
                 _ => {}
@@ -87,7 +97,8 @@ async fn kept(world: &super::world::World, wanted: &files::Wanted, plan: &str) -
         }
     }
     if lines.is_empty() {
-        let finding = Diagnostic::error(Code::E0304, format!("nothing of plan {plan} is kept")).hint("what was done: escadre history");
+        let finding = Diagnostic::error(Code::E0302, format!("nothing of plan {plan} is kept"))
+            .hint("what was done: escadre history");
         return Err(Fault::Findings(Exit::CommandLine, vec![finding]));
     }
     Ok(lines)
@@ -99,7 +110,9 @@ fn nobody() -> escadre_model::ids::ResourceId {
     // Both are names by the grammar; the fallback can never be taken.
     let name = |text: &str| Name::new(text);
     match (name("escadre"), name("engine")) {
-        (Ok(fleet), Ok(instance)) => InstanceId::new(fleet, instance).resource(ResourceKey::new(Kind::Service, "engine")),
+        (Ok(fleet), Ok(instance)) => {
+            InstanceId::new(fleet, instance).resource(ResourceKey::new(Kind::Service, "engine"))
+        }
         _ => unreachable!("names by the grammar"),
     }
 }
@@ -116,11 +129,14 @@ pub(crate) async fn exec(settings: &Settings, args: &Typed) -> Result<u8, Fault>
     let observed = observe(&ports, &Scope::Instances(vec![id.clone()])).await.map_err(Fault::world)?;
     let seen = observed.instances.get(&id).map(|seen| seen.containers.as_slice()).unwrap_or_default();
     let running = |one: &&ContainerSeen| {
-        *one.id.resource.key == *args.place.service && one.id.replica == Some(args.replica) && one.phase == Phase::Running
+        *one.id.resource.key == *args.place.service
+            && one.id.replica == Some(args.replica)
+            && one.phase == Phase::Running
     };
     let Some(container) = seen.iter().filter(running).max_by_key(|one| one.id.generation) else {
         let message = format!("{}/{} does not run", args.place.instance, args.place.service);
-        let finding = Diagnostic::error(Code::E0305, message).hint(format!("what runs: escadre ps {}", args.place.instance));
+        let finding =
+            Diagnostic::error(Code::E0206, message).hint(format!("what runs: escadre ps {}", args.place.instance));
         return Err(Fault::Findings(Exit::World, vec![finding]));
     };
     let tty = !args.no_tty && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();

@@ -38,11 +38,18 @@ pub(super) fn identities(settings: &Settings, named: Option<&Path>) -> Result<ag
         if usual {
             return Ok(identities);
         }
-        return Err(Fault::Other(Exit::CommandLine, anyhow::anyhow!("the identity file {} is not there", path.display())));
+        return Err(Fault::Other(
+            Exit::CommandLine,
+            anyhow::anyhow!("the identity file {} is not there", path.display()),
+        ));
     };
     let shown = path.display().to_string();
-    let text = String::from_utf8(bytes).with_context(|| format!("{shown} is no text")).map_err(|error| Fault::Other(Exit::CommandLine, error))?;
-    identities.add(&shown, &text).map_err(|error| Fault::Findings(Exit::CommandLine, vec![Diagnostic::error(error.code(), error.to_string())]))?;
+    let text = String::from_utf8(bytes)
+        .with_context(|| format!("{shown} is no text"))
+        .map_err(|error| Fault::Other(Exit::CommandLine, error))?;
+    identities.add(&shown, &text).map_err(|error| {
+        Fault::Findings(Exit::CommandLine, vec![Diagnostic::error(error.code(), error.to_string())])
+    })?;
     Ok(identities)
 }
 
@@ -51,7 +58,13 @@ impl Keyring {
     ///
     /// # Errors
     /// When a named identity cannot be used.
-    pub(super) fn of_fleet(settings: &Settings, named: Option<&Path>, fleet: &Fleet, tree: &dyn Tree, findings: &mut Vec<Diagnostic>) -> Result<Self, Fault> {
+    pub(super) fn of_fleet(
+        settings: &Settings,
+        named: Option<&Path>,
+        fleet: &Fleet,
+        tree: &dyn Tree,
+        findings: &mut Vec<Diagnostic>,
+    ) -> Result<Self, Fault> {
         let identities = identities(settings, named)?;
         let mut hash_key = None;
         if let Ok(Entry::File { bytes, .. }) = tree.entry(HASH_KEY_FILE)
@@ -75,7 +88,9 @@ pub(super) fn of_single(state: &Path) -> Result<HashKey, Fault> {
     let path = state.join("key");
     let world = |error: files::Error| Fault::world(error);
     if let Some(bytes) = files::read(&path).map_err(world)? {
-        let bytes: [u8; 32] = bytes.try_into().map_err(|_| Fault::world(anyhow::anyhow!("{} does not hold a key of 32 bytes", path.display())))?;
+        let bytes: [u8; 32] = bytes
+            .try_into()
+            .map_err(|_| Fault::world(anyhow::anyhow!("{} does not hold a key of 32 bytes", path.display())))?;
         return Ok(HashKey::new(bytes));
     }
     let key = age::new_hash_key().map_err(|error| Fault::world(anyhow::Error::new(error)))?;

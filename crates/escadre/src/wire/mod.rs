@@ -25,7 +25,7 @@ pub(crate) use write::{begin, file_schemas, secret};
 use crate::args::shared::Files;
 use crate::args::value::Doomed;
 use crate::exit::{Fault, Sources};
-use crate::settings::{Selection, Settings};
+use crate::settings::Selection;
 use crate::terminal::plan_text::{Around, Verdicts};
 use crate::terminal::time::Now;
 use crate::views::look::Looked;

@@ -8,7 +8,7 @@
 use crate::exit::Fault;
 use crate::settings::Settings;
 use escadre_drivers::clock::SystemClock;
-use escadre_drivers::edge::{Edge, LocalEdge};
+use escadre_drivers::edge::{Edge, EdgeFiles, Listen, Start};
 use escadre_drivers::files;
 use escadre_drivers::locks::FileLocks;
 use escadre_drivers::podman::{self, Credentials, Engine, locate::Where};
@@ -16,6 +16,7 @@ use escadre_drivers::store::SqliteStore;
 use escadre_engine::apply::Ports;
 use escadre_engine::ports::{Progress, Secrets, Silent};
 use escadre_model::fleet::{Target, TargetKind};
+use escadre_model::routes::everywhere;
 use escadre_plan::make::TargetFacts;
 use escadre_render::engine::{Dialect, Facts};
 use std::collections::BTreeMap;
@@ -33,8 +34,6 @@ pub(super) struct World {
     pub(super) store: Arc<SqliteStore>,
     /// The state folder.
     pub(super) state: PathBuf,
-    /// What carries traffic.
-    pub(super) edge: Arc<dyn Edge>,
     /// What the planner must know of the target.
     pub(super) target: TargetFacts,
     /// What rendering must know of it.
@@ -70,7 +69,11 @@ pub(super) async fn connect(
     let data = settings.data_of(is_root);
     files::ensure_dir(&state, 0o700).map_err(Fault::world)?;
     let (http, https) = ports(target, is_root);
-    let edge: Arc<dyn Edge> = Arc::new(LocalEdge::new(&state.join("edge"), http, https, own_program()?));
+    let folder = state.join("edge");
+    let start =
+        Start { program: own_program()?, arguments: vec!["proxy".into(), "--dir".into(), folder.clone().into()] };
+    let listen = Listen { http: everywhere(http), https: everywhere(https) };
+    let edge: Arc<dyn Edge> = Arc::new(EdgeFiles::new(folder, listen, Some(start)));
     let engine = Engine::connect(
         podman::Settings {
             at,
@@ -81,21 +84,22 @@ pub(super) async fn connect(
             registries,
             systemd: Path::new("/run/systemd/system").is_dir(),
         },
-        Arc::clone(&edge),
+        edge,
     )
     .await
     .map_err(Fault::world)?;
     let store = SqliteStore::open(&state.join("store")).await.map_err(Fault::world)?;
-    let home = settings.environment.get("HOME").cloned().unwrap_or_default();
-    let facts = engine.facts(home.as_str(), vec![http, https]);
+    let facts = engine.facts();
     let defaults = TargetFacts::default();
     let target = TargetFacts {
         name: target.map_or_else(|| Arc::clone(&defaults.name), |target| target.name.value.as_str().into()),
-        pool: target.and_then(|target| target.pool.as_ref()).map_or_else(|| Arc::clone(&defaults.pool), |pool| Arc::clone(&pool.value)),
+        pool: target
+            .and_then(|target| target.pool.as_ref())
+            .map_or_else(|| Arc::clone(&defaults.pool), |pool| Arc::clone(&pool.value)),
         rootless: facts.rootless,
         ..defaults
     };
-    Ok(World { engine: Arc::new(engine), store: Arc::new(store), state, edge, target, facts, http })
+    Ok(World { engine: Arc::new(engine), store: Arc::new(store), state, target, facts, http })
 }
 
 fn ports(target: Option<&Target>, root: bool) -> (u16, u16) {
@@ -109,7 +113,8 @@ fn ports(target: Option<&Target>, root: bool) -> (u16, u16) {
 
 /// The running executable, which the edge is started from.
 fn own_program() -> Result<PathBuf, Fault> {
-    std::env::current_exe().map_err(|error| Fault::world(anyhow::Error::new(error).context("the path of this program cannot be read")))
+    std::env::current_exe()
+        .map_err(|error| Fault::world(anyhow::Error::new(error).context("the path of this program cannot be read")))
 }
 
 impl World {

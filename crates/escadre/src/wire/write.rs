@@ -8,7 +8,7 @@
 use crate::args::secret::SecretVerb;
 use crate::args::write::What;
 use crate::exit::Fault;
-use crate::settings::Settings;
+use crate::settings::{Owner, Settings};
 use escadre_model::diagnostic::Code;
 
 /// What this build cannot do yet.
@@ -24,11 +24,16 @@ pub(crate) async fn begin(_settings: &Settings, _what: &What) -> Result<(Vec<Str
     unwired("writing a new file")
 }
 
-/// Does what is asked of secrets; the text to be printed as data.
+/// Does what is asked of secrets (whose and which: checked already; `None` means all); the text to be printed as data.
 ///
 /// # Errors
 /// When it cannot be done.
-pub(crate) async fn secret(_settings: &Settings, _verb: &SecretVerb) -> Result<String, Fault> {
+pub(crate) async fn secret(
+    _settings: &Settings,
+    _verb: &SecretVerb,
+    _owner: Option<Owner>,
+    _name: Option<String>,
+) -> Result<String, Fault> {
     unwired("secrets")
 }
 
