@@ -50,7 +50,7 @@ pub struct SecretsFile {
     pub scope: Scope,
     /// Which instance, environment or fleet.
     pub of: Arc<str>,
-    /// Name → armoured block.
+    /// Name → armoured block; its place is that of the name.
     pub secrets: BTreeMap<Arc<str>, Spanned<Arc<str>>>,
 }
 
@@ -109,7 +109,7 @@ pub(super) fn from_node(
             value.as_str().map(str::trim).filter(|text| text.starts_with(ARMOUR_BEGIN) && text.ends_with(ARMOUR_END));
         match block {
             Some(block) => {
-                secrets.insert(Arc::clone(&key.text), Spanned::new(block.into(), value.span.clone()));
+                secrets.insert(Arc::clone(&key.text), Spanned::new(block.into(), key.span.clone()));
             }
             None => {
                 let message = format!("\"{}\" is not encrypted", super::scalar::shown(&key.text));
