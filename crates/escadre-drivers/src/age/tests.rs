@@ -82,6 +82,18 @@ fn the_hash_key_comes_back_for_its_fleet() {
     let text = encrypt_hash_key(&recipients, "worteks", &key).unwrap();
     assert_eq!(decrypt_hash_key(&identities, "worteks", &text).unwrap().reveal(), key.reveal());
     assert_eq!(decrypt_hash_key(&identities, "other", &text).unwrap_err().code(), Code::E0602);
+    let folder = tempfile::tempdir().unwrap();
+    let tree = || crate::folder::WorkTree::open(folder.path()).unwrap();
+    assert!(hash_key(&tree(), "worteks", &identities).unwrap().is_none(), "there is none yet");
+    crate::files::write_atomic(&folder.path().join(HASH_KEY_FILE), text.as_bytes(), 0o644).unwrap();
+    assert_eq!(hash_key(&tree(), "worteks", &identities).unwrap().unwrap().reveal(), key.reveal());
+    assert!(hash_key(&tree(), "worteks", &Identities::none()).unwrap().is_none(), "lost keys are no error");
+    assert!(hash_key(&tree(), "other", &identities).is_err());
+    let file = folder.path().join("identity");
+    let mut fresh = Identities::none();
+    assert_eq!(fresh.add_file(&file).unwrap_err().code(), Code::E0604);
+    crate::files::write_atomic(&file, new_identity().secret.reveal(), 0o600).unwrap();
+    fresh.add_file(&file).unwrap();
 }
 
 #[test]
