@@ -46,7 +46,7 @@ impl<'f> Checker<'f> {
     }
 
     fn bad(&mut self, node: &Node, message: String) {
-        self.report(Diagnostic::error(Code::E0405, message).at(&node.span));
+        self.report(Diagnostic::error(Code::E0405, node.veil(&message)).at(&node.span));
     }
 
     /// Checks one value.
@@ -116,7 +116,7 @@ impl<'f> Checker<'f> {
         let text = shown(node);
         if !words.contains(&&*text) {
             let message = format!("`{}` is `{text}`; it must be one of {}", self.path, words.join(", "));
-            let finding = Diagnostic::error(Code::E0405, message).at(&node.span);
+            let finding = Diagnostic::error(Code::E0405, node.veil(&message)).at(&node.span);
             self.report(match nearest(&text, words.iter().copied()) {
                 Some(meant) => finding.hint(format!("did you mean `{meant}`?")),
                 None => finding,
