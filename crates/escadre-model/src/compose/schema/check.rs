@@ -11,6 +11,9 @@ use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::text::{Key, Mapping, Node, Resolved, Scalar, Value};
 use std::collections::HashSet;
 
+/// Errors after which no more are looked for; nobody reads a thousand, and each is compared with those before it.
+const MOST: usize = 1_000;
+
 /// Walks a tree and collects what does not fit.
 pub(crate) struct Checker<'f> {
     path: String,
@@ -25,7 +28,8 @@ impl<'f> Checker<'f> {
 
     fn report(&mut self, finding: Diagnostic) {
         let finding = finding.path(&*self.path);
-        if !self.findings.contains(&finding) {
+        let errors = self.findings.iter().filter(|known| known.is_error()).count();
+        if errors < MOST && !self.findings.contains(&finding) {
             self.findings.push(finding);
         }
     }
