@@ -50,6 +50,9 @@ fn container(entry: &mut Mapping, findings: &mut Vec<Diagnostic>) {
     list(entry, "ports", |port| {
         check_address(port, findings);
         let Some(span) = port.iter().next().map(|(key, _)| key.span.clone()) else { return };
+        if !port.contains("target") {
+            findings.push(Diagnostic::error(Code::E0404, "a port needs `target:`, the container's port").at(&span));
+        }
         default(port, "protocol", Node::text("tcp", &span));
         default(port, "mode", Node::text("ingress", &span));
     });
@@ -63,6 +66,11 @@ fn container(entry: &mut Mapping, findings: &mut Vec<Diagnostic>) {
             }
         }
     });
+    for device in entry.get("devices").and_then(Node::as_sequence).unwrap_or_default() {
+        if device.as_mapping().is_some() && device.get("target").is_none() {
+            findings.push(Diagnostic::error(Code::E0404, "a device needs `target:`").at(&device.span));
+        }
+    }
     list(entry, "gpus", |request| device_request(request, findings));
     let devices = entry.get("deploy").and_then(|deploy| deploy.at("resources.reservations.devices")).is_some();
     if devices
@@ -98,7 +106,7 @@ fn check_address(port: &Mapping, findings: &mut Vec<Diagnostic>) {
         && let Some(text) = host.as_str()
         && text.parse::<std::net::IpAddr>().is_err()
     {
-        findings.push(Diagnostic::error(Code::E0412, format!("`{text}` is no address")).at(&host.span));
+        findings.push(Diagnostic::error(Code::E0412, host.veil(&format!("`{text}` is no address"))).at(&host.span));
     }
 }
 

@@ -323,7 +323,8 @@ fn jobs(model: &Model<'_>, findings: &mut Vec<Diagnostic>) {
         for (other, dependency) in section(job, "depends_on").into_iter().flat_map(Mapping::iter) {
             let known = model.enabled.contains(&other.text) || jobs.is_some_and(|jobs| jobs.contains(&other.text));
             let optional = dependency.get("required").and_then(Node::as_str) == Some("false");
-            if !known && !(optional && model.disabled.contains(&other.text)) {
+            let later = optional && model.disabled.contains(&other.text);
+            if !(known || later) {
                 let message = format!("the job `{}` depends on `{}`, which is not there", key.text, other.text);
                 findings.push(Diagnostic::error(Code::E0413, message).at(&other.span));
             }

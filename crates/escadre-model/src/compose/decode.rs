@@ -6,7 +6,7 @@
 //! Tests: tests/cases/compose.
 
 use super::schema::{Integer, Object, Pairs, Shape, tables as t};
-use super::units;
+use super::{merge, units};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::text::{Mapping, Node, Resolved, Scalar, Style, Value};
 use std::sync::Arc;
@@ -45,7 +45,9 @@ impl Decoder<'_> {
     }
 
     fn error(&mut self, code: Code, node: &Node, message: &str) -> Outcome {
-        let finding = Diagnostic::error(code, format!("`{}`: {message}", self.path)).at(&node.span).path(&*self.path);
+        let finding = Diagnostic::error(code, format!("`{}`: {}", self.path, node.veil(message)))
+            .at(&node.span)
+            .path(&*self.path);
         if !self.findings.contains(&finding) {
             self.findings.push(finding);
         }
@@ -133,7 +135,7 @@ impl Decoder<'_> {
     }
 
     fn spelled(&mut self, node: &Node, text: &str, value: bool) -> bool {
-        let message = format!("`{}`: `{text}` is read as `{value}`", self.path);
+        let message = format!("`{}`: {}", self.path, node.veil(&format!("`{text}` is read as `{value}`")));
         let finding = Diagnostic::warning(Code::W0403, message).at(&node.span).path(&*self.path);
         self.findings.push(finding.hint(format!("write `{value}`")));
         value
@@ -185,7 +187,7 @@ impl Decoder<'_> {
                 let shown = node.as_scalar().map(Scalar::display).unwrap_or_default();
                 self.error(Code::E0408, node, &format!("`{shown}` is no number"))
             }
-            Some(value) if value == 0.0 => Outcome::Drop,
+            Some(0.0) => Outcome::Drop,
             Some(value) if value < 0.0 => self.error(Code::E0405, node, &format!("{value} must not be negative")),
             Some(value) => plain(node, value.to_string()),
         }
@@ -347,6 +349,15 @@ impl Decoder<'_> {
     }
 
     fn pairs(&mut self, node: &Node, pairs: Pairs) -> Outcome {
+        if node.as_sequence().is_some()
+            && let Some(mapping) = merge::pairs(node, self.findings)
+        {
+            let mapping = Node { value: Value::Mapping(Arc::new(mapping)), ..node.clone() };
+            return match self.pairs(&mapping, pairs) {
+                Outcome::Same => Outcome::New(mapping),
+                other => other,
+            };
+        }
         let Some(mapping) = node.as_mapping() else {
             return if node.is_null() { Outcome::Drop } else { Outcome::Same };
         };
@@ -421,18 +432,18 @@ impl Decoder<'_> {
     }
 
     fn ulimit(&mut self, node: &Node) -> Outcome {
+        const ANY: Integer =
+            Integer { fraction: false, text: true, least: i64::MIN, most: i64::MAX, keep: true, null: false };
         if node.as_mapping().is_some() {
             return self.object(node, &t::ULIMIT);
         }
-        const ANY: Integer =
-            Integer { fraction: false, text: true, least: i64::MIN, most: i64::MAX, keep: true, null: false };
-        match self.integer(node, &ANY) {
-            // The reference prints a single zero as an empty mapping.
-            Outcome::New(number) if number.as_str() == Some("0") => {
-                Outcome::New(Node::mapping(Mapping::new(), &node.span))
-            }
-            other => other,
+        let outcome = self.integer(node, &ANY);
+        let number = if let Outcome::New(number) = &outcome { number } else { node };
+        // The reference prints a single zero as an empty mapping.
+        if number.as_str() == Some("0") {
+            return Outcome::New(Node::mapping(Mapping::new(), &node.span));
         }
+        outcome
     }
 }
 

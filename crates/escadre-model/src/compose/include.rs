@@ -143,7 +143,7 @@ impl Loader<'_> {
                     Some(own) => {
                         let mut base = entry.clone();
                         resets.apply_within(section, &key.text, &mut base);
-                        *own = merge(base, own.clone(), &mut vec![section, &*key.text], &mut self.findings);
+                        *own = merge(base, own.clone(), &[section, &*key.text], &mut self.findings);
                     }
                 }
             }

@@ -108,7 +108,7 @@ fn print_ulimit(node: &Node) -> Json {
         .as_mapping()
         .into_iter()
         .flat_map(Mapping::iter)
-        .filter(|(key, child)| !key.text.starts_with("x-") && child.as_str() != Some("0"));
+        .filter(|(key, child)| matches!(&*key.text, "soft" | "hard") && child.as_str() != Some("0"));
     Json::Object(kept.map(|(key, child)| (key.text.to_string(), child.to_json())).collect())
 }
 

@@ -58,7 +58,7 @@ fn rule(path: &[&str]) -> Rule {
 }
 
 /// Lays `over` over `base`. `path` is where both stand.
-pub(crate) fn merge<'p>(base: Node, over: Node, path: &mut Vec<&'p str>, findings: &mut Vec<Diagnostic>) -> Node {
+pub(crate) fn merge(base: Node, over: Node, path: &[&str], findings: &mut Vec<Diagnostic>) -> Node {
     match rule(path) {
         Rule::Plain => {}
         Rule::Replace => return over,
@@ -105,13 +105,13 @@ fn conflict(base: &Node, over: &Node, path: &[&str], findings: &mut Vec<Diagnost
 }
 
 type Convert = fn(&Node, &mut Vec<Diagnostic>) -> Option<Mapping>;
-type Unite = for<'p> fn(Node, Node, &mut Vec<&'p str>, &mut Vec<Diagnostic>) -> Node;
+type Unite = fn(Node, Node, &[&str], &mut Vec<Diagnostic>) -> Node;
 
 /// Brings both sides into one form and unites them; null is an empty mapping.
-fn convert<'p>(
+fn convert(
     base: Node,
     over: Node,
-    path: &mut Vec<&'p str>,
+    path: &[&str],
     findings: &mut Vec<Diagnostic>,
     convert: Convert,
     unite: Unite,
@@ -127,7 +127,7 @@ fn convert<'p>(
 }
 
 /// Mappings by key; both are mappings.
-fn unite<'p>(mut base: Node, over: Node, path: &mut Vec<&'p str>, findings: &mut Vec<Diagnostic>) -> Node {
+fn unite(mut base: Node, over: Node, path: &[&str], findings: &mut Vec<Diagnostic>) -> Node {
     let (Some(into), Value::Mapping(from)) = (base.mapping_mut(), &over.value) else { return over };
     for (key, value) in from.iter() {
         match into.get_mut(&key.text) {
@@ -136,9 +136,9 @@ fn unite<'p>(mut base: Node, over: Node, path: &mut Vec<&'p str>, findings: &mut
             }
             Some(slot) => {
                 let before = std::mem::replace(slot, Node::null(&value.span));
-                let mut deeper: Vec<&str> = path.clone();
+                let mut deeper: Vec<&str> = path.to_vec();
                 deeper.push(&key.text);
-                *slot = merge(before, value.clone(), &mut deeper, findings);
+                *slot = merge(before, value.clone(), &deeper, findings);
             }
         }
     }
@@ -146,7 +146,7 @@ fn unite<'p>(mut base: Node, over: Node, path: &mut Vec<&'p str>, findings: &mut
 }
 
 /// `KEY=value`: the later value of a key stands, at the place of the first.
-fn unite_pairs<'p>(mut base: Node, over: Node, _: &mut Vec<&'p str>, _: &mut Vec<Diagnostic>) -> Node {
+fn unite_pairs(mut base: Node, over: Node, _: &[&str], _: &mut Vec<Diagnostic>) -> Node {
     if let (Some(into), Value::Mapping(from)) = (base.mapping_mut(), over.value) {
         for (key, value) in from.iter() {
             into.insert(key.clone(), value.clone());
@@ -223,7 +223,7 @@ pub(crate) fn by_name(node: &Node, dependency: bool) -> Option<Mapping> {
     }
 }
 
-fn logging<'p>(base: Node, over: Node, path: &mut Vec<&'p str>, findings: &mut Vec<Diagnostic>) -> Node {
+fn logging(base: Node, over: Node, path: &[&str], findings: &mut Vec<Diagnostic>) -> Node {
     let (Some(old), Some(new)) = (base.as_mapping(), over.as_mapping()) else {
         conflict(&base, &over, path, findings);
         return over;
@@ -235,7 +235,7 @@ fn logging<'p>(base: Node, over: Node, path: &mut Vec<&'p str>, findings: &mut V
     if agree { unite(base, over, path, findings) } else { over }
 }
 
-fn pools<'p>(base: Node, over: Node, path: &mut Vec<&'p str>, findings: &mut Vec<Diagnostic>) -> Node {
+fn pools(base: Node, over: Node, path: &[&str], findings: &mut Vec<Diagnostic>) -> Node {
     let (Some(old), Some(new)) = (base.as_sequence(), over.as_sequence()) else {
         conflict(&base, &over, path, findings);
         return over;
@@ -249,7 +249,7 @@ fn pools<'p>(base: Node, over: Node, path: &mut Vec<&'p str>, findings: &mut Vec
                 pools.push(change.clone());
                 continue;
             }
-            grown = merge(grown, change.clone(), path_of_item(path), findings);
+            grown = merge(grown, change.clone(), &[], findings);
             match pools.iter_mut().find(|pool| subnet(pool) == subnet(&grown)) {
                 Some(slot) => *slot = grown.clone(),
                 None => pools.push(grown.clone()),
@@ -257,12 +257,6 @@ fn pools<'p>(base: Node, over: Node, path: &mut Vec<&'p str>, findings: &mut Vec
         }
     }
     Node { value: Value::Sequence(Arc::new(pools)), ..base }
-}
-
-/// Entries of a list of pools merge plainly, whatever stands above them.
-fn path_of_item<'a, 'p>(path: &'a mut Vec<&'p str>) -> &'a mut Vec<&'p str> {
-    path.push("");
-    path
 }
 
 /// A text is a list of one; a mapping is a list of `key=value`; null is empty.

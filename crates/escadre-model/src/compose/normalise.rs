@@ -157,7 +157,7 @@ fn dependencies(entry: &mut Mapping) {
 
 /// A `pre_start` hook is a container like the service's, except where it says otherwise; volumes are not inherited.
 fn pre_start(entry: &mut Mapping, findings: &mut Vec<Diagnostic>) {
-    if !entry.get("pre_start").and_then(Node::as_sequence).is_some_and(|hooks| !hooks.is_empty()) {
+    if entry.get("pre_start").and_then(Node::as_sequence).is_none_or(<[Node]>::is_empty) {
         return;
     }
     let inherited: Mapping = entry
@@ -168,7 +168,7 @@ fn pre_start(entry: &mut Mapping, findings: &mut Vec<Diagnostic>) {
     let Some(hooks) = entry.get_mut("pre_start").and_then(Node::sequence_mut) else { return };
     for hook in hooks.iter_mut().filter(|hook| hook.as_mapping().is_some()) {
         let base = Node::mapping(inherited.clone(), &hook.span);
-        *hook = merge(base, hook.clone(), &mut vec!["services", "hook"], findings);
+        *hook = merge(base, hook.clone(), &["services", "hook"], findings);
     }
 }
 

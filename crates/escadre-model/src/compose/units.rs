@@ -21,7 +21,8 @@ pub fn bytes(text: &str) -> Result<i64, String> {
     let split = text.rfind(|c: char| c.is_ascii_digit() || c == '.' || c == ' ').ok_or_else(wrong)?;
     let (number, unit) = text.split_at(split + 1);
     let number = number.strip_suffix(' ').unwrap_or(number);
-    let digits = number.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let digits =
+        number.bytes().all(|b| matches!(b, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+')) && !number.starts_with('+');
     let size: f64 = number.parse().ok().filter(|_| digits).ok_or_else(wrong)?;
     let unit = unit.to_ascii_lowercase();
     let power = match unit.as_str() {

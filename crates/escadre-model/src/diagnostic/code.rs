@@ -82,7 +82,7 @@ codes! {
     E0419 "two mounts have one target";
     E0420 "a secret stands where it cannot be kept secret";
     E0421 "an entry is listed twice";
-    E0422 "a project is made of too many files";
+    E0422 "a project grows too large";
 
     // W04: Compose files
     W0401 "`version` has no effect";

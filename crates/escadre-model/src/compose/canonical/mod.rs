@@ -17,11 +17,13 @@ use std::sync::Arc;
 
 /// The long form of a tree; nothing when it is already long.
 pub(crate) fn canonical(node: &Node, shape: &Shape, path: &str, findings: &mut Vec<Diagnostic>) -> Option<Node> {
-    Canonical { findings }.node(node, shape, path)
+    Canonical { findings, lists: 0 }.node(node, shape, path)
 }
 
 struct Canonical<'f> {
     findings: &'f mut Vec<Diagnostic>,
+    /// How many lists stand around the value.
+    lists: usize,
 }
 
 impl Canonical<'_> {
@@ -37,7 +39,8 @@ impl Canonical<'_> {
             Shape::TextOrTexts { .. } if node.as_scalar().is_some() => Some(list_of(node)),
             Shape::Pairs(Pairs::Contexts) => self.contexts(node, path),
             Shape::Pairs(Pairs::Ssh) => self.ssh(node, path),
-            Shape::Pairs(_) if node.as_sequence().is_some() => {
+            // Entries of lists are compared as written when files merge, so these wait for their types.
+            Shape::Pairs(_) if node.as_sequence().is_some() && self.lists == 0 => {
                 pairs(node, self.findings).map(|mapping| with(node, mapping))
             }
             Shape::Ports => self.ports(node, path),
@@ -116,7 +119,10 @@ impl Canonical<'_> {
         let items = node.as_sequence()?;
         let mut changed: Option<Vec<Node>> = None;
         for (index, item) in items.iter().enumerate() {
-            if let Some(long) = self.node(item, of, &format!("{path}.{index}"))
+            self.lists += 1;
+            let long = self.node(item, of, &format!("{path}.{index}"));
+            self.lists -= 1;
+            if let Some(long) = long
                 && let Some(slot) = changed.get_or_insert_with(|| items.to_vec()).get_mut(index)
             {
                 *slot = long;
@@ -155,7 +161,7 @@ impl Canonical<'_> {
     }
 
     fn report(&mut self, code: Code, node: &Node, path: &str, message: &str) {
-        let finding = Diagnostic::error(code, format!("`{path}`: {message}")).at(&node.span).path(path);
+        let finding = Diagnostic::error(code, format!("`{path}`: {}", node.veil(message))).at(&node.span).path(path);
         if !self.findings.contains(&finding) {
             self.findings.push(finding);
         }

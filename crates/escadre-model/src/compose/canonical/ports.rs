@@ -32,7 +32,11 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Port>, String> {
     if !matches!(protocol.as_str(), "tcp" | "udp" | "sctp") {
         return Err(format!("`{protocol}` is no protocol of ports"));
     }
-    let host_ip = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    if bracketed.is_none() && host.contains(':') {
+        return Err(format!("the address `{host}` needs brackets: `[{host}]`"));
+    }
+    let host_ip = bracketed.unwrap_or(host);
     if !host_ip.is_empty() && host_ip.parse::<IpAddr>().is_err() {
         return Err(format!("`{host_ip}` is no address"));
     }

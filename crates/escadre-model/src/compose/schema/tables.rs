@@ -885,7 +885,7 @@ fn pull_policy(text: &str) -> bool {
         || text.strip_prefix("every_").is_some_and(|rest| {
             !rest.is_empty()
                 && rest.split_inclusive(|c: char| c.is_ascii_alphabetic()).all(|part| {
-                    let digits = part.trim_end_matches(|c: char| matches!(c, 'w' | 'd' | 'h' | 'm' | 's'));
+                    let digits = part.trim_end_matches(['w', 'd', 'h', 'm', 's']);
                     digits.len() + 1 == part.len() && !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
                 })
         })
