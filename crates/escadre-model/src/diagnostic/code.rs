@@ -126,6 +126,7 @@ codes! {
     W0501 "a secrets file belongs to nobody";
     W0502 "a secret is used by nobody";
     W0503 "a registry's password has no value";
+    W0504 "an override belongs to no environment";
     // C01: what becomes of Compose attributes on a target
     C0101 "an attribute works as the specification says";
     C0102 "published ports belong to the edge";

@@ -89,7 +89,11 @@ impl Stored<'_> {
 
 /// Reads a file that is there.
 pub(super) fn read(reader: &mut Reader<'_>, path: &str, scope: Scope, of: &str) -> Option<Arc<SecretsFile>> {
-    let node = reader.document(path)?;
+    let (node, is_there) = reader.document_or_nothing(path);
+    let Some(node) = node else {
+        let empty = SecretsFile { file: path.into(), scope, of: of.into(), secrets: BTreeMap::new() };
+        return is_there.then(|| Arc::new(empty));
+    };
     Some(Arc::new(from_node(&node, path, scope, of, &mut reader.findings)))
 }
 
