@@ -6,7 +6,9 @@
 //! Tests: `age/tests.rs`.
 
 use super::Error;
+use std::path::Path;
 use std::str::FromStr;
+use zeroize::Zeroizing;
 
 /// Keys that decrypt.
 #[derive(Default)]
@@ -60,6 +62,23 @@ impl Identities {
             found += 1;
         }
         if found == 0 { Err(refuse("it holds no key")) } else { Ok(()) }
+    }
+
+    /// Adds the identities in a file: age keys, or an SSH private key.
+    ///
+    /// # Errors
+    /// When the file is not there or cannot be read, and as [`Identities::add`].
+    pub fn add_file(&mut self, path: &Path) -> Result<(), Error> {
+        let name = path.display().to_string();
+        let bytes = match crate::files::read(path) {
+            Ok(Some(bytes)) => Zeroizing::new(bytes),
+            Ok(None) => return Err(Error::NoKey(name, "it is not there".to_owned())),
+            Err(error) => return Err(Error::NoKey(name, error.to_string())),
+        };
+        match std::str::from_utf8(&bytes) {
+            Ok(text) => self.add(&name, text),
+            Err(_) => Err(Error::NoKey(name, "it is not text".to_owned())),
+        }
     }
 
     /// Whether there are none.

@@ -19,8 +19,9 @@ use ::age::armor::{ArmoredReader, ArmoredWriter, Format};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use escadre_model::diagnostic::Code;
-use escadre_model::fleet::{Scope, Stored};
+use escadre_model::fleet::{HASH_KEY_FILE, Scope, Stored};
 use escadre_model::secret::{HashKey, Secret};
+use escadre_model::tree::{Entry, Tree};
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -193,6 +194,23 @@ pub fn decrypt_hash_key(identities: &Identities, fleet: &str, block: &str) -> Re
     }
     let bytes = Zeroizing::new(STANDARD.decode(plain.key.as_bytes()).map_err(|_| damaged())?);
     <[u8; 32]>::try_from(bytes.as_slice()).map(HashKey::new).map_err(|_| damaged())
+}
+
+/// The key of a fleet from its tree; `None`: it has none, or nobody here can read it.
+///
+/// # Errors
+/// When `fleet.age` cannot be read, is damaged, or belongs to another fleet.
+pub fn hash_key(tree: &dyn Tree, fleet: &str, identities: &Identities) -> Result<Option<HashKey>, Error> {
+    let bytes = match tree.entry(HASH_KEY_FILE) {
+        Ok(Entry::File { bytes, .. }) => bytes,
+        Ok(_) => return Ok(None),
+        Err(error) => return Err(Error::Damaged(error.to_string())),
+    };
+    match decrypt_hash_key(identities, fleet, &String::from_utf8_lossy(&bytes)) {
+        Ok(key) => Ok(Some(key)),
+        Err(Error::NoIdentity | Error::NotForUs) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn seal(recipients: &Recipients, plain: &impl Serialize) -> Result<String, Error> {

@@ -82,6 +82,18 @@ fn the_hash_key_comes_back_for_its_fleet() {
     let text = encrypt_hash_key(&recipients, "worteks", &key).unwrap();
     assert_eq!(decrypt_hash_key(&identities, "worteks", &text).unwrap().reveal(), key.reveal());
     assert_eq!(decrypt_hash_key(&identities, "other", &text).unwrap_err().code(), Code::E0602);
+    let folder = tempfile::tempdir().unwrap();
+    let tree = || crate::folder::WorkTree::open(folder.path()).unwrap();
+    assert!(hash_key(&tree(), "worteks", &identities).unwrap().is_none(), "there is none yet");
+    crate::files::write_atomic(&folder.path().join(HASH_KEY_FILE), text.as_bytes(), 0o644).unwrap();
+    assert_eq!(hash_key(&tree(), "worteks", &identities).unwrap().unwrap().reveal(), key.reveal());
+    assert!(hash_key(&tree(), "worteks", &Identities::none()).unwrap().is_none(), "lost keys are no error");
+    assert!(hash_key(&tree(), "other", &identities).is_err());
+    let file = folder.path().join("identity");
+    let mut fresh = Identities::none();
+    assert_eq!(fresh.add_file(&file).unwrap_err().code(), Code::E0604);
+    crate::files::write_atomic(&file, new_identity().secret.reveal(), 0o600).unwrap();
+    fresh.add_file(&file).unwrap();
 }
 
 #[test]
@@ -94,4 +106,96 @@ fn passwords_are_made_of_their_alphabet() {
     }
     assert_ne!(one.reveal(), generate(1000, "abc").unwrap().reveal());
     assert!(generate(8, "").is_err());
+}
+
+/// A fleet on a disk, from its scaffolding to a resolved instance with secrets.
+#[test]
+fn a_fleet_with_secrets_is_read_rekeyed_and_protected_from_swaps() {
+    use crate::files::write_atomic;
+    use crate::folder::WorkTree;
+    use escadre_engine::ports::Secrets as _;
+    use escadre_model::fleet::{self, write};
+    use escadre_model::ids::InstanceId;
+    use escadre_model::name::Name;
+    use escadre_model::resolve::{self, Cache, Keys};
+    use escadre_model::secret::SecretRef;
+
+    let folder = tempfile::tempdir().unwrap();
+    let put = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        crate::files::ensure_dir(path.parent().unwrap(), 0o755).unwrap();
+        write_atomic(&path, text.as_bytes(), 0o644).unwrap();
+    };
+    let identity = new_identity();
+    let ops = Name::new("ops").unwrap();
+    for file in write::new_fleet(
+        &Name::new("ours").unwrap(),
+        &new_id().unwrap(),
+        "unix:///run/podman/podman.sock",
+        &[(ops, identity.recipient.clone())],
+    ) {
+        put(&file.path, &file.text);
+    }
+    put("products/desk/product.yaml", "product: desk\nsecrets: { db_password: { generate: password, length: 20 } }\n");
+    put(
+        "products/desk/compose.yaml",
+        "services: { web: { image: x, secrets: [db_password] } }\nsecrets: { db_password: { file: ./dev } }\n",
+    );
+    for name in ["acme", "birch"] {
+        put(&format!("instances/{name}.yaml"), &format!("instance: {name}\nproduct: desk\nenvironment: production\n"));
+    }
+    let read = || {
+        let tree = WorkTree::open(folder.path()).unwrap();
+        let (fleet, findings) = fleet::read(&tree);
+        assert!(findings.is_empty(), "{findings:?}");
+        (tree, Arc::new(fleet.unwrap()))
+    };
+    let (tree, fleet) = read();
+    let (none, findings) = resolve::instance(&fleet, "acme", &tree, &Keys::none(), &Cache::new());
+    assert!(none.is_none() && findings[0].code == Code::E0606, "{findings:?}");
+
+    let recipients = Recipients::of(&fleet).unwrap();
+    let mut blocks = Vec::new();
+    for name in ["acme", "birch"] {
+        for (secret, how) in write::secrets_made(&fleet.products[&Name::new("desk").unwrap()]) {
+            let place =
+                Place { fleet: "ours".into(), scope: Scope::Instance, of: name.into(), name: Arc::clone(secret) };
+            let block = encrypt(&recipients, &place, &generate(how.length, &how.alphabet).unwrap()).unwrap();
+            let path = write::secrets_path(&fleet, &Name::new(name).unwrap()).unwrap();
+            put(&path, &write::set_secret(&path, "", secret, &block).unwrap());
+            blocks.push(block);
+        }
+    }
+    let (tree, fleet) = read();
+    let mut identities = Identities::none();
+    identities.add("ops", std::str::from_utf8(identity.secret.reveal()).unwrap()).unwrap();
+    let vault = Vault::new(Arc::clone(&fleet), Arc::new(identities));
+    let hash_key = Some(new_hash_key().unwrap());
+    let keys = Keys { hash_key, reveal: &|stored| vault.reveal_stored(stored) };
+    let names = ["acme", "birch"];
+    let (all, findings) = resolve::all(&fleet, names, &tree, &keys, &Cache::new());
+    assert!(findings.is_empty() && all.len() == 2, "{findings:?}");
+    let hashes: Vec<_> = all.iter().map(|one| one.secrets["db_password"].hash.clone().unwrap()).collect();
+    assert_ne!(hashes[0], hashes[1]);
+    let id = InstanceId::new(Name::new("ours").unwrap(), Name::new("acme").unwrap());
+    assert_eq!(vault.reveal(&id, &SecretRef::new("db_password")).unwrap().reveal().len(), 20);
+
+    let other = new_identity();
+    let others = Recipients::new([("new", other.recipient.as_str())]).unwrap();
+    let stored = fleet.stored().next().unwrap();
+    let rekeyed = vault.rekeyed(&stored, &others).unwrap();
+    assert!(matches!(decrypt(&Identities::none(), &Place::of("ours", &stored), &rekeyed), Err(Error::NoIdentity)));
+    let mut new = Identities::none();
+    new.add("new", std::str::from_utf8(other.secret.reveal()).unwrap()).unwrap();
+    assert_eq!(decrypt(&new, &Place::of("ours", &stored), &rekeyed).unwrap().reveal().len(), 20);
+
+    put("instances/acme.secrets.yaml", &write::set_secret("x", "", "db_password", &blocks[1]).unwrap());
+    let (tree, fleet) = read();
+    let vault = Vault::new(Arc::clone(&fleet), Arc::clone(&vault.identities));
+    let keys = Keys { hash_key: Some(new_hash_key().unwrap()), reveal: &|stored| vault.reveal_stored(stored) };
+    let (all, findings) = resolve::all(&fleet, names, &tree, &keys, &Cache::new());
+    assert_eq!(all.len(), 1, "birch stays");
+    assert!(findings.len() == 1 && findings[0].code == Code::E0602, "{findings:?}");
+    assert_eq!(findings[0].span().unwrap().short(), "instances/acme.secrets.yaml:1");
+    assert!(vault.reveal(&id, &SecretRef::new("db_password")).is_none());
 }

@@ -106,7 +106,7 @@ fn check_address(port: &Mapping, findings: &mut Vec<Diagnostic>) {
         && let Some(text) = host.as_str()
         && text.parse::<std::net::IpAddr>().is_err()
     {
-        findings.push(Diagnostic::error(Code::E0412, format!("`{text}` is no address")).at(&host.span));
+        findings.push(Diagnostic::error(Code::E0412, host.veil(&format!("`{text}` is no address"))).at(&host.span));
     }
 }
 

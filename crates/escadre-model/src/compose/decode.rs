@@ -45,7 +45,9 @@ impl Decoder<'_> {
     }
 
     fn error(&mut self, code: Code, node: &Node, message: &str) -> Outcome {
-        let finding = Diagnostic::error(code, format!("`{}`: {message}", self.path)).at(&node.span).path(&*self.path);
+        let finding = Diagnostic::error(code, format!("`{}`: {}", self.path, node.veil(message)))
+            .at(&node.span)
+            .path(&*self.path);
         if !self.findings.contains(&finding) {
             self.findings.push(finding);
         }
@@ -133,7 +135,7 @@ impl Decoder<'_> {
     }
 
     fn spelled(&mut self, node: &Node, text: &str, value: bool) -> bool {
-        let message = format!("`{}`: `{text}` is read as `{value}`", self.path);
+        let message = format!("`{}`: {}", self.path, node.veil(&format!("`{text}` is read as `{value}`")));
         let finding = Diagnostic::warning(Code::W0403, message).at(&node.span).path(&*self.path);
         self.findings.push(finding.hint(format!("write `{value}`")));
         value

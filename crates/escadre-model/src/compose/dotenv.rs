@@ -206,6 +206,7 @@ impl<'a> Reader<'a> {
         substitute(value, &known, &mut BTreeSet::new()).map_err(|problem| {
             self.error(match problem {
                 Problem::Required(name, message) => format!("the variable `{name}` is needed: {message}"),
+                Problem::Large => "the value grows larger than a megabyte".to_owned(),
                 Problem::Malformed | Problem::Deep => {
                     "the value is not well formed; write `$$` for a dollar sign".to_owned()
                 }

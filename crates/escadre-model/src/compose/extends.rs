@@ -14,6 +14,9 @@ use crate::diagnostic::{Code, Diagnostic, Span, nearest};
 use crate::text::{Mapping, Node};
 use std::collections::HashMap;
 
+/// Services that extend one another in a row; each takes room on the stack.
+const DEEPEST: usize = 64;
+
 /// Services lent by a file, and what that file resets.
 type Lent = Option<(Mapping, Resets)>;
 
@@ -75,6 +78,9 @@ impl Loader<'_> {
     ) -> Option<Node> {
         let service = entries.get(name)?.clone();
         let Some(extends) = service.get("extends").cloned() else { return Some(service) };
+        if self.exhausted {
+            return None;
+        }
         let here = (place.file.clone(), name.to_owned());
         if place.trail.contains(&here) {
             let circle: Vec<String> =
@@ -88,6 +94,13 @@ impl Loader<'_> {
                 let path = format!("services.{name}.extends");
                 self.report(Diagnostic::error(Code::E0410, message).at(&extends.span).path(path));
             }
+            return None;
+        }
+        if place.trail.len() >= DEEPEST {
+            let message =
+                format!("`{name}` extends a service that extends another one, and so on, more than {DEEPEST} times");
+            self.report(Diagnostic::error(Code::E0422, message).at(&extends.span));
+            self.exhausted = true;
             return None;
         }
         let mut inner = place.clone();

@@ -18,6 +18,11 @@ use std::sync::Arc;
 /// Levels of `${A:-${B:-...}}`; people write two.
 const DEEPEST: usize = 64;
 
+/// Bytes that one text may grow to, and all texts of a document together: a value of a megabyte used a hundred thousand times
+/// must not take the machine's memory.
+const LARGEST: usize = 1_000_000;
+const LARGEST_TOTAL: usize = 16_000_000;
+
 /// Where values come from.
 pub(crate) trait Lookup {
     /// The value of a variable, if it is set.
@@ -33,12 +38,15 @@ pub(crate) enum Problem {
     Required(String, String),
     /// Too many levels.
     Deep,
+    /// The text grows too large.
+    Large,
 }
 
 /// Fills in the variables of one text. Names of variables that are not set and have no default are added to `unset`.
 pub(crate) fn substitute(template: &str, lookup: &dyn Lookup, unset: &mut BTreeSet<String>) -> Result<Text, Problem> {
     let mut out = Vec::new();
-    fill(template, lookup, unset, 0, &mut out)?;
+    let mut room = LARGEST;
+    fill(template, lookup, unset, 0, &mut out, &mut room)?;
     Ok(Text::from_pieces(out))
 }
 
@@ -48,6 +56,7 @@ fn fill(
     unset: &mut BTreeSet<String>,
     depth: usize,
     out: &mut Vec<Piece>,
+    room: &mut usize,
 ) -> Result<(), Problem> {
     if depth > DEEPEST {
         return Err(Problem::Deep);
@@ -69,12 +78,12 @@ fn fill(
             }
             Some(b) if b == b'_' || b.is_ascii_alphabetic() => {
                 let (name, tail) = split_name(after);
-                push_value(name, lookup, unset, out);
+                push_value(name, lookup, unset, out, room)?;
                 rest = tail;
             }
             Some(b'{') => {
                 let inner = after.get(1..).unwrap_or_default();
-                rest = braced(inner, lookup, unset, depth, out)?;
+                rest = braced(inner, lookup, unset, depth, out, room)?;
             }
             _ => {
                 literal(out, "$");
@@ -91,14 +100,24 @@ fn split_name(text: &str) -> (&str, &str) {
     text.split_at(end)
 }
 
-fn push_value(name: &str, lookup: &dyn Lookup, unset: &mut BTreeSet<String>, out: &mut Vec<Piece>) {
+fn push_value(
+    name: &str,
+    lookup: &dyn Lookup,
+    unset: &mut BTreeSet<String>,
+    out: &mut Vec<Piece>,
+    room: &mut usize,
+) -> Result<(), Problem> {
     match lookup.value(name) {
-        Some(Text::Plain(text)) => out.push(Piece::Literal(Arc::clone(text))),
+        Some(Text::Plain(text)) => {
+            *room = room.checked_sub(text.len()).ok_or(Problem::Large)?;
+            out.push(Piece::Literal(Arc::clone(text)));
+        }
         Some(text) => out.extend(text.pieces()),
         None => {
             unset.insert(name.to_owned());
         }
     }
+    Ok(())
 }
 
 /// What stands after `${`; returns what follows the closing brace.
@@ -108,13 +127,14 @@ fn braced<'t>(
     unset: &mut BTreeSet<String>,
     depth: usize,
     out: &mut Vec<Piece>,
+    room: &mut usize,
 ) -> Result<&'t str, Problem> {
     let (name, tail) = split_name(inner);
     if !name.starts_with(|c: char| c == '_' || c.is_ascii_alphabetic()) {
         return Err(Problem::Malformed);
     }
     if let Some(rest) = tail.strip_prefix('}') {
-        push_value(name, lookup, unset, out);
+        push_value(name, lookup, unset, out, room)?;
         return Ok(rest);
     }
     let (strict, tail) = match tail.strip_prefix(':') {
@@ -128,14 +148,14 @@ fn braced<'t>(
     // A secret is never empty; its value is not known here.
     let present = value.is_some_and(|text| !strict || text.as_str() != Some(""));
     match (operator, present) {
-        ('-', true) | ('?', true) => push_value(name, lookup, unset, out),
-        ('-', false) | ('+', true) => fill(word, lookup, unset, depth + 1, out)?,
+        ('-', true) | ('?', true) => push_value(name, lookup, unset, out, room)?,
+        ('-', false) | ('+', true) => fill(word, lookup, unset, depth + 1, out, room)?,
         ('+', false) => {
             // Set but empty under `:+` gives the empty value itself.
         }
         _ => {
             let mut message = Vec::new();
-            fill(word, lookup, unset, depth + 1, &mut message)?;
+            fill(word, lookup, unset, depth + 1, &mut message, room)?;
             let message = Text::from_pieces(message).display().into_owned();
             return Err(Problem::Required(name.to_owned(), message));
         }
@@ -173,12 +193,14 @@ pub(crate) struct Interpolation<'a> {
     /// What aliases share is filled in once: from the address of the shared part to the result.
     shared: HashMap<usize, Option<Node>>,
     path: Vec<Arc<str>>,
+    /// Bytes that texts may still grow to.
+    room: usize,
 }
 
 impl<'a> Interpolation<'a> {
     /// Begins with these variables.
     pub(crate) fn new(lookup: &'a dyn Lookup, findings: &'a mut Vec<Diagnostic>) -> Self {
-        Self { lookup, findings, unset: BTreeMap::new(), shared: HashMap::new(), path: Vec::new() }
+        Self { lookup, findings, unset: BTreeMap::new(), shared: HashMap::new(), path: Vec::new(), room: LARGEST_TOTAL }
     }
 
     /// The tree with values filled in.
@@ -258,6 +280,11 @@ impl<'a> Interpolation<'a> {
         for name in unset {
             self.unset.entry(name).or_insert_with(|| node.span.clone());
         }
+        let filled = filled.and_then(|text| {
+            let size = text.display().len();
+            self.room = self.room.checked_sub(size).ok_or(Problem::Large)?;
+            Ok(text)
+        });
         match filled {
             Ok(text) => {
                 // What was filled in is a text, whatever it looks like; attributes that want numbers read it as one.
@@ -271,6 +298,12 @@ impl<'a> Interpolation<'a> {
                         Diagnostic::error(Code::E0406, format!("`{path}`: `{template}` is not well formed"))
                             .hint("write `$$` for a dollar sign")
                     }
+                    Problem::Large => Diagnostic::error(
+                        Code::E0422,
+                        format!(
+                            "`{path}`: the text grows larger than {LARGEST} bytes, or all of them larger than {LARGEST_TOTAL}"
+                        ),
+                    ),
                     Problem::Deep => {
                         Diagnostic::error(Code::E0406, format!("`{path}`: more than {DEEPEST} levels of `${{...}}`"))
                     }

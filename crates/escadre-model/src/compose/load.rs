@@ -21,7 +21,7 @@ use super::unique::unique;
 use super::{Options, canonical, decode};
 use crate::diagnostic::{Code, Diagnostic, Span, has_errors};
 use crate::text::{Key, Mapping, Node, Scalar, Style, Text, Value};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// Files a project may be made of, included ones counted each time they are included.
@@ -29,19 +29,17 @@ const MOST_FILES: usize = 1_000;
 
 /// Loads a project. Without errors there is a project; with or without, there may be findings.
 pub fn load(options: &Options, files: &dyn Files, cache: &Cache) -> (Option<Project>, Vec<Diagnostic>) {
-    let mut loader = Loader { files, cache, options, findings: Vec::new(), loaded: 0, includes: Vec::new() };
+    let mut loader =
+        Loader { files, cache, options, findings: Vec::new(), loaded: 0, exhausted: false, includes: Vec::new() };
     let project = loader.project();
+    let mut told = HashSet::new();
     let mut findings = loader.findings;
-    let mut seen: Vec<Diagnostic> = Vec::with_capacity(findings.len());
-    for finding in findings.drain(..) {
+    findings.retain(|finding| {
         // A warning about a variable stands for all its uses.
-        let twice =
-            |other: &Diagnostic| *other == finding || finding.code == Code::W0402 && other.message == finding.message;
-        if !seen.iter().any(twice) {
-            seen.push(finding);
-        }
-    }
-    (project.filter(|_| !has_errors(&seen)), seen)
+        let span = if finding.code == Code::W0402 { None } else { finding.span() };
+        told.insert(format!("{} {} {}", finding.code, finding.message, span.map(Span::to_string).unwrap_or_default()))
+    });
+    (project.filter(|_| !has_errors(&findings)), findings)
 }
 
 /// What stays the same while the files of one project or include are read.
@@ -60,6 +58,8 @@ pub(crate) struct Loader<'a> {
     pub(crate) options: &'a Options,
     pub(crate) findings: Vec<Diagnostic>,
     loaded: usize,
+    /// A row of `extends` was too long; it is told once.
+    pub(crate) exhausted: bool,
     /// Models of includes that were loaded already.
     pub(crate) includes: Vec<super::include::Loaded>,
 }

@@ -16,61 +16,114 @@ pub(crate) struct Resets {
     paths: Vec<Vec<Arc<str>>>,
 }
 
+/// What became of a value.
+enum Cleaned {
+    Same,
+    New(Node),
+    Gone,
+}
+
 impl Resets {
     /// Takes the tags out of a document.
     pub(crate) fn collect(node: &Node, findings: &mut Vec<Diagnostic>) -> (Node, Self) {
         let mut resets = Self::default();
         let mut path = Vec::new();
-        let cleaned = resets.clean(node, &mut path, findings).unwrap_or_else(|| Node::null(&node.span));
+        let cleaned = match resets.clean(node, &mut path, findings) {
+            Cleaned::Same => node.clone(),
+            Cleaned::New(node) => node,
+            Cleaned::Gone => Node::null(&node.span),
+        };
         (cleaned, resets)
     }
 
-    /// The node without tags; nothing if it is reset.
-    fn clean(&mut self, node: &Node, path: &mut Vec<Arc<str>>, findings: &mut Vec<Diagnostic>) -> Option<Node> {
-        let mut node = node.clone();
-        match node.tag.take().as_deref() {
+    /// Takes the tags out of one value; what holds none stays shared with whatever else refers to it.
+    fn clean(&mut self, node: &Node, path: &mut Vec<Arc<str>>, findings: &mut Vec<Diagnostic>) -> Cleaned {
+        let mut changed: Option<Node> = None;
+        match node.tag.as_deref() {
             None => {}
             Some("!reset") => {
                 self.paths.push(path.clone());
-                return None;
-            }
-            Some("!override") => {
-                self.paths.push(path.clone());
-                // A tag of ours says nothing about numbers; what it stands before is a text.
-                if let Value::Scalar(scalar) = &mut node.value {
-                    scalar.style = Style::Quoted;
-                }
+                return Cleaned::Gone;
             }
             Some(tag) => {
-                let path = path.join(".");
-                let finding = Diagnostic::error(Code::E0109, format!("the tag `{tag}` is not known in a Compose file"));
-                findings.push(finding.at(&node.span).path(path).hint("known are `!reset` and `!override`"));
+                let mut bare = Node { tag: None, ..node.clone() };
+                if tag == "!override" {
+                    self.paths.push(path.clone());
+                    // A tag of ours says nothing about numbers; what it stands before is a text.
+                    if let Value::Scalar(scalar) = &mut bare.value {
+                        scalar.style = Style::Quoted;
+                    }
+                } else {
+                    let message = format!("the tag `{tag}` is not known in a Compose file");
+                    let finding = Diagnostic::error(Code::E0109, message).at(&node.span).path(path.join("."));
+                    findings.push(finding.hint("known are `!reset` and `!override`"));
+                }
+                changed = Some(bare);
             }
         }
         let value = match &node.value {
-            Value::Sequence(items) => {
-                let mut kept = Vec::with_capacity(items.len());
-                for (index, item) in items.iter().enumerate() {
-                    path.push(index.to_string().into());
-                    kept.extend(self.clean(item, path, findings));
-                    path.pop();
-                }
-                Value::Sequence(Arc::new(kept))
-            }
+            Value::Sequence(items) => self.items(items, path, findings).map(|items| Value::Sequence(Arc::new(items))),
             Value::Mapping(mapping) => {
-                let mut kept = Mapping::with_capacity(mapping.len());
-                for (key, value) in mapping.iter() {
-                    path.push(Arc::clone(&key.text));
-                    if let Some(value) = self.clean(value, path, findings) {
-                        kept.insert(key.clone(), value);
-                    }
-                    path.pop();
-                }
-                Value::Mapping(Arc::new(kept))
+                self.entries(mapping, path, findings).map(|mapping| Value::Mapping(Arc::new(mapping)))
             }
-            other => other.clone(),
+            Value::Null | Value::Scalar(_) => None,
         };
-        Some(Node { value, ..node })
+        if let Some(value) = value {
+            changed.get_or_insert_with(|| node.clone()).value = value;
+        }
+        changed.map_or(Cleaned::Same, Cleaned::New)
+    }
+
+    fn items(&mut self, items: &[Node], path: &mut Vec<Arc<str>>, findings: &mut Vec<Diagnostic>) -> Option<Vec<Node>> {
+        let mut changed: Option<Vec<Node>> = None;
+        for (index, item) in items.iter().enumerate() {
+            let plain = item.tag.is_none() && matches!(item.value, Value::Null | Value::Scalar(_));
+            let cleaned = if plain {
+                Cleaned::Same
+            } else {
+                path.push(index.to_string().into());
+                let cleaned = self.clean(item, path, findings);
+                path.pop();
+                cleaned
+            };
+            if !matches!(cleaned, Cleaned::Same) {
+                changed.get_or_insert_with(|| items.iter().take(index).cloned().collect());
+            }
+            if let Some(kept) = &mut changed {
+                match cleaned {
+                    Cleaned::Same => kept.push(item.clone()),
+                    Cleaned::New(node) => kept.push(node),
+                    Cleaned::Gone => {}
+                }
+            }
+        }
+        changed
+    }
+
+    fn entries(
+        &mut self,
+        mapping: &Mapping,
+        path: &mut Vec<Arc<str>>,
+        findings: &mut Vec<Diagnostic>,
+    ) -> Option<Mapping> {
+        let mut changed: Option<Mapping> = None;
+        for (key, value) in mapping.iter() {
+            if value.tag.is_none() && matches!(value.value, Value::Null | Value::Scalar(_)) {
+                continue;
+            }
+            path.push(Arc::clone(&key.text));
+            match self.clean(value, path, findings) {
+                Cleaned::Same => {}
+                Cleaned::New(node) => {
+                    changed.get_or_insert_with(|| mapping.clone()).insert(key.clone(), node);
+                }
+                Cleaned::Gone => {
+                    changed.get_or_insert_with(|| mapping.clone()).remove(&key.text);
+                }
+            }
+            path.pop();
+        }
+        changed
     }
 
     /// Removes what is taken away from a model.

@@ -39,6 +39,7 @@ pub(super) fn check(fleet: &mut Fleet, mut findings: Vec<Diagnostic>, context: &
     head(fleet, &mut findings);
     for product in fleet.products.values() {
         channels(fleet, product, &mut findings);
+        overrides(fleet, product, &mut findings);
     }
     shared_values(fleet, context, &mut findings);
     for instance in fleet.instances.values() {
@@ -108,6 +109,20 @@ fn channels(fleet: &Fleet, product: &Product, findings: &mut Vec<Diagnostic>) {
         if !known.clone().any(|known| known == &**environment) {
             let message = format!("there is no environment \"{}\"", scalar::shown(environment));
             findings.push(suggest(Diagnostic::error(Code::E0505, message).at(span), environment, known.clone()));
+        }
+    }
+}
+
+/// An override that is called almost like an environment is used by none. Others may be included by the Compose file.
+fn overrides(fleet: &Fleet, product: &Product, findings: &mut Vec<Diagnostic>) {
+    let known = || fleet.environments.iter().map(|environment| environment.name.value.as_str());
+    for (name, path) in &product.overrides {
+        if known().all(|known| known != &**name)
+            && let Some(meant) = nearest(name, known())
+        {
+            let message = format!("{path} belongs to no environment");
+            let finding = Diagnostic::warning(Code::W0504, message).at(&Span::whole(path));
+            findings.push(finding.hint(format!("did you mean compose.{meant}.yaml?")));
         }
     }
 }

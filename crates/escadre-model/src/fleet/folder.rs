@@ -91,6 +91,17 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// As [`Reader::document`], for files that may hold nothing but comments: those say nothing, and are no error. The second answer says
+    /// whether the file is there.
+    pub(super) fn document_or_nothing(&mut self, path: &str) -> (Option<Node>, bool) {
+        let empty = |line: &[u8]| line.trim_ascii().is_empty() || line.trim_ascii().starts_with(b"#");
+        match self.look(path) {
+            Found::File(bytes) if bytes.split(|byte| *byte == b'\n').all(empty) => (None, true),
+            Found::File(bytes) => (self.parse(path, &bytes), true),
+            _ => (self.document(path), false),
+        }
+    }
+
     /// The only document in these bytes.
     pub(super) fn parse(&mut self, path: &str, bytes: &[u8]) -> Option<Node> {
         let (node, mut findings) = text::parse_one(path, bytes, Limits::default());

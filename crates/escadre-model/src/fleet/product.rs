@@ -44,6 +44,8 @@ pub struct Product {
     pub shared_volumes: Vec<Spanned<Arc<str>>>,
     /// Absolute paths of the host that services may bind.
     pub binds: Vec<Spanned<Arc<str>>>,
+    /// Files called `compose.NAME.yaml`: NAME and path. The one of an environment is laid over the Compose file there.
+    pub overrides: Vec<(Arc<str>, Arc<str>)>,
     /// Environments named in channels.yaml; all of them run `tree` until there are releases.
     pub channels: BTreeMap<Arc<str>, Span>,
 }
@@ -128,6 +130,13 @@ fn read(reader: &mut Reader<'_>, folder: &str, stem: &str, names: &[Arc<str>]) -
             .iter()
             .find(|known| names.iter().any(|name| &**name == **known))
             .map(|known| format!("{folder}/{known}").into()),
+        overrides: names
+            .iter()
+            .filter_map(|name| {
+                let of = name.strip_prefix("compose.")?.strip_suffix(".yaml")?;
+                Some((of.into(), format!("{folder}/{name}").into()))
+            })
+            .collect(),
         parameters: Vec::new(),
         secrets: BTreeMap::new(),
         endpoints: BTreeMap::new(),
@@ -270,7 +279,7 @@ fn clashes(product: &Product, findings: &mut Vec<Diagnostic>) {
 fn channels(reader: &mut Reader<'_>, folder: &str) -> BTreeMap<Arc<str>, Span> {
     let mut lines = BTreeMap::new();
     let path = format!("{folder}/channels.yaml");
-    let Some(node) = reader.document(&path) else { return lines };
+    let (Some(node), _) = reader.document_or_nothing(&path) else { return lines };
     let Some(mapping) = node.as_mapping() else {
         Fields::new(&node, "", &mut reader.findings).finish();
         return lines;

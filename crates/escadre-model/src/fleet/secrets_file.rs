@@ -50,7 +50,7 @@ pub struct SecretsFile {
     pub scope: Scope,
     /// Which instance, environment or fleet.
     pub of: Arc<str>,
-    /// Name → armoured block.
+    /// Name → armoured block; its place is that of the name.
     pub secrets: BTreeMap<Arc<str>, Spanned<Arc<str>>>,
 }
 
@@ -89,7 +89,11 @@ impl Stored<'_> {
 
 /// Reads a file that is there.
 pub(super) fn read(reader: &mut Reader<'_>, path: &str, scope: Scope, of: &str) -> Option<Arc<SecretsFile>> {
-    let node = reader.document(path)?;
+    let (node, is_there) = reader.document_or_nothing(path);
+    let Some(node) = node else {
+        let empty = SecretsFile { file: path.into(), scope, of: of.into(), secrets: BTreeMap::new() };
+        return is_there.then(|| Arc::new(empty));
+    };
     Some(Arc::new(from_node(&node, path, scope, of, &mut reader.findings)))
 }
 
@@ -109,7 +113,7 @@ pub(super) fn from_node(
             value.as_str().map(str::trim).filter(|text| text.starts_with(ARMOUR_BEGIN) && text.ends_with(ARMOUR_END));
         match block {
             Some(block) => {
-                secrets.insert(Arc::clone(&key.text), Spanned::new(block.into(), value.span.clone()));
+                secrets.insert(Arc::clone(&key.text), Spanned::new(block.into(), key.span.clone()));
             }
             None => {
                 let message = format!("\"{}\" is not encrypted", super::scalar::shown(&key.text));

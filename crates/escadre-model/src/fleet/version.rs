@@ -8,11 +8,9 @@
 /// A version of up to three numbers; missing ones are 0.
 fn version(text: &str) -> Option<[u64; 3]> {
     let mut numbers = [0; 3];
-    let mut count = 0;
     // A pre-release counts as the version it leads to.
-    for part in text.split('-').next()?.split('.') {
+    for (count, part) in text.split('-').next()?.split('.').enumerate() {
         *numbers.get_mut(count)? = part.parse().ok()?;
-        count += 1;
     }
     Some(numbers)
 }

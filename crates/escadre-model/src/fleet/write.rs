@@ -112,11 +112,14 @@ pub fn new_instance(product: &Product, new: &NewInstance<'_>) -> NewFile {
     NewFile { path: format!("instances/{}.yaml", new.name), text }
 }
 
-/// The secrets of a product that a new instance gets made, and those that people must set.
-pub fn secrets_of(product: &Product) -> (Vec<(&Arc<str>, &Generate)>, Vec<(&Arc<str>, &SecretDeclaration)>) {
-    let made = product.secrets.iter().filter_map(|(name, secret)| Some((name, secret.generate.as_ref()?))).collect();
-    let asked = product.secrets.iter().filter(|(_, secret)| secret.generate.is_none()).collect();
-    (made, asked)
+/// The secrets of a product that are made for a new instance, and how.
+pub fn secrets_made(product: &Product) -> impl Iterator<Item = (&Arc<str>, &Generate)> {
+    product.secrets.iter().filter_map(|(name, secret)| Some((name, secret.generate.as_ref()?)))
+}
+
+/// The secrets of a product that people must set.
+pub fn secrets_asked(product: &Product) -> impl Iterator<Item = (&Arc<str>, &SecretDeclaration)> {
+    product.secrets.iter().filter(|(_, secret)| secret.generate.is_none())
 }
 
 /// The path of the secrets file of an instance: beside its file, whatever its form.

@@ -7,10 +7,11 @@
 
 use crate::desired::State;
 use crate::diagnostic::{Code, Diagnostic, Span};
+use crate::ids::InstanceId;
 use crate::resolved::Resolved;
 use crate::source::Source;
 use crate::text::Node;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Who claims something, and where that is written.
@@ -19,11 +20,32 @@ struct Claim<'r> {
     source: Option<Source>,
 }
 
+/// The address that a port is claimed on (empty: all), and by whom.
+type PortClaim<'r> = (String, Claim<'r>);
+
 /// All clashes between these instances, in the order given.
 pub fn clashes<'r>(all: impl IntoIterator<Item = &'r Resolved>) -> Vec<Diagnostic> {
+    find(all).findings
+}
+
+/// Clashes, and who is in them.
+#[derive(Default)]
+pub(super) struct Clashes {
+    pub(super) findings: Vec<Diagnostic>,
+    pub(super) instances: HashSet<InstanceId>,
+}
+
+impl Clashes {
+    fn add(&mut self, code: Code, what: &str, first: &Claim<'_>, second: &Claim<'_>) {
+        self.instances.extend([first.by.instance.clone(), second.by.instance.clone()]);
+        self.findings.push(clash(code, what, first, second));
+    }
+}
+
+pub(super) fn find<'r>(all: impl IntoIterator<Item = &'r Resolved>) -> Clashes {
     let mut hosts: HashMap<(&str, Arc<str>, &str), Claim<'r>> = HashMap::new();
-    let mut ports: HashMap<(&str, u16, String), Vec<(String, Claim<'r>)>> = HashMap::new();
-    let mut findings = Vec::new();
+    let mut ports: HashMap<(&str, u16, String), Vec<PortClaim<'r>>> = HashMap::new();
+    let mut found = Clashes::default();
     for resolved in all.into_iter().filter(|resolved| resolved.state == State::Running) {
         for route in resolved.endpoints.values() {
             for host in route.hosts.iter().chain(&route.redirect) {
@@ -33,7 +55,7 @@ pub fn clashes<'r>(all: impl IntoIterator<Item = &'r Resolved>) -> Vec<Diagnosti
                     std::collections::hash_map::Entry::Occupied(first) => {
                         let what =
                             format!("the host name {host}{}", if &*route.path == "/" { "" } else { &route.path });
-                        findings.push(clash(Code::E0513, &what, first.get(), &claim));
+                        found.add(Code::E0513, &what, first.get(), &claim);
                     }
                 }
             }
@@ -42,14 +64,12 @@ pub fn clashes<'r>(all: impl IntoIterator<Item = &'r Resolved>) -> Vec<Diagnosti
             let claim = Claim { by: resolved, source: port.source };
             let claims = ports.entry((&resolved.target, port.published, port.protocol)).or_default();
             match claims.iter().find(|(host, _)| host.is_empty() || port.host.is_empty() || *host == port.host) {
-                Some((_, first)) => {
-                    findings.push(clash(Code::E0514, &format!("port {}", port.published), first, &claim))
-                }
+                Some((_, first)) => found.add(Code::E0514, &format!("port {}", port.published), first, &claim),
                 None => claims.push((port.host, claim)),
             }
         }
     }
-    findings
+    found
 }
 
 fn clash(code: Code, what: &str, first: &Claim<'_>, second: &Claim<'_>) -> Diagnostic {

@@ -25,7 +25,6 @@ pub use single::{Single, SingleInput, single};
 use crate::compose::{self, Options, Project};
 use crate::diagnostic::{Code, Diagnostic, Span, has_errors, nearest};
 use crate::fleet::{Fleet, Instance, Product, Stored};
-use crate::hash::KeyedHash;
 use crate::ids::InstanceId;
 use crate::name::Name;
 use crate::resolved::Resolved;
@@ -35,8 +34,8 @@ use crate::tree::{Entry, Tree};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Decrypts a stored value; `None`: not here.
-pub type Reveal<'k> = dyn Fn(&Stored<'_>) -> Option<Secret> + Sync + 'k;
+/// Decrypts a stored value. `None`: nobody here can read it. An error: it is damaged, or belongs somewhere else; the instance is not planned.
+pub type Reveal<'k> = dyn Fn(&Stored<'_>) -> Result<Option<Secret>, Box<Diagnostic>> + Sync + 'k;
 
 /// What compares secrets.
 pub struct Keys<'k> {
@@ -49,7 +48,7 @@ pub struct Keys<'k> {
 impl Keys<'static> {
     /// No key and no identity: secrets stay unknown.
     pub fn none() -> Self {
-        Self { hash_key: None, reveal: &|_| None }
+        Self { hash_key: None, reveal: &|_| Ok(None) }
     }
 }
 
@@ -63,7 +62,7 @@ impl std::fmt::Debug for Keys<'_> {
 #[derive(Debug, Default)]
 pub struct Cache {
     compose: compose::Cache,
-    hashes: Mutex<HashMap<(Arc<str>, u32), Option<KeyedHash>>>,
+    hashes: Mutex<HashMap<(Arc<str>, u32), secrets::Hashed>>,
     folders: Mutex<HashMap<Arc<str>, content::Gathered>>,
     builds: Mutex<HashMap<Arc<str>, build::Context>>,
 }
@@ -131,6 +130,43 @@ pub fn instance(
     (resolved.filter(|_| !has_errors(&findings)), findings)
 }
 
+/// Resolves instances of a fleet, all that are sound, and looks for what they claim twice. What is said of several instances in the same
+/// words at the same place is said once; instances that clash are left out.
+pub fn all<'n>(
+    fleet: &Fleet,
+    names: impl IntoIterator<Item = &'n str>,
+    tree: &dyn Tree,
+    keys: &Keys<'_>,
+    cache: &Cache,
+) -> (Vec<Arc<Resolved>>, Vec<Diagnostic>) {
+    let mut resolved = Vec::new();
+    let mut findings = Findings::default();
+    for name in names {
+        let (one, said) = instance(fleet, name, tree, keys, cache);
+        resolved.extend(one.map(Arc::new));
+        said.into_iter().for_each(|finding| findings.add(finding));
+    }
+    let clashing = clash::find(resolved.iter().map(AsRef::as_ref));
+    clashing.findings.into_iter().for_each(|finding| findings.add(finding));
+    resolved.retain(|one| !clashing.instances.contains(&one.instance));
+    (resolved, findings.all)
+}
+
+/// Findings without repetitions.
+#[derive(Default)]
+struct Findings {
+    seen: std::collections::HashSet<(Code, String, Option<Span>)>,
+    all: Vec<Diagnostic>,
+}
+
+impl Findings {
+    fn add(&mut self, finding: Diagnostic) {
+        if self.seen.insert((finding.code, finding.message.clone(), finding.span().cloned())) {
+            self.all.push(finding);
+        }
+    }
+}
+
 impl Work<'_> {
     fn resolve(&mut self) -> Option<Resolved> {
         let values = self.values();
@@ -139,6 +175,7 @@ impl Work<'_> {
         let (project, findings) = compose::load(&options, &view, &self.cache.compose);
         self.findings.extend(findings);
         let mut project = project?;
+        self.profiles(&project);
         project.name = self.instance.name.value.as_str().into();
         self.limits(&mut project);
         self.fill_configs(&mut project, &values);
@@ -172,6 +209,23 @@ impl Work<'_> {
             granted_binds: self.product.binds.iter().map(|bind| Arc::clone(&bind.value)).collect(),
             builds,
         })
+    }
+
+    /// A profile that no service names is a misspelled one.
+    fn profiles(&mut self, project: &Project) {
+        let all =
+            || project.services().map(|service| service.node).chain(project.disabled.iter().map(|(_, node)| node));
+        let known = || all().flat_map(|node| node.get("profiles").and_then(Node::as_sequence).unwrap_or_default());
+        for profile in &self.instance.profiles {
+            if !known().any(|known| known.as_str() == Some(&*profile.value)) {
+                let message = format!("no service has the profile \"{}\"", profile.value);
+                let finding = Diagnostic::error(Code::E0505, message).at(&profile.span);
+                self.findings.push(match nearest(&profile.value, known().filter_map(Node::as_str)) {
+                    Some(meant) => finding.hint(format!("did you mean `{meant}`?")),
+                    None => finding,
+                });
+            }
+        }
     }
 
     /// The files of the project: the product's, the environment's, the instance's.

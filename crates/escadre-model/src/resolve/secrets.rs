@@ -16,6 +16,9 @@ use crate::text::{Node, Scalar, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// The keyed hash of a stored value, or what is wrong with it.
+pub(super) type Hashed = Result<Option<KeyedHash>, Box<Diagnostic>>;
+
 impl Work<'_> {
     pub(super) fn secrets(&mut self, project: &mut Project) -> BTreeMap<Arc<str>, SecretSeen> {
         self.strip(project);
@@ -31,7 +34,13 @@ impl Work<'_> {
                 let finding = finding.label(&declared.span, "declared here");
                 self.findings.push(finding.hint(format!("escadre secret set {} {name}", self.instance.name.value)));
             }
-            let hash = stored.as_ref().and_then(|stored| self.hash(stored));
+            let hash = match stored.as_ref().map_or(Ok(None), |stored| self.hash(stored)) {
+                Ok(hash) => hash,
+                Err(finding) => {
+                    self.findings.push(*finding);
+                    None
+                }
+            };
             let source = stored.map(|stored| stored.source());
             all.insert(Arc::clone(name), SecretSeen { source, hash, environment: declared.environment });
         }
@@ -39,12 +48,15 @@ impl Work<'_> {
     }
 
     /// The keyed hash of a stored value: once for each block, however many instances share it.
-    fn hash(&self, stored: &Stored<'_>) -> Option<KeyedHash> {
-        let key = self.keys.hash_key.as_ref()?;
+    fn hash(&self, stored: &Stored<'_>) -> Hashed {
+        let Some(key) = self.keys.hash_key.as_ref() else { return Ok(None) };
         let place = (Arc::clone(&stored.block.span.file), stored.block.span.start);
         once(&self.cache.hashes, &place, || {
-            let secret = (self.keys.reveal)(stored)?;
-            Some(KeyedHash::of(key, &format!("{} {}, {}", stored.scope.word(), stored.of, stored.name), &secret))
+            let scope = format!("{} {}, {}", stored.scope.word(), stored.of, stored.name);
+            match (self.keys.reveal)(stored) {
+                Ok(secret) => Ok(secret.map(|secret| KeyedHash::of(key, &scope, &secret))),
+                Err(finding) => Err(Box::new(finding.at(&stored.block.span))),
+            }
         })
     }
 

@@ -287,6 +287,18 @@ impl Node {
         }
     }
 
+    /// A message about this value without what variables brought into it: every quoted part that comes from the value is
+    /// replaced by the text before interpolation. Values of variables may be secret to somebody.
+    pub fn veil(&self, message: &str) -> String {
+        let (Some(raw), Some(scalar)) = (&self.raw, self.as_scalar()) else { return message.to_owned() };
+        let value = scalar.display();
+        let part = |(index, part): (usize, &str)| {
+            let quoted = index % 2 == 1;
+            if quoted && !part.is_empty() && value.contains(part) { raw.to_string() } else { part.to_owned() }
+        };
+        message.split('`').enumerate().map(part).collect::<Vec<_>>().join("`")
+    }
+
     /// The tree as JSON. Plain scalars are read by the YAML 1.2 core rules; secrets appear as `<secret NAME>`.
     pub fn to_json(&self) -> serde_json::Value {
         use serde_json::Value as Json;

@@ -96,3 +96,52 @@ fn shown(case: &Case) -> String {
 fn cases() {
     case::run("compose", shown);
 }
+
+/// One file, made here because it is too long to be written down.
+struct Made(String);
+
+impl Files for Made {
+    fn read(&self, path: &str) -> Result<Option<Arc<[u8]>>, ReadError> {
+        Ok((path == "/w/compose.yaml").then(|| Arc::from(self.0.as_bytes())))
+    }
+}
+
+fn codes(file: String, variable: &str) -> Vec<&'static str> {
+    let mut options = Options::new("/w", vec!["compose.yaml".to_owned()]);
+    options.environment.set("A", variable, None);
+    let (project, findings) = load(&options, &Made(file), &Cache::new());
+    assert_eq!(project.is_none(), findings.iter().any(Diagnostic::is_error));
+    findings.iter().map(|finding| finding.code.as_str()).collect()
+}
+
+#[test]
+fn sizes_are_bounded() {
+    let long = "x".repeat(100_000);
+    let many = |count| format!("services: {{ web: {{ image: nginx, hostname: '{}' }} }}", "${A}".repeat(count));
+    assert_eq!(codes(many(10), &long), [""; 0]);
+    assert_eq!(codes(many(11), &long), ["E0422"]);
+    let spread: String = (0..200).map(|n| format!("\n      K{n}: '${{A}}'")).collect();
+    let codes_of_spread = codes(format!("services:\n  web:\n    image: nginx\n    environment:{spread}\n"), &long);
+    assert!(codes_of_spread.contains(&"E0422"), "{codes_of_spread:?}");
+
+    let chain = |count| {
+        let services: String = (0..count).map(|n| format!("  s{n}: {{ extends: s{} }}\n", n + 1)).collect();
+        format!("services:\n{services}  s{count}: {{ image: nginx }}\n")
+    };
+    assert_eq!(codes(chain(63), ""), [""; 0]);
+    assert!(codes(chain(10_000), "").contains(&"E0422"));
+
+    let row: String = (0..5_000).map(|n| format!("  s{n}: {{ image: x, depends_on: [s{}] }}\n", n + 1)).collect();
+    assert_eq!(codes(format!("services:\n{row}  s5000: {{ image: x }}\n"), ""), [""; 0]);
+}
+
+#[test]
+fn many_services_share_one_anchor() {
+    let entries: String = (0..40).map(|n| format!("    K{n}: value\n")).collect();
+    let mut file = format!("x-common: &common\n  image: nginx\n  environment:\n{entries}services:\n");
+    for n in 0..1400 {
+        writeln!(file, "  s{n}:\n    <<: *common\n    labels: {{ n: '{n}', text: '{}' }}", "long ".repeat(100))
+            .unwrap();
+    }
+    assert_eq!(codes(file, ""), [""; 0]);
+}

@@ -162,7 +162,7 @@ fn secrets_are_holes_with_keyed_hashes() {
     let fleet = read(&tree);
     let keys = Keys {
         hash_key: Some(HashKey::new([7; 32])),
-        reveal: &|stored| Some(Secret::new(format!("canary of {}", stored.of).into_bytes())),
+        reveal: &|stored| Ok(Some(Secret::new(format!("canary of {}", stored.of).into_bytes()))),
     };
     let (acme, findings) = resolve::instance(&fleet, "acme", &tree, &keys, &Cache::new());
     assert!(findings.is_empty());
@@ -178,6 +178,16 @@ fn secrets_are_holes_with_keyed_hashes() {
     assert_eq!(&*acme.secrets["db_password"].source.as_ref().unwrap().file, "fleet.secrets.yaml");
     assert_eq!(at(&acme, "secrets.db_password.file"), "absent", "the developers' file is nothing to a fleet");
     assert!(!format!("{acme:?}").contains("canary"));
+    let swapped = Keys {
+        hash_key: Some(HashKey::new([7; 32])),
+        reveal: &|_| Err(Box::new(Diagnostic::error(Code::E0602, "this block is another"))),
+    };
+    let (none, findings) = resolve::instance(&fleet, "acme", &tree, &swapped, &Cache::new());
+    assert!(
+        none.is_none()
+            && findings.iter().any(|finding| finding.span().unwrap().short() == "instances/acme.secrets.yaml:1"),
+        "{findings:?}"
+    );
     assert_eq!(one(&tree, &fleet, "acme").secrets["SMTP_PASSWORD"].hash, None, "without a key nothing is known");
 }
 
@@ -202,6 +212,7 @@ fn what_is_wrong_has_its_code() {
         ("instances/acme.yaml", acme("override: none.yaml")),
         ("instances/acme.yaml", acme("override: ../../x.yaml")),
         ("instances/acme.yaml", acme("values2: 1")),
+        ("instances/acme.yaml", acme("profiles: [ldpa]")),
         ("instances/acme.yaml", acme("").replace("DOMAIN: a.example", "DOMAIN: a.example, CONFIG: nothing.toml")),
         ("products/desk/compose.yaml", compose("volumes: ['/etc:/etc']")),
         ("products/desk/compose.yaml", compose("volumes: ['../../../etc:/etc']")),
@@ -243,6 +254,10 @@ fn two_claims_to_one_thing_name_both() {
         .collect();
     let told: Vec<String> = resolve::clashes(&all).iter().map(ToString::to_string).collect();
     assert_eq!(told.len(), 2, "{told:?}");
+    let names = fleet.instances.keys().map(|name| name.as_str());
+    let (sound, findings) = resolve::all(&fleet, names, &tree, &Keys::none(), &cache);
+    assert_eq!(sound.iter().map(|one| one.instance.instance.as_str()).collect::<Vec<_>>(), ["no"]);
+    assert_eq!(findings.len(), 2);
     assert!(told[0].contains("acme and twin both claim the host name help.acme.example"), "{told:?}");
 
     let tree = tree.with("products/desk/compose.yaml", "services:\n  web: { image: x, ports: ['8080:80', '2222:22'] }\n  db: { image: x }\n  ldap: { image: x, profiles: [ldap] }\n");

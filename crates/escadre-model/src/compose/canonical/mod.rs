@@ -161,7 +161,7 @@ impl Canonical<'_> {
     }
 
     fn report(&mut self, code: Code, node: &Node, path: &str, message: &str) {
-        let finding = Diagnostic::error(code, format!("`{path}`: {message}")).at(&node.span).path(path);
+        let finding = Diagnostic::error(code, format!("`{path}`: {}", node.veil(message))).at(&node.span).path(path);
         if !self.findings.contains(&finding) {
             self.findings.push(finding);
         }

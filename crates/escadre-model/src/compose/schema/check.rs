@@ -11,6 +11,9 @@ use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::text::{Key, Mapping, Node, Resolved, Scalar, Value};
 use std::collections::HashSet;
 
+/// Errors after which no more are looked for; nobody reads a thousand, and each is compared with those before it.
+const MOST: usize = 1_000;
+
 /// Walks a tree and collects what does not fit.
 pub(crate) struct Checker<'f> {
     path: String,
@@ -25,7 +28,8 @@ impl<'f> Checker<'f> {
 
     fn report(&mut self, finding: Diagnostic) {
         let finding = finding.path(&*self.path);
-        if !self.findings.contains(&finding) {
+        let errors = self.findings.iter().filter(|known| known.is_error()).count();
+        if errors < MOST && !self.findings.contains(&finding) {
             self.findings.push(finding);
         }
     }
@@ -46,7 +50,7 @@ impl<'f> Checker<'f> {
     }
 
     fn bad(&mut self, node: &Node, message: String) {
-        self.report(Diagnostic::error(Code::E0405, message).at(&node.span));
+        self.report(Diagnostic::error(Code::E0405, node.veil(&message)).at(&node.span));
     }
 
     /// Checks one value.
@@ -116,7 +120,7 @@ impl<'f> Checker<'f> {
         let text = shown(node);
         if !words.contains(&&*text) {
             let message = format!("`{}` is `{text}`; it must be one of {}", self.path, words.join(", "));
-            let finding = Diagnostic::error(Code::E0405, message).at(&node.span);
+            let finding = Diagnostic::error(Code::E0405, node.veil(&message)).at(&node.span);
             self.report(match nearest(&text, words.iter().copied()) {
                 Some(meant) => finding.hint(format!("did you mean `{meant}`?")),
                 None => finding,

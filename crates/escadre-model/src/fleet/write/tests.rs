@@ -23,6 +23,18 @@ fn a_value_is_set_wherever_it_stands() {
 }
 
 #[test]
+fn accents_line_endings_and_marks_do_not_move_an_edit() {
+    let text = "\u{feff}# é à\r\ninstance: acme\r\nvalues: { NAME: \"Café\", B: ü } # é\r\n";
+    let plain = text.trim_start_matches('\u{feff}');
+    assert_eq!(edited(text, Slot::Value("B"), "Ö x"), plain.replace("B: ü", "B: \"Ö x\""));
+    assert_eq!(edited(text, Slot::Value("NAME"), "x"), plain.replace("\"Café\"", "x"));
+    let multi = "values:\n  A: |\n    one\n    two\n  B: x\n# end\n";
+    assert!(set("f", multi, Slot::Value("A"), "one").is_err(), "a text of several lines is left to people");
+    let last = "values:\n  B: x\n  A: |\n    one\n# end\n";
+    assert_eq!(edited(last, Slot::Value("C"), "1"), "values:\n  B: x\n  A: |\n    one\n  C: 1\n# end\n");
+}
+
+#[test]
 fn what_cannot_be_edited_is_left_to_people() {
     let error = set("f", "{ instance: a }", Slot::Key("size"), "small").unwrap_err();
     assert!(matches!(error, EditError::ByHand(..)));
