@@ -325,8 +325,8 @@ impl Turn {
         let mut state = self.memory.state.clone();
         match (&hold, outcome) {
             (Some(hold), _) => state.hold = Some(hold.clone()),
-            // Another Desired was reached: a hold against a former one is over. One by hand stops the planner before it comes to this.
-            (None, Ended::Healthy | Ended::Stopped) => state.hold = None,
+            // Another Desired was reached: a hold against a former one is over. One by hand stays until somebody lifts it.
+            (None, Ended::Healthy | Ended::Stopped) => state.hold = state.hold.filter(|hold| hold.against.is_none()),
             (None, _) => {}
         }
         let Begun { desired, by, commit, dirty, .. } = run.begun;
