@@ -30,6 +30,8 @@ struct Story {
     instances: BTreeMap<String, Sketch>,
     now: String,
     saved: Option<Prepared>,
+    /// Ids of plans seen: in transcripts they are numbered, since an id changes with every word of a plan.
+    plans: Vec<Arc<str>>,
     text: String,
 }
 
@@ -44,6 +46,7 @@ pub async fn play(script: &str) -> Result<String, String> {
         instances: BTreeMap::from([("fr".to_owned(), fr)]),
         now: "fr".to_owned(),
         saved: None,
+        plans: Vec::new(),
         text: String::new(),
     };
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -62,7 +65,9 @@ fn number(text: &str) -> Result<u64, String> {
 
 impl Story {
     fn say(&mut self, text: impl AsRef<str>) {
-        let _ = writeln!(self.text, "  {}", text.as_ref());
+        let number = |text: String, (at, id): (usize, &Arc<str>)| text.replace(&**id, &format!("plan-{}", at + 1));
+        let text = self.plans.iter().enumerate().fold(text.as_ref().to_owned(), number);
+        let _ = writeln!(self.text, "  {text}");
     }
 
     fn sketch(&mut self) -> &mut Sketch {
@@ -229,6 +234,9 @@ impl Story {
     }
 
     fn changes(&mut self, prepared: &Prepared) {
+        if !self.plans.contains(&prepared.plan.id) {
+            self.plans.push(prepared.plan.id.clone());
+        }
         for one in &prepared.plan.instances {
             for change in one.changes.iter().filter(|change| change.action != Action::Keep) {
                 self.say(format!("{} {} {}", one.instance.instance, change.action.word(), change.on));

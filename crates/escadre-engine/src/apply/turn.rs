@@ -84,6 +84,7 @@ pub(crate) async fn take(plan: &InstancePlan, orders: &Orders, ports: &Ports, op
     };
     report.took = ports.clock.monotonic().saturating_sub(began);
     let ended = match &report.end {
+        End::Done(_) if stops((orders.render)(&plan.instance).as_deref(), plan) => Some(Ended::Stopped),
         End::Done(_) => Some(Ended::Healthy),
         End::WentBack(_) => Some(Ended::WentBack),
         End::Stuck(_) => Some(Ended::Stuck),
@@ -275,7 +276,7 @@ impl Turn {
             commit: orders.plan.commit.clone(),
             dirty: orders.plan.dirty.clone(),
             images: images_before(&desired, &self.memory.state.images, observed),
-            stops: stops(&desired, plan),
+            stops: stops(Some(&desired), plan),
             ..promises(plan, observed.instance(&plan.instance), &self.memory)
         };
         Ok(self.write(vec![(None, Body::Begun(begun))], blobs).await?)
@@ -325,8 +326,8 @@ impl Turn {
         let mut state = self.memory.state.clone();
         match (&hold, outcome) {
             (Some(hold), _) => state.hold = Some(hold.clone()),
-            // Another Desired was reached: a hold against a former one is over. One by hand stops the planner before it comes to this.
-            (None, Ended::Healthy | Ended::Stopped) => state.hold = None,
+            // Another Desired was reached: a hold against a former one is over. One by hand stays until somebody lifts it.
+            (None, Ended::Healthy | Ended::Stopped) => state.hold = state.hold.filter(|hold| hold.against.is_none()),
             (None, _) => {}
         }
         let Begun { desired, by, commit, dirty, .. } = run.begun;
@@ -545,9 +546,9 @@ fn promises(plan: &InstancePlan, seen: Option<&InstanceSeen>, memory: &Memory) -
 }
 
 /// Does the plan leave nothing running: by the file's own word, or because all services were asked to stop or go?
-fn stops(desired: &Desired, plan: &InstancePlan) -> bool {
+fn stops(desired: Option<&Desired>, plan: &InstancePlan) -> bool {
     let actions: Vec<Action> =
         plan.changes.iter().filter(|change| change.on.kind == Kind::Service).map(|change| change.action).collect();
     let all_go = !actions.is_empty() && actions.iter().all(|action| *action == Action::Delete);
-    desired.state != Wanted::Running || actions.contains(&Action::Stop) || all_go
+    desired.is_some_and(|desired| desired.state != Wanted::Running) || actions.contains(&Action::Stop) || all_go
 }

@@ -6,7 +6,7 @@
 //! Tests: `journal/tests.rs`.
 
 use super::body::{Begun, Body, Done, ReceiptBody};
-use crate::ports::{Entry, Outcome, Store, StoreError};
+use crate::ports::{Blob, Entry, Outcome, Store, StoreError};
 use escadre_model::desired::{Body as ResourceBody, Content, Desired};
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, Kind, ResourceId};
@@ -355,7 +355,7 @@ pub async fn desired_of(store: &dyn Store, hash: &Hash) -> Result<Option<Arc<Des
         act: format!("read blob {}", hash.short()).into(),
         source: source.into(),
     })?;
-    let wanted: Vec<Hash> = contents(&desired).flat_map(|content| hashes(content)).collect();
+    let wanted: Vec<Hash> = contents(&desired).flat_map(hashes).collect();
     let blobs = if wanted.is_empty() { BTreeMap::new() } else { store.blobs(&wanted).await? };
     for resource in desired.resources.values_mut() {
         let ResourceBody::File(file) = &mut resource.body else { continue };
@@ -375,7 +375,7 @@ pub async fn desired_of(store: &dyn Store, hash: &Hash) -> Result<Option<Arc<Des
 ///
 /// # Errors
 /// When it cannot be written as JSON, which would be a bug.
-pub fn blobs_of(desired: &Desired) -> Result<Vec<(Hash, Arc<[u8]>)>, StoreError> {
+pub fn blobs_of(desired: &Desired) -> Result<Vec<Blob>, StoreError> {
     let text = serde_json::to_vec(desired)
         .map_err(|source| StoreError::Failed { act: "write what is wanted as JSON".into(), source: source.into() })?;
     let mut blobs = vec![(Hash::of(&text), text.into())];

@@ -122,6 +122,7 @@ impl Driver for FakeDriver {
             Some(Fault::Refuse) => return Err(refused(word(&job.step.act), "no", 409)),
             Some(Fault::Silent) => return Err(silent()),
             Some(Fault::Slow) => tokio::time::sleep(Duration::from_secs(10)).await,
+            Some(Fault::Panic) => panic!("a planted panic"),
             Some(Fault::Lost | Fault::Gone) | None => {}
         }
         let result = self.act(job).await;

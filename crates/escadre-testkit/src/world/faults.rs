@@ -25,6 +25,8 @@ pub enum Fault {
     Gone,
     /// It takes ten seconds longer.
     Slow,
+    /// The driver has a bug: it panics.
+    Panic,
 }
 
 /// A recorded call.

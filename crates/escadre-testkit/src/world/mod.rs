@@ -16,7 +16,7 @@ mod undo;
 pub use behaviour::{Behaviour, Check, duration};
 pub use driver::{Bug, Bugs, FakeDriver};
 pub use faults::{Call, Fault};
-pub use state::{Container, Image, Network, State, Volume};
+pub use state::{Container, Image, Lines, Network, State, Volume};
 
 use crate::clock::VirtualClock;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -14,6 +14,9 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+/// A hosts file: who → (address, names).
+pub type Lines = BTreeMap<Arc<str>, (IpAddr, Vec<Arc<str>>)>;
+
 /// Everything there is.
 #[derive(Clone, Debug, Default)]
 pub struct State {
@@ -30,7 +33,7 @@ pub struct State {
     /// Files in the state folder: (instance, path) → spec.
     pub files: BTreeMap<(InstanceId, Arc<str>), Hash>,
     /// Hosts files: (instance, set of networks) → who → (address, names).
-    pub hosts: BTreeMap<(InstanceId, Arc<str>), BTreeMap<Arc<str>, (IpAddr, Vec<Arc<str>>)>>,
+    pub hosts: BTreeMap<(InstanceId, Arc<str>), Lines>,
     /// Routes of the edge.
     pub routes: BTreeMap<(InstanceId, Arc<str>), RouteSeen>,
     /// Counts engine ids.

@@ -9,7 +9,7 @@ use escadre_model::observed::Outcome;
 use escadre_plan::plan::Consent;
 use escadre_testkit::bench::{Bench, paused};
 use escadre_testkit::sketch::{ServiceSketch, Sketch};
-use escadre_testkit::world::Behaviour;
+use escadre_testkit::world::{Behaviour, Fault};
 use std::sync::Arc;
 
 pub(crate) fn images(bench: &Bench) {
@@ -265,5 +265,35 @@ fn down_by_name_without_a_file() {
         assert_eq!(bench.snapshot(), "volume desk_fr_data ours true\n");
         let seen = bench.observe(&desk("api:1")).await;
         assert_eq!(seen.instances[&desk("api:1").id()].record.receipts[0].outcome, Outcome::Stopped);
+    });
+}
+
+#[test]
+fn a_panic_stops_no_other_instance_and_is_recovered_from() {
+    paused(async {
+        let bench = Bench::new();
+        images(&bench);
+        let mut es = desk("api:1");
+        es.instance = "es".into();
+        bench.world.fault_at(Some((9, Fault::Panic)));
+        let report = bench.up(&[desk("api:1"), es.clone()]).await;
+        let bugs = report.instances.iter().filter(|one| matches!(one.end, End::Bug(_))).count();
+        let done = report.instances.iter().filter(|one| matches!(one.end, End::Done(_))).count();
+        assert_eq!((bugs, done, report.code()), (1, 1, 255), "{report:#?}");
+        bench.world.fault_at(None);
+        assert_eq!(bench.up(&[desk("api:1"), es.clone()]).await.code(), 0);
+        bench.sound(&[desk("api:1").id(), es.id()]).await.unwrap();
+    });
+}
+
+#[test]
+fn asked_to_stop_nothing_new_begins() {
+    paused(async {
+        let bench = Bench::new();
+        images(&bench);
+        bench.options.stop.ask();
+        let report = bench.up(&[desk("api:1")]).await;
+        assert!(matches!(report.instances[0].end, End::NotBegun), "{report:#?}");
+        assert_eq!((report.code(), bench.snapshot()), (3, String::new()));
     });
 }
