@@ -84,6 +84,13 @@ fn container(entry: &mut Mapping, variables: &dyn Lookup, findings: &mut Vec<Dia
             }
         }
     }
+    // `scale` and `deploy.replicas` say the same; where both can be written, both are.
+    if let Some(scale) = entry.get("scale").cloned()
+        && let Some(deploy) = entry.get_mut("deploy").and_then(Node::mapping_mut)
+        && !deploy.contains("replicas")
+    {
+        deploy.insert(Key::new("replicas", &scale.span), scale);
+    }
     pre_start(entry, findings);
 }
 
