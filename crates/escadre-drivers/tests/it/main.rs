@@ -7,6 +7,7 @@
 )]
 #![allow(missing_docs, reason = "tests")]
 
+mod conformance;
 mod images;
 mod life;
 mod rendered;
