@@ -232,7 +232,9 @@ impl Driver for Engine {
             Act::Remove { name, engine, .. } => {
                 done(self.is_gone(job, name, engine.as_ref()).await?.then(|| outcome(Changed::Updated)))
             }
-            Act::Switch { routes } => done(self.are_switched(instance, routes).await?.then(|| outcome(Changed::Updated))),
+            Act::Switch { routes } => {
+                done(self.are_switched(instance, routes).await?.then(|| outcome(Changed::Updated)))
+            }
             Act::Park { routes } => {
                 let seen = self.edge.routes().await?.remove(instance).unwrap_or_default();
                 let parked = routes.iter().all(|key| seen.get(key).is_some_and(|route| route.parked));

@@ -144,7 +144,7 @@ async fn the_real_engine_conforms() {
     let state = tempfile::tempdir().unwrap();
     let dir = state.path().join("edge");
     let ours = std::env::current_exe().unwrap();
-    let program = ours.parent().and_then(Path::parent).unwrap().join("examples/edge");
+    let program = ours.parent().and_then(Path::parent).unwrap().join("examples/driven_edge");
     assert!(program.is_file(), "{} is built by cargo test", program.display());
     let start = Start { program, arguments: vec![dir.clone().into()] };
     let edge = EdgeFiles::new(dir, Listen::default(), Some(start));

@@ -1,4 +1,4 @@
-//! The edge alone, for the tests of the driver: `edge DIR` is the holder, `edge worker` its worker.
+//! The edge alone, for the tests of the driver: `driven_edge DIR` is the holder, `driven_edge worker` its worker.
 
 use escadre_edge::{Options, WorkerProgram, holder, worker};
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ fn main() -> ExitCode {
             let worker = WorkerProgram { program, args: vec!["worker".into()] };
             holder::run(Options::new(dir, worker)).map_err(Into::into)
         }),
-        None => Err("usage: edge DIR".into()),
+        None => Err("usage: driven_edge DIR".into()),
     };
     if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
