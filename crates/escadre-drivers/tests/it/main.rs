@@ -11,4 +11,5 @@ mod conformance;
 mod images;
 mod life;
 mod rendered;
+mod scale;
 mod world;
