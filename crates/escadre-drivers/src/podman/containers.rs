@@ -87,7 +87,9 @@ impl Engine {
             desired: job.desired,
             id: &job.step.on,
             resource: Self::resource(job)?,
-            image: job.images.get(&placement.image).map_or(placement.image.as_ref(), AsRef::as_ref),
+            image: job.images.get(&placement.image).ok_or_else(|| {
+                super::images::image_error(&placement.image, "no step has made sure that the engine has it".to_owned())
+            })?,
             networks: placement
                 .networks
                 .iter()
@@ -283,13 +285,6 @@ impl Engine {
 
     pub(super) async fn is_running(&self, name: &str) -> Result<bool, Error> {
         Ok(self.inspect(name).await?.as_ref().is_some_and(running))
-    }
-
-    /// Has it ever been started?
-    pub(super) async fn was_started(&self, name: &str) -> Result<bool, Error> {
-        Ok(self.inspect(name).await?.is_some_and(|entry| {
-            !matches!(state(&entry), "created" | "configured" | "initialized") && (running(&entry) || started(&entry))
-        }))
     }
 
     pub(super) async fn ended_well(&self, name: &str) -> Result<bool, Error> {

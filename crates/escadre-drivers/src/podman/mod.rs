@@ -114,6 +114,17 @@ impl Engine {
         self.api.dialect == Dialect::Docker || self.settings.systemd
     }
 
+    async fn are_switched(
+        &self,
+        instance: &InstanceId,
+        wanted: &BTreeMap<Arc<str>, RouteTarget>,
+    ) -> Result<bool, Error> {
+        let seen = self.edge.routes().await?.remove(instance).unwrap_or_default();
+        Ok(wanted.iter().all(|(key, target)| {
+            seen.get(key).is_some_and(|now| !now.parked && now.spec == target.spec && now.backends == target.backends)
+        }))
+    }
+
     fn routes_of(
         job: &Job<'_>,
         targets: &BTreeMap<Arc<str>, RouteTarget>,
@@ -214,21 +225,27 @@ impl Driver for Engine {
             Act::EnsureVolume { name, .. } => done(self.find_volume(name).await?.map(|_| outcome(Changed::NotNeeded))),
             Act::EnsureFile { file } => done(self.find_file(job, file).then(|| outcome(Changed::NotNeeded))),
             Act::Create(placement) => done(self.find_container(&job.step.on, &placement.name).await?),
-            Act::Start { name } => done(self.was_started(name).await?.then(|| outcome(Changed::Updated))),
+            Act::Start { name } => done(self.is_running(name).await?.then(|| outcome(Changed::Updated))),
             Act::Run { name, .. } => done(self.ended_well(name).await?.then(|| outcome(Changed::Updated))),
             Act::Attach { lines } => done(self.attached(instance, lines)?.then(|| outcome(Changed::Updated))),
             Act::Stop { name, .. } => done((!self.is_running(name).await?).then(|| outcome(Changed::Updated))),
             Act::Remove { name, engine, .. } => {
                 done(self.is_gone(job, name, engine.as_ref()).await?.then(|| outcome(Changed::Updated)))
             }
-            // Looking again costs nothing, and the edge takes the same routes twice without a change.
-            Act::Gate { .. }
-            | Act::Drain { .. }
-            | Act::Switch { .. }
-            | Act::Park { .. }
-            | Act::Unroute { .. }
-            | Act::Apply
-            | Act::Prune => Found::NotDone,
+            Act::Switch { routes } => {
+                done(self.are_switched(instance, routes).await?.then(|| outcome(Changed::Updated)))
+            }
+            Act::Park { routes } => {
+                let seen = self.edge.routes().await?.remove(instance).unwrap_or_default();
+                let parked = routes.iter().all(|key| seen.get(key).is_some_and(|route| route.parked));
+                done(parked.then(|| outcome(Changed::Updated)))
+            }
+            Act::Unroute { routes } => {
+                let seen = self.edge.routes().await?.remove(instance).unwrap_or_default();
+                done((!routes.iter().any(|key| seen.contains_key(key))).then(|| outcome(Changed::Updated)))
+            }
+            // Looking again costs nothing.
+            Act::Gate { .. } | Act::Drain { .. } | Act::Apply | Act::Prune => Found::NotDone,
         })
     }
 

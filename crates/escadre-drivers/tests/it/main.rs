@@ -7,7 +7,9 @@
 )]
 #![allow(missing_docs, reason = "tests")]
 
+mod conformance;
 mod images;
 mod life;
 mod rendered;
+mod scale;
 mod world;
