@@ -52,7 +52,8 @@ fn unstated(ports: &[u16], image: Option<&ImageSeen>, checked: bool) -> (Option<
         return healthy(check.clone());
     }
     let exposed = image.map(|image| image.ports.as_slice()).unwrap_or_default();
-    let mut ports = if ports.is_empty() { exposed.to_vec() } else { ports.to_vec() };
+    let declared = ports.is_empty();
+    let mut ports = if declared { exposed.to_vec() } else { ports.to_vec() };
     ports.sort_unstable();
     ports.dedup();
     let unseen = if image.is_none() { " (image not here yet)" } else { "" };
@@ -61,7 +62,9 @@ fn unstated(ports: &[u16], image: Option<&ImageSeen>, checked: bool) -> (Option<
         return (Some(PlannedGate::Alive { for_ms: ALIVE_MS }), words.into());
     }
     let listed = ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
-    let words = format!("port{} {listed} open{unseen}", if ports.len() == 1 { "" } else { "s" });
+    let or = if declared { format!(", or alive for {} s", ALIVE_MS / 1000) } else { String::new() };
+    let words = format!("port{} {listed} open{or}{unseen}", if ports.len() == 1 { "" } else { "s" });
     let (times, every_ms) = PORT_TIMES;
-    (Some(PlannedGate::PortOpen { ports, times, every_ms, deadline_ms: DEADLINE_MS }), words.into())
+    let or_alive_ms = declared.then_some(ALIVE_MS);
+    (Some(PlannedGate::PortOpen { ports, times, every_ms, deadline_ms: DEADLINE_MS, or_alive_ms }), words.into())
 }

@@ -210,6 +210,10 @@ pub enum PlannedGate {
         every_ms: u64,
         /// The whole wait, in milliseconds.
         deadline_ms: u64,
+        /// The ports are only what the image declares, which promises nothing (a worker on a web server's image opens none): any open port will do,
+        /// and so will being alive for this long, in milliseconds, without one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        or_alive_ms: Option<u64>,
     },
     /// It runs, without a restart, for this long.
     Alive {

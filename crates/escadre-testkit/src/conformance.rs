@@ -311,7 +311,7 @@ impl<'a> Suite<'a> {
         let check = self.lab.check();
         for gate in [
             PlannedGate::Healthy { check, deadline_ms: 60_000 },
-            PlannedGate::PortOpen { ports: vec![80], times: 2, every_ms: 200, deadline_ms: 60_000 },
+            PlannedGate::PortOpen { ports: vec![80], times: 2, every_ms: 200, deadline_ms: 60_000, or_alive_ms: None },
             PlannedGate::Alive { for_ms: 500 },
         ] {
             let gate = self.step_on(on.clone(), Act::Gate { name: old.as_str().into(), gate }, Undo::Nothing);

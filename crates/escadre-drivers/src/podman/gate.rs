@@ -39,6 +39,14 @@ struct Look {
     process: i64,
 }
 
+/// Ports a gate waits for.
+struct Ports<'p> {
+    ports: &'p [u16],
+    times: u32,
+    every: Duration,
+    or_alive: Option<Duration>,
+}
+
 impl Engine {
     pub(super) async fn gate(&self, job: &Job<'_>, name: &str, gate: &PlannedGate) -> Result<Outcome, Error> {
         let began = Instant::now();
@@ -47,9 +55,10 @@ impl Engine {
             PlannedGate::Healthy { check, deadline_ms } => {
                 self.healthy(job, name, before, check, Duration::from_millis(*deadline_ms)).await?
             }
-            PlannedGate::PortOpen { ports, times, every_ms, deadline_ms } => {
+            PlannedGate::PortOpen { ports, times, every_ms, deadline_ms, or_alive_ms } => {
                 let every = Duration::from_millis(*every_ms);
-                self.port_open(job, name, before, ports, *times, every, Duration::from_millis(*deadline_ms)).await?
+                let wanted = Ports { ports, times: *times, every, or_alive: or_alive_ms.map(Duration::from_millis) };
+                self.port_open(job, name, before, &wanted, Duration::from_millis(*deadline_ms)).await?
             }
             PlannedGate::Alive { for_ms } => {
                 let time = Duration::from_millis(*for_ms);
@@ -181,11 +190,10 @@ impl Engine {
         job: &Job<'_>,
         name: &str,
         before: u64,
-        ports: &[u16],
-        times: u32,
-        every: Duration,
+        wanted: &Ports<'_>,
         deadline: Duration,
     ) -> Result<String, Error> {
+        let Ports { ports, times, every, or_alive } = *wanted;
         let began = Instant::now();
         let mut row = 0;
         let spelled = ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -193,9 +201,19 @@ impl Engine {
             let look = self.look(job, name, before).await?;
             // The process may end between the two looks; the next one says so.
             let open = host::ports_of(look.process).unwrap_or_default();
-            row = if ports.iter().all(|port| open.contains(port)) { row + 1 } else { 0 };
+            let ready =
+                if or_alive.is_some() { !open.is_empty() } else { ports.iter().all(|port| open.contains(port)) };
+            row = if ready { row + 1 } else { 0 };
             if row >= times.max(1) {
-                return Ok(format!("port {spelled} open after {}", words(began.elapsed())));
+                let found = if or_alive.is_some() {
+                    open.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+                } else {
+                    spelled
+                };
+                return Ok(format!("port {found} open after {}", words(began.elapsed())));
+            }
+            if let Some(time) = or_alive.filter(|time| open.is_empty() && began.elapsed() >= *time) {
+                return Ok(format!("alive for {} without an open port", words(time)));
             }
             if began.elapsed() >= deadline {
                 let missing: Vec<_> =

@@ -53,7 +53,8 @@ async fn a_container_from_nothing_to_nothing() {
     assert_eq!(world.perform(&start).await.unwrap().changed, Changed::Updated);
     assert_eq!(world.perform(&start).await.unwrap().changed, Changed::NotNeeded);
 
-    let gate = PlannedGate::PortOpen { ports: vec![80], times: 3, every_ms: 200, deadline_ms: 10_000 };
+    let gate =
+        PlannedGate::PortOpen { ports: vec![80], times: 3, every_ms: 200, deadline_ms: 10_000, or_alive_ms: None };
     let gate = world.step(world.web(1), Act::Gate { name: world.container(1), gate });
     let seen = world.perform(&gate).await.unwrap().seen.unwrap_or_default();
     assert!(seen.starts_with("port 80 open"), "{seen}");
@@ -175,7 +176,8 @@ async fn a_rising_restart_count_fails_a_gate_at_once() {
     ground(&mut world).await;
     world.perform(&world.step(world.web(1), Act::Create(world.placement(1, 4)))).await.unwrap();
     world.perform(&world.step(world.web(1), Act::Start { name: world.container(1) })).await.unwrap();
-    let gate = PlannedGate::PortOpen { ports: vec![80], times: 3, every_ms: 1000, deadline_ms: 20_000 };
+    let gate =
+        PlannedGate::PortOpen { ports: vec![80], times: 3, every_ms: 1000, deadline_ms: 20_000, or_alive_ms: None };
     let gate = world.step(world.web(1), Act::Gate { name: world.container(1), gate });
     let began = Instant::now();
     let error = world.perform(&gate).await.err();

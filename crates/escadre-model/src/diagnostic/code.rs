@@ -108,15 +108,6 @@ codes! {
     E0430 "an engine cannot give what a Compose attribute asks for";
     E0431 "a path outside the repository is not granted";
     E0432 "a file that a service needs is not there";
-    E0422 "a project grows too large";
-
-    // W04: Compose files
-    W0401 "`version` has no effect";
-    W0402 "a variable is not set";
-    W0403 "a boolean is spelled the old way";
-    W0404 "`external.name` is deprecated";
-    W0405 "several Compose files stand side by side";
-
     // E05: fleet files
     E0501 "a name is not valid";
     E0502 "a name is taken twice";
@@ -166,9 +157,8 @@ codes! {
     W0501 "a secrets file belongs to nobody";
     W0502 "a secret is used by nobody";
     W0503 "a registry's password has no value";
-    // C01: verdicts on Compose keys
     W0504 "an override belongs to no environment";
-    // C01: what becomes of Compose attributes on a target
+    // C01: verdicts on Compose keys
     C0101 "an attribute works as the specification says";
     C0102 "published ports belong to the edge";
     C0103 "a container's name becomes an alias";

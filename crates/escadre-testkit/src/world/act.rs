@@ -216,7 +216,10 @@ impl FakeDriver {
             }
             let ready = match gate {
                 PlannedGate::Healthy { .. } => health == Health::Healthy,
-                PlannedGate::PortOpen { ports, .. } => ports.iter().all(|port| image.behaviour.open(*port, ms)),
+                PlannedGate::PortOpen { ports, or_alive_ms, .. } => {
+                    let alive = or_alive_ms.is_some_and(|for_ms| passed >= for_ms);
+                    alive || ports.iter().all(|port| image.behaviour.open(*port, ms))
+                }
                 PlannedGate::Alive { for_ms } => passed >= *for_ms,
             };
             if ready {

@@ -237,7 +237,7 @@ impl Read {
         let mut findings = self.findings;
         let keyring = Keyring::of_fleet(settings, files.identity.as_deref(), fleet, self.tree.as_ref(), &mut findings)?;
         let vault = Vault::new(Arc::clone(fleet), Arc::clone(&keyring.identities));
-        let reveal = |stored: &fleet::Stored<'_>| vault.open(stored).ok();
+        let reveal = |stored: &fleet::Stored<'_>| vault.reveal_stored(stored);
         let keys = Keys { hash_key: keyring.hash_key.clone(), reveal: &reveal };
         let cache = Cache::new();
         let (mut resolved, mut desired) = (Vec::new(), Vec::new());
