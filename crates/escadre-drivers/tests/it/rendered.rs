@@ -1,12 +1,12 @@
 //! From a Compose file to a running container: what the renderer spells is what the engine takes.
 
 use super::world::world;
-use escadre_engine::ports::step::{Act, PlacedNetwork, Placement, PlannedGate};
 use escadre_engine::ports::{Changed, Driver as _};
 use escadre_model::compose::{Cache, Files, Options, ReadError, load};
 use escadre_model::desired::{Gate, State};
 use escadre_model::ids::{Kind, ResourceKey};
 use escadre_model::resolved::{Resolved, SecretSeen};
+use escadre_plan::step::{Act, PlacedNetwork, Placement, PlannedGate};
 use escadre_render::engine::render;
 use std::collections::BTreeMap;
 use std::sync::Arc;
