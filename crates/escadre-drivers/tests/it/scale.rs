@@ -1,11 +1,11 @@
 //! Twenty instances of five services: how long they take to come up, and how long one look at all of them takes. Run with `--ignored`.
 
 use super::world::{IMAGE, World, service, settings, world};
-use escadre_engine::ports::step::{Act, PlacedNetwork, Placement};
 use escadre_engine::ports::{Driver, Scope};
 use escadre_model::desired::Body;
 use escadre_model::ids::{InstanceId, Kind};
 use escadre_model::name::Name;
+use escadre_plan::step::{Act, PlacedNetwork, Placement};
 use futures_util::StreamExt as _;
 use serde_json::json;
 use std::collections::BTreeMap;

@@ -2,7 +2,6 @@
 
 use escadre_drivers::edge::NoEdge;
 use escadre_drivers::podman::{Engine, Settings, locate::Where};
-use escadre_engine::ports::step::{Act, PlacedNetwork, Placement, Step, Undo};
 use escadre_engine::ports::{Driver, Error, Job, Outcome, Secrets, Silent};
 use escadre_model::desired::{
     Attachment, Body, Content, Desired, File, Gate, Image, Manner, Network, NetworkMode, OnFailure, PullPolicy,
@@ -13,6 +12,7 @@ use escadre_model::ids::{InstanceId, Kind, ResourceId, ResourceKey};
 use escadre_model::name::Name;
 use escadre_model::payload::Payload;
 use escadre_model::secret::{Secret, SecretRef};
+use escadre_plan::step::{Act, PlacedNetwork, Placement, Step, Undo};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
