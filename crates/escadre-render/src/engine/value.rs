@@ -113,7 +113,12 @@ pub(super) fn reference(resolved: &Resolved, path: impl Into<Arc<str>>, node: &N
 
 /// A field from a scalar.
 pub(super) fn field(resolved: &Resolved, path: impl Into<Arc<str>>, node: &Node) -> Field {
-    Field { path: path.into(), value: shown(resolved, node), source: Some(source(node)), raw: node.raw.clone() }
+    // An image's reference stands in every list of containers: hiding it would only hide which version a plan brings.
+    let value = match node.as_str() {
+        Some(reference) if path == "image" => Shown::Plain(reference.into()),
+        _ => shown(resolved, node),
+    };
+    Field { path: path.into(), value, source: Some(source(node)), raw: node.raw.clone() }
 }
 
 /// Every scalar below a node as a field; a list of scalars is one field, its values in a row.
