@@ -101,6 +101,16 @@ fn is_sensitive(resolved: &Resolved, raw: &str) -> bool {
     resolved.values.iter().any(|(name, value)| value.sensitive && names(name))
 }
 
+/// An image's reference as it is, whoever gave its variables: registries, engines and `ps` show it to everybody, and a plan that
+/// does not name the new image says nothing.
+pub(super) fn reference(resolved: &Resolved, path: impl Into<Arc<str>>, node: &Node) -> Field {
+    let mut field = field(resolved, path, node);
+    if let (Shown::Plain(_), Some(scalar)) = (&field.value, node.as_scalar()) {
+        field.value = Shown::Plain(scalar.display().into_owned().into());
+    }
+    field
+}
+
 /// A field from a scalar.
 pub(super) fn field(resolved: &Resolved, path: impl Into<Arc<str>>, node: &Node) -> Field {
     let path = path.into();
