@@ -1,0 +1,2 @@
+//! Stub
+use super::table::Table; use std::path::Path; use anyhow::Result;
