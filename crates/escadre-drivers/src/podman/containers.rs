@@ -8,10 +8,10 @@
 use super::door::{Call, encode};
 use super::ensure::{id_of, same_owner};
 use super::{Engine, disk, is_absent, outcome};
-use escadre_engine::ports::step::Placement;
 use escadre_engine::ports::{Changed, Error, Job, Outcome};
 use escadre_model::ids::{InstanceId, Kind, ResourceId};
 use escadre_model::observed::{ContainerSeen, EngineId, Phase};
+use escadre_plan::step::Placement;
 use escadre_render::engine::{create, read};
 use serde_json::Value;
 use std::path::Path;
@@ -158,7 +158,7 @@ impl Engine {
 
     pub(super) async fn start(&self, name: &str) -> Result<Changed, Error> {
         let before = self.inspect(name).await?;
-        if before.as_ref().is_some_and(|entry| running(entry)) {
+        if before.as_ref().is_some_and(running) {
             return Ok(Changed::NotNeeded);
         }
         let path = self.compat(&format!("/containers/{}/start", encode(name)));

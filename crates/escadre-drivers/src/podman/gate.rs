@@ -7,10 +7,10 @@
 
 use super::door::{Call, encode};
 use super::{Engine, containers, host, outcome};
-use escadre_engine::ports::step::PlannedGate;
 use escadre_engine::ports::{Changed, Error, Event, Evidence, Job, Outcome};
 use escadre_model::desired::HealthCheck;
 use escadre_model::observed::Health;
+use escadre_plan::step::PlannedGate;
 use escadre_render::engine::read;
 use serde_json::Value;
 use std::sync::Arc;
@@ -184,7 +184,6 @@ impl Engine {
         Ok((if healthy { Health::Healthy } else { Health::Unhealthy }, None))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the fields of one gate, in their order")]
     async fn port_open(
         &self,
         job: &Job<'_>,

@@ -7,8 +7,8 @@
 
 use super::hosts::Former;
 use super::{Engine, containers, disk};
-use escadre_engine::ports::step::Act;
 use escadre_engine::ports::{Error, Job};
+use escadre_plan::step::Act;
 use escadre_render::engine::read;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

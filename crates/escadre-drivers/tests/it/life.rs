@@ -2,11 +2,11 @@
 
 use super::world::{World, world};
 use escadre_drivers::podman::Exec;
-use escadre_engine::ports::step::{Act, HostLine, PlannedGate};
 use escadre_engine::ports::{Changed, Driver, Error, Found, LogQuery, Scope};
 use escadre_model::desired::HealthCheck;
 use escadre_model::ids::Kind;
 use escadre_model::observed::{EngineId, Phase};
+use escadre_plan::step::{Act, HostLine, PlannedGate};
 use serde_json::json;
 use std::time::Instant;
 
