@@ -4,6 +4,8 @@
 //! **Invariant**: data on standard output, everything else on standard error; no command line panics.
 //! Not here: an engine (the suites on a real one).
 
+mod write;
+
 use std::io::Read;
 use std::process::{Command, Output, Stdio};
 
