@@ -192,17 +192,6 @@ fn nothing_is_overwritten_and_nothing_is_half_written() {
 }
 
 #[test]
-fn what_is_written_together_fails_together() {
-    let place = Place::with_product();
-    // The second of two files cannot be written: its folder is a file.
-    std::fs::write(place.path("fleet/notes"), "mine").expect("a file");
-    let line = ["new", "fleet", "other", "--dir", "deep/er"];
-    let output = place.run(&line, "", &[("ESCADRE_IDENTITY", "notes/identity")]);
-    assert_ne!(output.status.code(), Some(0));
-    assert!(!place.path("fleet/deep").exists(), "half of a fleet was left: {}", text(&output.stderr));
-}
-
-#[test]
 fn secrets_of_all_scopes_are_set_without_being_seen() {
     let place = Place::with_product();
     place.done(&["new", "instance", "oak", "--environment", "production", "--set", "DOMAIN=oak.example"], "");

@@ -126,3 +126,6 @@ impl Item {
 pub(super) fn shown(settings: &Settings, path: &Path) -> String {
     path.strip_prefix(&settings.folder).unwrap_or(path).display().to_string()
 }
+
+#[cfg(test)]
+mod tests;
