@@ -244,7 +244,7 @@ impl Wish<'_> {
         let missing = self.missing(fleet, product, &new.values);
         let next = if missing.is_empty() {
             let unset = |secret: &&&Arc<str>| self.shared(fleet, secret).is_none();
-            let asked = write::secrets_of(product).1;
+            let asked: Vec<_> = write::secrets_asked(product).collect();
             match asked.iter().map(|(secret, _)| secret).find(unset) {
                 Some(secret) => format!("escadre secret set {name} {secret}"),
                 None => format!("escadre plan {name}"),
@@ -314,7 +314,7 @@ impl Wish<'_> {
         path: &str,
         landing: &mut Landing,
     ) -> Result<Vec<String>, Fault> {
-        let (made, _) = write::secrets_of(product);
+        let made: Vec<_> = write::secrets_made(product).collect();
         let made: Vec<_> = made.into_iter().filter(|(name, _)| self.shared(fleet, name).is_none()).collect();
         if made.is_empty() {
             return Ok(Vec::new());
