@@ -1,2 +1,4 @@
 //! Stub
-use super::table::Table; use std::path::Path; use anyhow::Result;
+use super::table::Table;
+use anyhow::Result;
+use std::path::Path;

@@ -290,8 +290,11 @@ fn changed_for_all(table: &mut Table, folder: &Path) -> Result<Took> {
     let stages = stages.map(|stage| Ok(format!("{stage} {}", seconds(get(stage)?)))).into_iter();
     let stages = stages.collect::<Result<Vec<_>>>()?.join(", ");
     table.add(
-        Row::new("**200 instances × 20 services, image changed for all: read + resolve + render + plan**", seconds(wall))
-            .beside(format!("{stages}; processor {}", seconds(get("cpu")?))),
+        Row::new(
+            "**200 instances × 20 services, image changed for all: read + resolve + render + plan**",
+            seconds(wall),
+        )
+        .beside(format!("{stages}; processor {}", seconds(get("cpu")?))),
     );
     table.add(Row::new("the same, nothing changed", seconds(unchanged)));
     let peak = get("peak")?;
@@ -348,7 +351,8 @@ fn kustomize(table: &mut Table, scratch: &Path, peers: &Path, ours: f64) -> Resu
     fleet::write_kustomize(&folder, KUSTOMIZED)?;
     let (built, wall) = timed(|| -> Result<()> {
         for index in 0..KUSTOMIZED {
-            let text = measure::output(Command::new(&program).arg("build").arg(folder.join(format!("tenant-{index:05}"))))?;
+            let text =
+                measure::output(Command::new(&program).arg("build").arg(folder.join(format!("tenant-{index:05}"))))?;
             ensure!(text.matches("\nkind: ").count() == 40, "kustomize did not build 40 objects");
         }
         Ok(())

@@ -63,7 +63,10 @@ fn files(world: &World) -> Ports {
     world.write("api.env", "PORT=8000\nGREETING=from-the-env-file\n");
     world.write("settings.ini", "colour = green\n");
     world.write("db_password.txt", "canary-81234-secret");
-    world.write("app/Dockerfile", format!("FROM {IMAGE}:v1\nARG WORD\nRUN [\"/bin/sh\", \"-c\", \"echo $WORD > /srv/index.html\"]\n"));
+    world.write(
+        "app/Dockerfile",
+        format!("FROM {IMAGE}:v1\nARG WORD\nRUN [\"/bin/sh\", \"-c\", \"echo $WORD > /srv/index.html\"]\n"),
+    );
     world.write(".env", "TAG=v1\n");
     ports
 }

@@ -136,9 +136,7 @@ fn own_key(settings: &Settings) -> Result<(Who, Option<(PathBuf, String)>), Faul
 fn own_name(settings: &Settings) -> Result<Name, Fault> {
     let user = settings.who.split('@').next().unwrap_or_default().to_ascii_lowercase();
     let user: String = user.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(40).collect();
-    // A number says nothing to whoever reads fleet.yaml.
-    let user = if user.starts_with("uid-") { "me" } else { user.trim_matches('-') };
-    Name::new(user).or_else(|_| Name::new("me")).map_err(Fault::bug)
+    Name::new(user.trim_matches('-')).or_else(|_| Name::new("me")).map_err(Fault::bug)
 }
 
 fn product(settings: &Settings, name: &Name, compose: Option<&Path>) -> Result<Begun, Fault> {
@@ -245,8 +243,9 @@ impl Wish<'_> {
         }
         let missing = self.missing(fleet, product, &new.values);
         let next = if missing.is_empty() {
-            let unset = |secret: &&Arc<str>| self.shared(fleet, secret).is_none();
-            match write::secrets_asked(product).map(|(secret, _)| secret).find(unset) {
+            let unset = |secret: &&&Arc<str>| self.shared(fleet, secret).is_none();
+            let asked: Vec<_> = write::secrets_asked(product).collect();
+            match asked.iter().map(|(secret, _)| secret).find(unset) {
                 Some(secret) => format!("escadre secret set {name} {secret}"),
                 None => format!("escadre plan {name}"),
             }
@@ -315,7 +314,8 @@ impl Wish<'_> {
         path: &str,
         landing: &mut Landing,
     ) -> Result<Vec<String>, Fault> {
-        let made: Vec<_> = write::secrets_made(product).filter(|(name, _)| self.shared(fleet, name).is_none()).collect();
+        let made: Vec<_> = write::secrets_made(product).collect();
+        let made: Vec<_> = made.into_iter().filter(|(name, _)| self.shared(fleet, name).is_none()).collect();
         if made.is_empty() {
             return Ok(Vec::new());
         }
