@@ -104,9 +104,12 @@ fn is_sensitive(resolved: &Resolved, raw: &str) -> bool {
 /// A field from a scalar.
 pub(super) fn field(resolved: &Resolved, path: impl Into<Arc<str>>, node: &Node) -> Field {
     let path = path.into();
-    // An image's reference stands in every list of containers: hiding it would only hide which version a plan brings.
-    let value = match node.as_str() {
-        Some(reference) if matches!(&*path, "image" | "reference") => Shown::Plain(reference.into()),
+    // The engine tells everybody which image runs: hiding its name would only make plans unreadable.
+    let open = matches!(path.as_ref(), "image" | "reference");
+    let value = match node.as_scalar() {
+        Some(scalar) if open && scalar.text.secrets().next().is_none() => {
+            Shown::Plain(scalar.display().into_owned().into())
+        }
         _ => shown(resolved, node),
     };
     Field { path, value, source: Some(source(node)), raw: node.raw.clone() }
