@@ -13,6 +13,9 @@ use std::time::Duration;
 /// The schema of [`Ended`] as JSON.
 pub(crate) const SCHEMA: &str = "escadre.report/1";
 
+/// The addresses of so many instances are told after an apply; more belong to `status`.
+const MOST: usize = 12;
+
 /// How an apply ended.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Ended {
@@ -32,6 +35,8 @@ pub(crate) struct Ended {
     pub(crate) not_begun: Vec<String>,
     /// Where the product is reached now (a fleet of one, or a few addresses).
     pub(crate) addresses: Vec<String>,
+    /// Where each instance of a fleet that is as planned is reached, by name.
+    pub(crate) reach: Vec<(String, Vec<String>)>,
     /// Milliseconds in all.
     pub(crate) took_ms: u64,
     /// The exit code.
@@ -114,8 +119,23 @@ pub(crate) fn paint(ended: &Ended, look: Look) -> String {
         out.push_str(&hang("not begun: ", &style::names(&names, false), look.width));
         out.push_str(&format!("  {:<19} escadre resume {}\n", "the rest", ended.plan));
     }
+    out.push_str(&reach(ended, look));
     out.push_str(&last_line(ended, look));
     out
+}
+
+/// Where the instances are reached: as many as a person reads.
+fn reach(ended: &Ended, look: Look) -> String {
+    let known = ended.reach.iter().filter(|(_, addresses)| !addresses.is_empty());
+    if ended.single || known.clone().count() > MOST {
+        return String::new();
+    }
+    let mut table = super::table::Table::words(2, 2);
+    for (instance, addresses) in known {
+        table.row([instance.clone(), addresses.join("  ")]);
+    }
+    let table = table.paint(look);
+    if table.is_empty() { table } else { format!("{table}\n") }
 }
 
 /// `39 of 40 updated, 1 went back.   6 min 36 s, exit 4`.

@@ -25,6 +25,8 @@ use escadre_model::desired::{Desired, Route};
 use escadre_model::diagnostic::{Code, Diagnostic, has_errors};
 use escadre_model::ids::{InstanceId, ResourceKey};
 use escadre_model::resolved::Resolved;
+use escadre_model::source::Source;
+use escadre_plan::change::Action;
 use escadre_plan::make;
 use escadre_plan::plan::{Plan, Refusal, SCHEMA};
 use escadre_render::engine::Facts;
@@ -341,8 +343,18 @@ fn around(world: &World, wanted: &Wanted, plan: &Plan, saved: bool) -> Around {
         told: if first { told } else { Vec::new() },
         findings: warnings,
         saved,
+        places: places(&wanted.resolved),
         names: false,
     }
+}
+
+/// Where the values of parameters were written, for each instance.
+fn places(resolved: &[Resolved]) -> BTreeMap<InstanceId, BTreeMap<Arc<str>, Source>> {
+    let of = |one: &Resolved| {
+        let written = one.values.iter().filter_map(|(name, value)| Some((Arc::clone(name), value.source.clone()?)));
+        (one.instance.clone(), written.collect())
+    };
+    resolved.iter().map(of).collect()
 }
 
 /// What became of the keys of the Compose files; the first instance stands for all of its product.
@@ -534,7 +546,24 @@ fn ended(report: &Report, ground: &Ground) -> Ended {
         place(one, &mut ended, ground);
     }
     ended.addresses = ground.around.addresses.iter().map(|(address, _)| address.clone()).collect();
+    if ground.single.is_none() {
+        let of = |one: &&Desired| {
+            ended.done.iter().any(|name| name == one.instance.instance.as_str()) && !goes(&ground.plan, &one.instance)
+        };
+        let reach = ground.desired.iter().filter(of).map(|one| {
+            let found = addresses(std::slice::from_ref(one), &ground.plan, ground.http);
+            (one.instance.instance.to_string(), found.into_iter().map(|(address, _)| address).collect())
+        });
+        ended.reach = reach.collect();
+    }
     ended
+}
+
+/// Does nothing of an instance run after its plan?
+fn goes(plan: &Plan, instance: &InstanceId) -> bool {
+    let changes = plan.instances.iter().filter(|one| one.instance == *instance).flat_map(|one| &one.changes);
+    let mut services = changes.filter(|change| change.on.kind == escadre_model::ids::Kind::Service).peekable();
+    services.peek().is_some() && services.all(|change| matches!(change.action, Action::Delete | Action::Stop))
 }
 
 fn place(one: &InstanceReport, ended: &mut Ended, ground: &Ground) {
