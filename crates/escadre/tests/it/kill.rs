@@ -46,10 +46,17 @@ fn state(world: &World) -> BTreeMap<String, Value> {
     all
 }
 
-/// Back to version 1, whatever is there.
-fn begin(world: &World) {
-    world.set("TAG", "v1");
+/// From one version to the other, undisturbed: the state after it.
+fn undisturbed(world: &World, port: u16, tag: &str) -> BTreeMap<String, Value> {
+    world.set("TAG", tag);
     world.up();
+    assert_eq!(get(port, "localhost", "/"), Ok((200, tag.to_owned())));
+    state(world)
+}
+
+/// Which points to die at: all of them where there is time, else every third, and those at both ends.
+fn step() -> usize {
+    if std::env::var_os("ESCADRE_SLOW").is_some() { 1 } else { 3 }
 }
 
 #[test]
@@ -57,50 +64,49 @@ fn killed_at_every_point_of_an_update() {
     let Some(world) = world("kill") else { return };
     let port = port();
     files(&world, port);
-    begin(&world);
-    world.set("TAG", "v2");
-    world.up();
-    let wanted = state(&world);
-    assert_eq!(get(port, "localhost", "/"), Ok((200, "v2".to_owned())));
+    undisturbed(&world, port, "v1");
+    let second = undisturbed(&world, port, "v2");
+    let first = undisturbed(&world, port, "v1");
 
-    let every: u64 = std::env::var("ESCADRE_KILL_EVERY").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
-    let (mut table, mut k, mut wrong) = (String::new(), 1, Vec::new());
-    loop {
-        begin(&world);
-        world.set("TAG", "v2");
-        world.set("ESCADRE_KILL_AT", &k.to_string());
+    // To and fro, so that every run is an update.
+    let (mut table, mut at, mut wrong) = (String::new(), 1, Vec::new());
+    let mut sides = [("v2", &second), ("v1", &first)].into_iter().cycle();
+    let points = loop {
+        let (tag, wanted) = sides.next().expect("endless");
+        world.set("TAG", tag);
+        world.set("ESCADRE_KILL_AT", &at.to_string());
         let killed = world.run(&["up", "--yes"]);
         world.unset("ESCADRE_KILL_AT");
         if killed.code == Some(0) {
-            table.push_str(&format!("{k:4}  the run ended by itself: {} points\n", k - 1));
-            break;
+            break at - 1;
         }
-        assert_eq!(killed.code, None, "at {k} it ended another way:\n{}", killed.all());
-        let found: Vec<String> = world
+        assert_eq!(killed.code, None, "at {at} it ended another way:\n{}", killed.all());
+        let found = world
             .containers()
             .into_iter()
-            .map(|(name, state)| format!("{} {state}", name.trim_start_matches(&format!("{}_", world.name))))
-            .collect();
-        let ended = again(&world, port, &wanted);
+            .map(|(name, state)| format!("{} {state}", name.trim_start_matches(&format!("{}_", world.name))));
+        let found = found.collect::<Vec<_>>().join(", ");
+        let ended = again(&world, port, tag, wanted);
         let then = ended.as_ref().map_or_else(Clone::clone, |()| "as undisturbed".to_owned());
-        let line = format!("{k:4}  found {:60}  then {then}\n", found.join(", "));
+        let line = format!("{at:4}  to {tag}  found {found:75}  then {then}\n");
         eprint!("{line}");
         table.push_str(&line);
         if let Err(why) = ended {
-            wrong.push(format!("{k}: {why}"));
+            wrong.push(format!("{at}: {why}"));
+            break at;
         }
-        k += every;
-    }
-    eprintln!("killed at every {every}. point of an update of two services:\n{table}");
-    assert!(k > 20, "the update has few points: is the hook still called?");
-    assert!(wrong.is_empty(), "{table}\n{wrong:#?}");
+        at += if at < 4 { 1 } else { step() };
+    };
+    eprintln!("killed at {} of about {points} points of an update of two services:\n{table}", table.lines().count());
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(points > 20, "the update has few points: is the hook still called?");
     let doomed = format!("{}/volume/data", world.name);
     world.run(&["down", "--yes", "--destroy", &doomed]).ends(0);
     world.nothing_left();
 }
 
 /// The next run, and what came of it.
-fn again(world: &World, port: u16, wanted: &BTreeMap<String, Value>) -> Result<(), String> {
+fn again(world: &World, port: u16, tag: &str, wanted: &BTreeMap<String, Value>) -> Result<(), String> {
     let said = world.run(&["up", "--yes"]);
     if said.code != Some(0) {
         return Err(format!("the next up ends with {:?}: {}", said.code, said.all()));
@@ -110,7 +116,7 @@ fn again(world: &World, port: u16, wanted: &BTreeMap<String, Value>) -> Result<(
         return Err(format!("the state differs: {is:?} instead of {wanted:?}"));
     }
     let answer = get(port, "localhost", "/");
-    if answer != Ok((200, "v2".to_owned())) {
+    if answer != Ok((200, tag.to_owned())) {
         return Err(format!("it answers {answer:?}"));
     }
     let plan = world.run(&["plan"]);
