@@ -6,6 +6,7 @@
 
 mod fleet;
 mod kill;
+mod registry;
 mod stranger;
 mod trouble;
 mod world;
