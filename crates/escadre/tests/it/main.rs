@@ -6,6 +6,7 @@
 
 mod stranger;
 mod world;
+mod write;
 
 use std::io::Read;
 use std::process::{Command, Output, Stdio};
