@@ -61,6 +61,8 @@ pub(crate) struct Failure {
     pub(crate) undone: Vec<String>,
     /// What was not undone, one sentence each: volumes that were written to, jobs that ran.
     pub(crate) not_undone: Vec<String>,
+    /// Nothing of it ran before.
+    pub(crate) created: bool,
     /// The hold that was set, in words; `None`: none.
     pub(crate) hold: Option<String>,
     /// The service to look at: for `escadre logs larch/web --plan`.
@@ -156,6 +158,9 @@ fn right(left: &str, right: &str, look: Look) -> String {
 fn block(failure: &Failure, plan: &str, look: Look) -> String {
     let name = &failure.instance;
     let head = match failure.manner {
+        Manner::WentBack if failure.created => {
+            format!("{name} did not come up. Nothing of it ran before, and what was begun is undone.")
+        }
         Manner::WentBack => format!("{name} went back to what it was."),
         Manner::Stuck => format!("{name} is STUCK: it failed, and going back failed too. Look before you go on."),
         Manner::Broken => format!("{name} stands in the middle: escadre resume {plan} goes on from there."),
@@ -199,8 +204,16 @@ fn block(failure: &Failure, plan: &str, look: Look) -> String {
     if let Some(hold) = &failure.hold {
         list("hold", &[hold.clone(), format!("or: escadre unhold {name}")], None);
     }
+    out.push('\n');
+    if back {
+        let what = match failure.because.as_slice() {
+            [one] => format!("correct {one}"),
+            _ => "correct the files".to_owned(),
+        };
+        out.push_str(&format!("  mend it     {what}, then: escadre up {name}\n"));
+    }
     let place = failure.service.as_ref().map_or(name.clone(), |service| format!("{name}/{service}"));
-    out.push_str(&format!("\n  see more    escadre why {name}      escadre logs {place} --plan {plan}\n"));
+    out.push_str(&format!("  see more    escadre why {name}      escadre logs {place} --plan {plan}\n"));
     out
 }
 

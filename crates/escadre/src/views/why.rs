@@ -115,6 +115,11 @@ fn answer(looked: &Looked<'_>, desired: &Desired, record: &Record) -> String {
                 receipt.by
             )
         }
+        (Condition::Stopped | Condition::Absent, Some(_), _) if !looked.fallen(&desired.instance).is_empty() => {
+            let fallen = looked.fallen(&desired.instance);
+            let words: Vec<String> = fallen.iter().map(|(key, what)| format!("{key}: {what}")).collect();
+            format!("{name} is down, and no apply of ours did that: {}.", words.join("; "))
+        }
         (Condition::Absent, Some(_), _) => {
             format!("{name} does not run: nothing of it is here any more, and no apply of ours removed it.")
         }
@@ -187,6 +192,10 @@ fn next(looked: &Looked<'_>, desired: &Desired, record: &Record) -> Vec<String> 
     }
     let changes = looked.planned(&desired.instance).map(|plan| changing(plan).iter().any(|c| c.action != Action::Keep));
     match looked.condition(desired) {
+        _ if !looked.fallen(&desired.instance).is_empty() => {
+            list.push(format!("escadre logs {name}"));
+            list.push(format!("to bring it back: escadre up {name}"));
+        }
         Condition::Unhealthy => list.push(format!("escadre logs {name}")),
         _ if changes == Some(true) => list.push(format!("escadre plan {name}")),
         _ => {}
@@ -277,6 +286,11 @@ pub(crate) fn differ(one: &Desired, other: &Desired) -> Differ {
     for key in keys {
         let (a, b) = (ours.get(key).copied(), theirs.get(key).copied());
         if a.map(|field| &field.value) == b.map(|field| &field.value) {
+            continue;
+        }
+        // Names of an instance's own networks and volumes differ by nature.
+        if matches!(key.rsplit(' ').next(), Some("network.name" | "volume.name" | "name")) && a.is_some() && b.is_some()
+        {
             continue;
         }
         // Secrets are different for everyone by nature, and a text that holds a variable is the same text.

@@ -136,9 +136,7 @@ fn own_key(settings: &Settings) -> Result<(Who, Option<(PathBuf, String)>), Faul
 fn own_name(settings: &Settings) -> Result<Name, Fault> {
     let user = settings.who.split('@').next().unwrap_or_default().to_ascii_lowercase();
     let user: String = user.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(40).collect();
-    // A number says nothing to whoever reads fleet.yaml.
-    let user = if user.starts_with("uid-") { "me" } else { user.trim_matches('-') };
-    Name::new(user).or_else(|_| Name::new("me")).map_err(Fault::bug)
+    Name::new(user.trim_matches('-')).or_else(|_| Name::new("me")).map_err(Fault::bug)
 }
 
 fn product(settings: &Settings, name: &Name, compose: Option<&Path>) -> Result<Begun, Fault> {
