@@ -56,7 +56,7 @@ fn strangers_and_damaged_blocks_are_refused() {
 #[test]
 fn an_ssh_key_works_both_ways() {
     // Made for this test and used nowhere.
-    let (public, private) = include!("test_key.rs");
+    let (public, private) = include!("test_key.inc");
     let recipients = Recipients::new([("ops", public)]).unwrap();
     let mut identities = Identities::none();
     identities.add("ssh", private).unwrap();

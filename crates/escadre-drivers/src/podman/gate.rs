@@ -184,7 +184,6 @@ impl Engine {
         Ok((if healthy { Health::Healthy } else { Health::Unhealthy }, None))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the fields of one gate, in their order")]
     async fn port_open(
         &self,
         job: &Job<'_>,

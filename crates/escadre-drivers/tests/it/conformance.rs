@@ -138,7 +138,7 @@ impl Lab for Real {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_real_engine_conforms() {
     if std::env::var_os("ESCADRE_TEST_PODMAN").is_none() {
-        eprintln!("skipped: the conformance suite needs a real engine, set ESCADRE_TEST_PODMAN=1");
+        super::world::skip("conformance", "needs a real engine, set ESCADRE_TEST_PODMAN=1");
         return;
     }
     let state = tempfile::tempdir().unwrap();

@@ -41,7 +41,7 @@ async fn registry() -> Option<Registry> {
     let folder = tempfile::tempdir().unwrap();
     let port = free_port();
     let Ok(users) = Command::new("htpasswd").args(["-Bbn", "deploy", "pass-word"]).output() else {
-        eprintln!("skipped: htpasswd is not installed");
+        super::world::skip("registry", "htpasswd is not installed");
         return None;
     };
     std::fs::write(folder.path().join("users"), users.stdout).unwrap();
@@ -58,7 +58,7 @@ async fn registry() -> Option<Registry> {
         .stderr(Stdio::null())
         .spawn();
     let Ok(child) = started else {
-        eprintln!("skipped: docker-registry is not installed");
+        super::world::skip("registry", "docker-registry is not installed");
         return None;
     };
     let registry = Registry { child, port, _folder: folder };

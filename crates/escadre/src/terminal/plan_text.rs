@@ -461,9 +461,10 @@ pub(crate) fn action_word(action: Action) -> &'static str {
 /// What to do about an instance that is left alone.
 pub(crate) fn refusal_next(instance: &str, refusal: &Refusal) -> Option<String> {
     match refusal {
-        Refusal::Held { .. } => {
-            Some(format!("escadre unhold {instance}     or change its files: then it is tried again"))
+        Refusal::Held { because } if is_plan(because) => {
+            Some(format!("escadre unhold {instance}      or change its files: then it is tried again"))
         }
+        Refusal::Held { .. } => Some(format!("escadre unhold {instance}")),
         _ => None,
     }
 }
