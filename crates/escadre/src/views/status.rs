@@ -181,7 +181,7 @@ fn needs(looked: &Looked<'_>, desired: &Desired) -> Vec<(u8, Need)> {
         let fallen = looked.fallen(&desired.instance);
         if !fallen.is_empty() {
             let words: Vec<String> = fallen.iter().map(|(key, what)| format!("{key}: {what}")).collect();
-            need(2, "down", words.join("; "), format!("escadre up {name}"));
+            need(2, "down", format!("down: {}", words.join("; ")), format!("escadre up {name}"));
         }
     }
     if let Some(hold) = record.and_then(|record| record.hold.as_ref()) {

@@ -540,7 +540,13 @@ fn ended(report: &Report, ground: &Ground) -> Ended {
 fn place(one: &InstanceReport, ended: &mut Ended, ground: &Ground) {
     let instance = one.instance.instance.to_string();
     match &one.end {
-        End::Done(_) | End::AlreadyDone => ended.done.push(instance),
+        End::Done(_) | End::AlreadyDone => {
+            let plan = ground.plan.instances.iter().find(|plan| plan.instance == one.instance);
+            if plan.is_some_and(|plan| crate::terminal::plan_text::goes(&crate::terminal::plan_text::changing(plan))) {
+                ended.down.push(instance.clone());
+            }
+            ended.done.push(instance);
+        }
         End::NothingToDo => {}
         End::NotBegun => ended.not_begun.push(instance),
         End::Refused(refused) => ended.refused.push(refusal(instance, refused, &ended.plan)),
