@@ -101,9 +101,25 @@ fn is_sensitive(resolved: &Resolved, raw: &str) -> bool {
     resolved.values.iter().any(|(name, value)| value.sensitive && names(name))
 }
 
+/// An image's reference as it is, whoever gave its variables: registries, engines and `ps` show it to everybody, and a plan that
+/// does not name the new image says nothing.
+pub(super) fn reference(resolved: &Resolved, path: impl Into<Arc<str>>, node: &Node) -> Field {
+    let mut field = field(resolved, path, node);
+    if let (Shown::Plain(_), Some(scalar)) = (&field.value, node.as_scalar()) {
+        field.value = Shown::Plain(scalar.display().into_owned().into());
+    }
+    field
+}
+
 /// A field from a scalar.
 pub(super) fn field(resolved: &Resolved, path: impl Into<Arc<str>>, node: &Node) -> Field {
-    Field { path: path.into(), value: shown(resolved, node), source: Some(source(node)), raw: node.raw.clone() }
+    let path = path.into();
+    // An image's reference stands in every list of containers: hiding it would only hide which version a plan brings.
+    let value = match node.as_str() {
+        Some(reference) if &*path == "image" => Shown::Plain(reference.into()),
+        _ => shown(resolved, node),
+    };
+    Field { path, value, source: Some(source(node)), raw: node.raw.clone() }
 }
 
 /// Every scalar below a node as a field; a list of scalars is one field, its values in a row.

@@ -20,7 +20,7 @@ pub(crate) use edge::proxy;
 pub(crate) use ground::{carry_out, ground, read, saved};
 pub(crate) use guard::{hold, recover, unhold};
 pub(crate) use inside::{exec, logs};
-pub(crate) use write::{begin, file_schemas, secret};
+pub(crate) use write::{Secrets, begin, file_schemas, secret};
 
 use crate::args::shared::Files;
 use crate::args::value::Doomed;
