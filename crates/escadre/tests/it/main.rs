@@ -10,6 +10,7 @@ mod registry;
 mod stranger;
 mod trouble;
 mod world;
+mod write;
 
 use std::io::Read;
 use std::process::{Command, Output, Stdio};
