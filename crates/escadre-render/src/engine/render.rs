@@ -237,7 +237,7 @@ impl Render<'_> {
         };
         let mut fields = Vec::new();
         if let Some(image) = written.node("image") {
-            fields.push(value::reference(resolved, "reference", image));
+            fields.push(value::field(resolved, "reference", image));
         }
         if let Some(hash) = &build {
             let source = node.map(value::source);

@@ -409,8 +409,7 @@ fn fields(render: &Render<'_>, written: Written<'_>, mounts: &mounts::Mounts) ->
             value::fields(resolved, path, node, &mut all);
         }
     }
-    all.extend(written.node("image").map(|node| value::reference(resolved, "image", node)));
-    for key in ["healthcheck", "annotations"] {
+    for key in ["image", "healthcheck", "annotations"] {
         if let Some(node) = written.node(key) {
             value::fields(resolved, key, node, &mut all);
         }

@@ -101,22 +101,15 @@ fn is_sensitive(resolved: &Resolved, raw: &str) -> bool {
     resolved.values.iter().any(|(name, value)| value.sensitive && names(name))
 }
 
-/// An image's reference as it is, whoever gave its variables: registries, engines and `ps` show it to everybody, and a plan that
-/// does not name the new image says nothing.
-pub(super) fn reference(resolved: &Resolved, path: impl Into<Arc<str>>, node: &Node) -> Field {
-    let mut field = field(resolved, path, node);
-    if let (Shown::Plain(_), Some(scalar)) = (&field.value, node.as_scalar()) {
-        field.value = Shown::Plain(scalar.display().into_owned().into());
-    }
-    field
-}
-
 /// A field from a scalar.
 pub(super) fn field(resolved: &Resolved, path: impl Into<Arc<str>>, node: &Node) -> Field {
     let path = path.into();
-    // An image's reference stands in every list of containers: hiding it would only hide which version a plan brings.
-    let value = match node.as_str() {
-        Some(reference) if &*path == "image" => Shown::Plain(reference.into()),
+    // The engine tells everybody which image runs: hiding its name would only make plans unreadable.
+    let open = matches!(path.as_ref(), "image" | "reference");
+    let value = match node.as_scalar() {
+        Some(scalar) if open && scalar.text.secrets().next().is_none() => {
+            Shown::Plain(scalar.display().into_owned().into())
+        }
         _ => shown(resolved, node),
     };
     Field { path, value, source: Some(source(node)), raw: node.raw.clone() }

@@ -99,6 +99,8 @@ impl compose::Files for Host<'_> {
         match self.0.entry(path) {
             Ok(Entry::File { bytes, .. }) => Ok(Some(bytes)),
             Ok(_) => Ok(None),
+            // The caller names the path.
+            Err(escadre_model::tree::Error::Unreadable { why, .. }) => Err(compose::ReadError(why.to_string())),
             Err(error) => Err(compose::ReadError(error.to_string())),
         }
     }

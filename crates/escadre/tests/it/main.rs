@@ -5,8 +5,12 @@
 //! Not here: an engine (the suites on a real one).
 
 mod bad;
+mod fleet;
+mod kill;
 mod stranger;
+mod trouble;
 mod world;
+mod write;
 
 use std::io::Read;
 use std::process::{Command, Output, Stdio};

@@ -47,12 +47,15 @@ impl Landing {
             findings.extend(item.obstacle(settings, root));
         }
         if !findings.is_empty() {
-            return Err(Fault::Findings(Exit::Files, findings));
+            let taken = findings.iter().all(|finding| finding.code == Code::E0502);
+            return Err(Fault::Findings(if taken { Exit::CommandLine } else { Exit::Files }, findings));
         }
         let mut done: Vec<&Item> = Vec::new();
         let mut made: Vec<PathBuf> = Vec::new();
         for item in &self.0 {
-            if let Err(error) = item.put(&mut made) {
+            let put = item.put(&mut made);
+            done.push(item);
+            if let Err(error) = put {
                 let mut error = anyhow::Error::new(error);
                 for item in done.iter().rev() {
                     if let Err(worse) = item.back() {
@@ -65,7 +68,6 @@ impl Landing {
                 }
                 return Err(Fault::world(error.context("not everything could be written, so nothing was")));
             }
-            done.push(item);
         }
         Ok(self.0.iter().map(|item| shown(settings, &item.path)).collect())
     }
@@ -78,6 +80,11 @@ impl Item {
         if self.before.is_none() && self.path.symlink_metadata().is_ok() {
             let message = format!("{name} is there already, and nothing is overwritten");
             return Some(Diagnostic::error(Code::E0502, message).hint("take another name, or remove it first"));
+        }
+        // Somebody else may have written while a question was answered.
+        if self.before.is_some() && !matches!(files::read(&self.path), Ok(now) if now == self.before) {
+            let message = format!("{name} was changed by somebody else meanwhile; nothing was written");
+            return Some(Diagnostic::error(Code::E0517, message).hint("do it again"));
         }
         let inside = self.path.strip_prefix(root).ok()?;
         let mut path = root.to_owned();
@@ -105,7 +112,10 @@ impl Item {
     }
 
     fn back(&self) -> Result<(), files::Error> {
+        let now = files::read(&self.path)?;
         match &self.before {
+            // Where writing failed, what stood there stands there still.
+            before if now == *before => Ok(()),
             Some(bytes) => files::write_atomic(&self.path, bytes, self.mode),
             None => std::fs::remove_file(&self.path).map_err(|error| files::Error::Write(self.path.clone(), error)),
         }
@@ -116,3 +126,6 @@ impl Item {
 pub(super) fn shown(settings: &Settings, path: &Path) -> String {
     path.strip_prefix(&settings.folder).unwrap_or(path).display().to_string()
 }
+
+#[cfg(test)]
+mod tests;

@@ -160,6 +160,11 @@ impl Work<'_> {
                 }
                 (format!("{of}.secrets.yaml"), Scope::Environment, of.to_string())
             }
+            Owner::Instance(of) if fleet.broken.contains(of.as_str()) && !fleet.instances.contains_key(of) => {
+                // Its file says what it is; as long as it cannot be read, nobody knows where its secrets belong.
+                let stops = self.findings.iter().filter(|finding| finding.is_error()).cloned().collect();
+                return Err(Fault::Files(Exit::Files, stops, crate::wire::ground::sources(&self.root)));
+            }
             Owner::Instance(of) => {
                 let path = write::secrets_path(fleet, of).ok_or_else(|| {
                     unknown("instance", of.as_str(), fleet.instances.keys().map(escadre_model::name::Name::as_str))
@@ -291,19 +296,19 @@ impl Work<'_> {
             return Ok("No secret is declared here.\n".to_owned());
         }
         let mut table = Table::words(0, 5);
-        table.head(["OF", "SECRET", "VALUE", "WHERE", "YOUR KEY"]);
+        table.head(["OF", "SECRET", "VALUE", "YOUR KEY", "WHERE"]);
         for one in &list.secrets {
             let of = if one.scope == "instance" { one.of.clone() } else { format!("{} {}", one.scope, one.of) };
             let value = one.value_of.map_or("missing".to_owned(), |whose| {
                 if whose == one.scope { "set".to_owned() } else { format!("set by the {whose}") }
             });
-            let place = one.file.as_ref().zip(one.line).map_or(String::new(), |(file, line)| format!("{file}:{line}"));
+            let place = one.file.clone().unwrap_or_default();
             let key = match (one.readable, &one.why) {
                 (Some(true), _) => "reads it".to_owned(),
                 (Some(false), Some(why)) => why.clone(),
                 _ => String::new(),
             };
-            table.row([of, one.name.clone(), value, place, key]);
+            table.row([of, one.name.clone(), value, key, place]);
         }
         Ok(table.paint(Terminal::detect().out))
     }
@@ -479,7 +484,10 @@ pub(super) fn unknown<'n>(what: &str, name: &str, all: impl Iterator<Item = &'n 
     let known: Vec<&str> = all.clone().take(8).collect();
     match nearest(name, all) {
         Some(near) => Fault::usage_hint(code, message, format!("did you mean \"{near}\"?")),
-        None if known.is_empty() => Fault::usage_hint(code, message, format!("escadre new {what} {name}")),
+        None if known.is_empty() && matches!(what, "product" | "instance") => {
+            Fault::usage_hint(code, message, format!("escadre new {what} {name}"))
+        }
+        None if known.is_empty() => Fault::usage(code, message),
         None => Fault::usage_hint(code, message, format!("there are: {}", known.join(", "))),
     }
 }
