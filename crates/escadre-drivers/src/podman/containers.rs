@@ -144,6 +144,7 @@ impl Engine {
         match found {
             Some(ours) if &ours.seen.id == id => {
                 self.forget_own(&id.instance, name).await?;
+                self.keep_log(&id.instance, name).await;
                 self.delete(&ours.seen.engine, name).await.map(drop)
             }
             _ => Ok(()),
@@ -237,6 +238,7 @@ impl Engine {
             Kind::Service => match self.mine(instance, name, engine).await? {
                 Some(seen) => {
                     self.forget_own(instance, name).await?;
+                    self.keep_log(instance, name).await;
                     self.delete(&seen.engine, name).await?
                 }
                 None => Changed::NotNeeded,

@@ -139,7 +139,19 @@ async fn a_container_from_nothing_to_nothing() {
     world.engine.undo(&world.job(&create), Some(&made)).await.unwrap();
     world.engine.undo(&world.job(&create), Some(&made)).await.unwrap();
     assert_eq!(world.engine.find(&world.job(&create)).await.unwrap(), Found::NotDone);
+    assert!(kept_logs(&world).contains("hello from web"), "the log of what was removed is kept");
     world.clean().await;
+}
+
+/// Everything below the state folder's `logs/FLEET/INSTANCE`.
+fn kept_logs(world: &World) -> String {
+    let id = &world.desired.instance;
+    let folder = world.state.path().join("logs").join(id.fleet.as_str()).join(id.instance.as_str());
+    std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok())
+        .collect()
 }
 
 async fn said_hosts(world: &World) -> String {
