@@ -5,6 +5,7 @@
 //! Not here: installing things (`scripts/`), the product (`crates/`).
 //! Tests: `tidy/tests.rs`; the tools are their own users.
 
+mod bench;
 mod tidy;
 
 use std::process::ExitCode;
@@ -28,8 +29,15 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
+        Some("bench") => match bench::run(&tidy::root(), &std::env::args().skip(2).collect::<Vec<_>>()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("bench: {error:#}");
+                ExitCode::FAILURE
+            }
+        },
         _ => {
-            eprintln!("usage: cargo xtask tidy");
+            eprintln!("usage: cargo xtask tidy|bench");
             ExitCode::from(2)
         }
     }

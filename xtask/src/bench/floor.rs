@@ -1,0 +1,4 @@
+//! Stub
+use super::table::Table;
+use anyhow::Result;
+use std::path::Path;

@@ -1,0 +1,79 @@
+//! The measurements, as one table with the machine and the versions: `cargo xtask bench [planning|engine|size]… [--out FILE]`.
+//!
+//! In: words. Out: docs/bench.md (with some of the parts only: standard output).
+//! **Invariant:** peers and floors run in the same run as what they are compared with; nothing of what ran is left behind.
+//! Not here: fetching peers (`scripts/peers`), building the binary (`scripts/bench`).
+//! Tests: each measurement checks what it measured.
+
+mod engine;
+mod fleet;
+mod floor;
+mod measure;
+mod planning;
+mod record;
+mod size;
+mod table;
+mod wire;
+
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
+use table::Table;
+
+/// Runs the measurements that were asked for.
+///
+/// # Errors
+/// When one cannot be made; the others' rows are lost then, since a table with holes would be read as whole.
+#[expect(clippy::print_stdout, reason = "a tool prints")]
+pub(crate) fn run(root: &Path, words: &[String]) -> Result<()> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if let ["case", rest @ ..] = words.as_slice() {
+        println!("{}", planning::case(rest)?);
+        return Ok(());
+    }
+    let all = words.is_empty();
+    if let Some(unknown) = words.iter().find(|word| !["planning", "engine", "size"].contains(word)) {
+        bail!("there is no measurement \"{unknown}\"; there are planning, engine, size");
+    }
+    let wants = |part: &str| all || words.contains(&part);
+    let scratch = Scratch::new()?;
+    let peers = root.join(".peers/bin");
+    let mut table = Table::default();
+    if wants("planning") {
+        table.part("Planning");
+        planning::rows(&mut table, &scratch.0, &peers)?;
+    }
+    if wants("engine") {
+        table.part("Engine");
+        engine::rows(&mut table, root, &scratch.0, &peers)?;
+    }
+    if wants("size") {
+        table.part("Size");
+        size::rows(&mut table, root, &scratch.0)?;
+    }
+    let page = table.page();
+    if all {
+        let file = root.join("docs/bench.md");
+        fs::write(&file, &page).with_context(|| format!("write {}", file.display()))?;
+    }
+    println!("{page}");
+    Ok(())
+}
+
+/// A folder that goes when the run ends.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Self> {
+        let folder = std::env::temp_dir().join(format!("escadre-bench-{}", std::process::id()));
+        fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // It lies in the folder for temporary files; a rest of it harms nobody.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
