@@ -7,6 +7,7 @@
 
 use super::door::{Call, Door};
 use super::policy::Policy;
+use crate::exec::{self, Program};
 use escadre_engine::ports::Error;
 use escadre_render::engine::Dialect;
 use std::io;
@@ -182,21 +183,14 @@ async fn start(socket: &Path) -> Result<(), Error> {
     if let Some(folder) = socket.parent() {
         super::disk::ensure_dir(folder, 0o755).map_err(host)?;
     }
-    let mut command = tokio::process::Command::new("podman");
-    command
-        .args(["system", "service", "--time=0"])
-        .arg(format!("unix://{}", socket.display()))
-        .stdin(std::process::Stdio::null())
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .process_group(0);
-    match command.spawn() {
+    let address = format!("unix://{}", socket.display());
+    match exec::Call::new(Program::Podman, ["system", "service", "--time=0", &address]).detach() {
         // Nobody waits for it: it is to outlive us.
         Ok(_) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(nothing(
+        Err(exec::Error::NotInstalled(_)) => Err(nothing(
             &[socket.to_owned()],
             "nothing listens there and podman is not installed (on Debian: apt install podman)",
         )),
-        Err(error) => Err(host(error)),
+        Err(error) => Err(host(io::Error::other(error))),
     }
 }

@@ -14,6 +14,7 @@ mod gate;
 mod host;
 mod hosts;
 mod images;
+mod kept;
 pub mod locate;
 mod look;
 mod observe;
@@ -74,6 +75,8 @@ pub struct Engine {
     edge: Arc<dyn Edge>,
     /// One writer of hosts files at a time; other processes are kept away by the instance's own lock.
     hosts: tokio::sync::Mutex<()>,
+    /// Old logs were looked for already.
+    swept: std::sync::atomic::AtomicBool,
 }
 
 impl Engine {
@@ -83,7 +86,7 @@ impl Engine {
     /// When there is none, it does not run and cannot be started, or it does not let us in.
     pub async fn connect(settings: Settings, edge: Arc<dyn Edge>) -> Result<Self, Error> {
         let (door, api) = settings.at.find(settings.policy).await?;
-        Ok(Self { door, api, settings, edge, hosts: tokio::sync::Mutex::new(()) })
+        Ok(Self { door, api, settings, edge, hosts: tokio::sync::Mutex::new(()), swept: false.into() })
     }
 
     /// What rendering must know of this engine.

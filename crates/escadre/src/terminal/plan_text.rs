@@ -73,7 +73,7 @@ fn single(plan: &Plan, only: &InstancePlan, file: &str, around: &Around, look: L
     if let Some(refusal) = &only.refused {
         let mut out = hang("", &format!("{name} is left alone: {}", refusal_words(refusal)), look.width);
         if let Some(next) = refusal_next(name.as_str(), refusal) {
-            out.push_str(&format!("  next                  {next}\n"));
+            out.push_str(&hang("  next  ", &next, look.width));
         }
         out.push_str(&rest(plan, &quiet, look));
         return out;
@@ -92,7 +92,7 @@ fn single(plan: &Plan, only: &InstancePlan, file: &str, around: &Around, look: L
     out.push_str(&hang("", &format!("Plan for {name}: {}", answer(only, &changing)), look.width));
     out.push('\n');
     out.push_str(&table(only, look));
-    if !around.addresses.is_empty() {
+    if !around.addresses.is_empty() && !goes(&changing) {
         out.push('\n');
         for (index, (address, to)) in around.addresses.iter().enumerate() {
             let label = if index == 0 { "reach it at" } else { "" };
@@ -179,10 +179,36 @@ pub(crate) fn is_first(only: &InstancePlan, changing: &[&Change]) -> bool {
     !kept && !changing.is_empty() && retried.clone().all(|change| change.action != Action::Start)
 }
 
+/// Whether everything of an instance that runs is taken away.
+pub(crate) fn goes(changing: &[&Change]) -> bool {
+    let mut services = changing.iter().filter(|change| change.on.kind == Kind::Service).peekable();
+    services.peek().is_some() && services.all(|change| change.action == Action::Delete)
+}
+
+fn any_kept(only: &InstancePlan) -> bool {
+    only.changes.iter().any(|change| change.on.kind == Kind::Service && change.action == Action::Keep)
+}
+
+fn services_are(number: usize) -> String {
+    if number == 1 { "1 service is".to_owned() } else { format!("{} are", count(number, "service")) }
+}
+
 /// The answer in a sentence.
 fn answer(only: &InstancePlan, changing: &[&Change]) -> String {
     if is_first(only, changing) {
         return "nothing of it runs here yet.".to_owned();
+    }
+    let all = || changing.iter().filter(|change| change.on.kind == Kind::Service);
+    if goes(changing) {
+        let kept = changing.iter().filter(|change| change.action == Action::Retain).count();
+        let kept = if kept == 0 { String::new() } else { format!("; {} with its data stays", count(kept, "volume")) };
+        return format!("{} stop and go{kept}.", count(all().count(), "service"));
+    }
+    if all().count() > 0 && all().all(|change| change.action == Action::Create) && !any_kept(only) {
+        return format!("it does not run now; {} created.", services_are(all().count()));
+    }
+    if changing.iter().all(|change| change.action == Action::Retain) {
+        return "nothing of it runs; what it stored stays.".to_owned();
     }
     let services = only.changes.iter().filter(|change| change.on.kind == Kind::Service).count();
     let touched = changing.iter().filter(|change| change.on.kind == Kind::Service).count();
@@ -227,6 +253,7 @@ fn table(only: &InstancePlan, look: Look) -> String {
     let mut table = Table::words(2, 4);
     let order = order(only);
     let mut because = Vec::new();
+    let all_go = goes(&changing(only));
     for (action, kind) in grouped_kinds(only) {
         let names: Vec<String> = only
             .changes
@@ -240,7 +267,8 @@ fn table(only: &InstancePlan, look: Look) -> String {
     for change in order {
         let (what, ready) = service_cells(change);
         table.row([action_word(change.action).to_owned(), change.on.key.to_string(), what, ready]);
-        because.push((change, why_lines(change)));
+        // What goes because all of it goes needs no reason of its own.
+        because.push((change, if all_go { Vec::new() } else { why_lines(change) }));
     }
     let kept: Vec<&str> = only
         .changes
@@ -321,7 +349,7 @@ pub(crate) fn image_move(old: &str, new: &str) -> (String, String) {
 /// Why, one line per reason. In a group, a value that contains each instance's own text is shown before interpolation.
 pub(crate) fn reason_lines(change: &Change, group: bool) -> Vec<String> {
     // That an earlier attempt failed is a reason only where there is no other.
-    let alone = change.reasons.iter().all(|reason| matches!(reason, Reason::Retry { .. }));
+    let alone = change.action != Action::Create && change.reasons.iter().all(|r| matches!(r, Reason::Retry { .. }));
     let told = change.reasons.iter().filter(|reason| alone || !matches!(reason, Reason::Retry { .. }));
     let mut lines: Vec<String> = told.map(|reason| reason_line(reason, group)).collect();
     if let Some(gap) = &change.gap {
@@ -329,7 +357,12 @@ pub(crate) fn reason_lines(change: &Change, group: bool) -> Vec<String> {
             Some(ms) => format!("about {}", super::time::short(std::time::Duration::from_millis(ms))),
             None => "not measured yet".to_owned(),
         };
-        lines.push(format!("the old one stops first: {} (gap: {expected})", gap.why));
+        let why = match gap.why.as_ref() {
+            // The rule for everything needs no telling every time.
+            "updates stop the old container first" => String::new(),
+            why => format!(": {why}"),
+        };
+        lines.push(format!("the old one stops first{why} (gap: {expected})"));
     }
     lines
 }
@@ -436,10 +469,18 @@ pub(crate) fn action_word(action: Action) -> &'static str {
 /// What to do about an instance that is left alone.
 pub(crate) fn refusal_next(instance: &str, refusal: &Refusal) -> Option<String> {
     match refusal {
-        Refusal::Held { .. } => {
-            Some(format!("escadre unhold {instance}     or change its files: then it is tried again"))
+        Refusal::Held { because } if is_plan(because) => {
+            Some(format!("escadre unhold {instance}      or change its files: then it is tried again"))
         }
-        _ => None,
+        Refusal::Held { .. } => Some(format!("escadre unhold {instance}")),
+        Refusal::Taken { .. } => Some(format!(
+            "take it away, or choose another in the files; then: escadre up {instance}      (escadre explain E0321)"
+        )),
+        Refusal::NoAddress { .. } => {
+            Some("a wider pool: of the target, in fleet.yaml   (escadre explain E0322)".into())
+        }
+        Refusal::OtherFleet { .. } => Some("give one of the two another name   (escadre explain E0323)".into()),
+        Refusal::Unseen { .. } => Some("what is wrong with the engine: escadre doctor".into()),
     }
 }
 

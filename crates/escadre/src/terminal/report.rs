@@ -27,6 +27,8 @@ pub(crate) struct Ended {
     pub(crate) single: bool,
     /// Instances that are as planned.
     pub(crate) done: Vec<String>,
+    /// Those of them that were taken down, as planned.
+    pub(crate) down: Vec<String>,
     /// Instances that failed, with all that is known.
     pub(crate) failures: Vec<Failure>,
     /// Instances that were not touched, and why.
@@ -144,6 +146,10 @@ fn last_line(ended: &Ended, look: Look) -> String {
     let took = time::short(Duration::from_millis(ended.took_ms));
     if ended.exit == 0 {
         let left = match (ended.single, ended.addresses.as_slice()) {
+            _ if !ended.down.is_empty() && ended.down.len() == ended.done.len() => match ended.down.as_slice() {
+                [one] => format!("{one} is down. What it stored stays; to start it again: escadre up"),
+                all => format!("{} are down. What they stored stays.", count(all.len(), "instance")),
+            },
             (true, []) => format!("{} runs.", ended.done.join(", ")),
             (true, addresses) => format!("{} runs: {}", ended.done.join(", "), addresses.join("  ")),
             (false, _) => format!("{} done.", count(ended.done.len(), "instance")),

@@ -74,7 +74,8 @@ pub(crate) fn paint(drift: &Drift, look: Look) -> String {
     }
     let verb = if drift.drifts.len() == 1 { "is" } else { "are" };
     let things = count(drift.drifts.len(), "thing");
-    let mut out = format!("{things} {verb} not as the last apply left them; {compared} compared.\n\n");
+    let it = if drift.drifts.len() == 1 { "it" } else { "them" };
+    let mut out = format!("{things} {verb} not as the last apply left {it}; {compared} compared.\n\n");
     let place = |one: &Drifted| format!("{}/{}", one.instance, one.on);
     let wide = drift.drifts.iter().map(|one| place(one).len()).max().unwrap_or(0);
     for one in &drift.drifts {

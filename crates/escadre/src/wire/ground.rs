@@ -232,7 +232,7 @@ fn destroy(ask: &Ask, wanted: &Wanted) -> Vec<escadre_model::ids::ResourceId> {
     ask.destroy.iter().map(of).collect()
 }
 
-fn asked(world: &World, wanted: &Wanted, options: make::Options) -> Asked {
+pub(super) fn asked(world: &World, wanted: &Wanted, options: make::Options) -> Asked {
     Asked {
         fleet: wanted.fleet.clone(),
         desired: wanted.desired.clone(),
@@ -569,7 +569,13 @@ fn goes(plan: &Plan, instance: &InstanceId) -> bool {
 fn place(one: &InstanceReport, ended: &mut Ended, ground: &Ground) {
     let instance = one.instance.instance.to_string();
     match &one.end {
-        End::Done(_) | End::AlreadyDone => ended.done.push(instance),
+        End::Done(_) | End::AlreadyDone => {
+            let plan = ground.plan.instances.iter().find(|plan| plan.instance == one.instance);
+            if plan.is_some_and(|plan| crate::terminal::plan_text::goes(&crate::terminal::plan_text::changing(plan))) {
+                ended.down.push(instance.clone());
+            }
+            ended.done.push(instance);
+        }
         End::NothingToDo => {}
         End::NotBegun => ended.not_begun.push(instance),
         End::Refused(refused) => ended.refused.push(refusal(instance, refused, &ended.plan)),

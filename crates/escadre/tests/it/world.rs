@@ -177,8 +177,10 @@ impl World {
     /// Names and states of all containers of this fleet, sorted.
     pub(crate) fn containers(&self) -> BTreeMap<String, String> {
         let label = format!("label=dev.escadre.fleet={}", self.name);
-        let text = podman(&["ps", "-a", "--filter", &label, "--format", "{{.Names}} {{.State}}"]);
-        text.lines().filter_map(|line| line.split_once(' ')).map(|(name, state)| (name.into(), state.into())).collect()
+        let text = podman(&["ps", "-a", "--filter", &label, "--format", "json"]);
+        let all: Value = serde_json::from_str(&text).expect("JSON");
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        all.as_array().into_iter().flatten().map(|one| (text(&one["Names"][0]), text(&one["State"]))).collect()
     }
 
     /// Names of the services of an instance that run, sorted; a service with two running containers is there twice.

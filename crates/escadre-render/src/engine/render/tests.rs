@@ -197,6 +197,24 @@ fn binds_in_a_fleet_are_copies_folders_or_granted() {
 }
 
 #[test]
+fn a_bind_of_the_repository_beside_the_product_needs_no_grant() {
+    let yaml = "services:\n  web:\n    image: x\n    volumes: ['/.fleet/shared/logo.svg:/logo.svg', '/.fleet/shared/cache:/cache']\n";
+    let mut fleet = resolved(yaml, false).expect("a project");
+    let file = Stands::File { bytes: (*b"<svg/>").into(), executable: false };
+    fleet.contents.insert("/.fleet/shared/logo.svg".into(), file);
+    fleet.contents.insert("/.fleet/shared/cache".into(), Stands::Untracked);
+    let (desired, findings) = render(&fleet, &Facts::default());
+    assert!(findings.is_empty(), "{findings:?}");
+    assert_eq!(
+        words(&desired, "web").get("mounts"),
+        Some(&json!([
+            {"kind": "file", "resource": "config/.fleet/shared/logo.svg", "target": "/logo.svg"},
+            {"kind": "data", "path": ".fleet/shared/cache", "target": "/cache", "read_only": false},
+        ]))
+    );
+}
+
+#[test]
 fn order_and_count_change_no_container() {
     let one = rendered("services:\n  a: { image: x }\n  b: { image: x }\n", true).0;
     let two = rendered("services:\n  a: { image: x, depends_on: [b], scale: 3 }\n  b: { image: x }\n", true).0;

@@ -191,6 +191,9 @@ fn chosen(fleet: &Fleet, named: Option<&Name>) -> Result<Arc<Product>, Fault> {
     }
 }
 
+/// Values of parameters.
+type Values = BTreeMap<Arc<str>, Arc<str>>;
+
 /// What a new instance is to be.
 struct Wish<'w> {
     name: &'w Name,
@@ -257,7 +260,7 @@ impl Wish<'_> {
     }
 
     /// Everything that is wrong with what was typed, at once; else the size and the values.
-    fn checked(&self, fleet: &Fleet, product: &Product) -> Result<(Option<Name>, BTreeMap<Arc<str>, Arc<str>>), Fault> {
+    fn checked(&self, fleet: &Fleet, product: &Product) -> Result<(Option<Name>, Values), Fault> {
         let mut findings = Vec::new();
         let mut collect = |fault: Fault| match fault {
             Fault::Findings(_, more) => findings.extend(more),
@@ -344,7 +347,7 @@ impl Wish<'_> {
     }
 
     /// Required parameters that nobody gives a value yet.
-    fn missing(&self, fleet: &Fleet, product: &Product, values: &BTreeMap<Arc<str>, Arc<str>>) -> Vec<String> {
+    fn missing(&self, fleet: &Fleet, product: &Product, values: &Values) -> Vec<String> {
         let environment = fleet.environment(self.environment.as_str());
         let zone = fleet.default_zone.as_ref().and_then(|name| fleet.zones.get(&name.value));
         let given = |name: &str| {
