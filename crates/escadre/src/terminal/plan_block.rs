@@ -12,6 +12,7 @@ use escadre_model::source::Source;
 use escadre_plan::change::{Action, Change, Reason};
 use escadre_plan::plan::Plan;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// So many places of one value are named; the others are counted.
 const PLACES: usize = 4;
@@ -147,12 +148,7 @@ impl Members<'_> {
         let known = |name: &&str| {
             self.ids.iter().any(|id| self.around.places.get(id).is_some_and(|places| places.contains_key(*name)))
         };
-        let names = raw.split('$').skip(1).filter_map(|rest| {
-            let rest = rest.strip_prefix('{').unwrap_or(rest);
-            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
-            rest.get(..end).filter(|name| !name.is_empty())
-        });
-        names.filter(known).collect()
+        variables(raw).filter(known).collect()
     }
 
     fn variable_lines(&self, name: &str, used: &[&Source]) -> Vec<String> {
@@ -174,6 +170,36 @@ impl Members<'_> {
         }
         lines
     }
+}
+
+/// The variables named in a text before interpolation.
+fn variables(raw: &str) -> impl Iterator<Item = &str> {
+    raw.split('$').skip(1).filter_map(|rest| {
+        let rest = rest.strip_prefix('{').unwrap_or(rest);
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+        rest.get(..end).filter(|name| !name.is_empty())
+    })
+}
+
+/// Where the values behind a change were written: the line of a parameter's value, else the line that changed.
+pub(crate) fn origins(change: &Change, places: Option<&BTreeMap<Arc<str>, Source>>) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for reason in &change.reasons {
+        let (source, raw) = match reason {
+            Reason::Changed { source, raw, .. } => (source, raw.as_deref()),
+            Reason::SecretChanged { source, .. } => (source, None),
+            _ => continue,
+        };
+        let written = variables(raw.unwrap_or_default()).filter_map(|name| places?.get(name));
+        let mut lines: Vec<String> = written.map(ToString::to_string).collect();
+        if lines.is_empty() {
+            lines.extend(source.as_ref().map(ToString::to_string));
+        }
+        found.extend(lines);
+    }
+    found.sort();
+    found.dedup();
+    found
 }
 
 /// Whether a change has a line of its own.

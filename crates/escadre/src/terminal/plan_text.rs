@@ -367,20 +367,6 @@ pub(crate) fn reason_lines(change: &Change, group: bool) -> Vec<String> {
     lines
 }
 
-/// Where what changed was written, each place once.
-pub(crate) fn sources_of(change: &Change) -> Vec<String> {
-    let places = change.reasons.iter().filter_map(|reason| match reason {
-        Reason::Changed { source, .. } | Reason::SecretChanged { source, .. } => {
-            source.as_ref().map(ToString::to_string)
-        }
-        _ => None,
-    });
-    let mut places: Vec<String> = places.collect();
-    places.sort();
-    places.dedup();
-    places
-}
-
 /// Why, below a table that has shown an image's move already.
 fn why_lines(change: &Change) -> Vec<String> {
     let lines = reason_lines(change, false);

@@ -29,6 +29,8 @@ pub(crate) struct Ended {
     pub(crate) done: Vec<String>,
     /// Those of them that were taken down, as planned.
     pub(crate) down: Vec<String>,
+    /// Volumes that went with those, with their data.
+    pub(crate) destroyed: usize,
     /// Instances that failed, with all that is known.
     pub(crate) failures: Vec<Failure>,
     /// Instances that were not touched, and why.
@@ -147,6 +149,11 @@ fn last_line(ended: &Ended, look: Look) -> String {
     if ended.exit == 0 {
         let left = match (ended.single, ended.addresses.as_slice()) {
             _ if !ended.down.is_empty() && ended.down.len() == ended.done.len() => match ended.down.as_slice() {
+                all if ended.destroyed > 0 => format!(
+                    "{} down, {} destroyed with the data.",
+                    if let [one] = all { format!("{one} is") } else { format!("{} are", count(all.len(), "instance")) },
+                    count(ended.destroyed, "volume"),
+                ),
                 [one] => format!("{one} is down. What it stored stays; to start it again: escadre up"),
                 all => format!("{} are down. What they stored stays.", count(all.len(), "instance")),
             },
@@ -214,7 +221,10 @@ fn block(failure: &Failure, plan: &str, look: Look) -> String {
         line("its log", &lines);
     }
     for text in &failure.log {
-        out.push_str(&format!("    | {}\n", style::cut(&harmless(text), look.width.saturating_sub(6))));
+        // The end of a line often is what matters: it goes on below.
+        for line in style::wrap(&harmless(text), look.width.saturating_sub(6)) {
+            out.push_str(&format!("    | {line}\n"));
+        }
     }
     let mut list = |label: &str, texts: &[String], none: Option<&str>| {
         let shown: Vec<&str> =

@@ -26,7 +26,7 @@ use escadre_model::diagnostic::{Code, Diagnostic, has_errors};
 use escadre_model::ids::{InstanceId, ResourceKey};
 use escadre_model::resolved::Resolved;
 use escadre_model::source::Source;
-use escadre_plan::change::Action;
+use escadre_plan::change::{Action, Change};
 use escadre_plan::make;
 use escadre_plan::plan::{Plan, Refusal, SCHEMA};
 use escadre_render::engine::Facts;
@@ -548,7 +548,8 @@ fn ended(report: &Report, ground: &Ground) -> Ended {
     ended.addresses = ground.around.addresses.iter().map(|(address, _)| address.clone()).collect();
     if ground.single.is_none() {
         let of = |one: &&Desired| {
-            ended.done.iter().any(|name| name == one.instance.instance.as_str()) && !goes(&ground.plan, &one.instance)
+            let is = |name: &String| name == one.instance.instance.as_str();
+            ended.done.iter().any(is) && !ended.down.iter().any(is)
         };
         let reach = ground.desired.iter().filter(of).map(|one| {
             let found = addresses(std::slice::from_ref(one), &ground.plan, ground.http);
@@ -559,11 +560,9 @@ fn ended(report: &Report, ground: &Ground) -> Ended {
     ended
 }
 
-/// Does nothing of an instance run after its plan?
-fn goes(plan: &Plan, instance: &InstanceId) -> bool {
-    let changes = plan.instances.iter().filter(|one| one.instance == *instance).flat_map(|one| &one.changes);
-    let mut services = changes.filter(|change| change.on.kind == escadre_model::ids::Kind::Service).peekable();
-    services.peek().is_some() && services.all(|change| matches!(change.action, Action::Delete | Action::Stop))
+/// Does data go with it?
+fn loses(change: &Change) -> bool {
+    change.on.kind == escadre_model::ids::Kind::Volume && change.action == Action::Delete
 }
 
 fn place(one: &InstanceReport, ended: &mut Ended, ground: &Ground) {
@@ -573,6 +572,7 @@ fn place(one: &InstanceReport, ended: &mut Ended, ground: &Ground) {
             let plan = ground.plan.instances.iter().find(|plan| plan.instance == one.instance);
             if plan.is_some_and(|plan| crate::terminal::plan_text::goes(&crate::terminal::plan_text::changing(plan))) {
                 ended.down.push(instance.clone());
+                ended.destroyed += plan.map_or(0, |plan| plan.changes.iter().filter(|change| loses(change)).count());
             }
             ended.done.push(instance);
         }
@@ -643,9 +643,11 @@ fn failed(instance: String, failure: &apply::Failure, manner: report::Manner, gr
         .find(|change| change.on == failure.on.resource)
         .and_then(|change| change.gate.as_ref());
     let gate = planned.map(ToString::to_string).or_else(|| evidence?.gate.as_ref().map(ToString::to_string));
-    let because = because
-        .filter(|change| change.on.key == failure.on.resource.key)
-        .flat_map(crate::terminal::plan_text::sources_of);
+    let because = because.filter(|change| change.on.key == failure.on.resource.key).flat_map(|change| {
+        let id = ground.plan.instances.iter().find(|one| one.instance.instance.as_str() == instance);
+        let places = id.and_then(|one| ground.around.places.get(&one.instance));
+        crate::terminal::plan_block::origins(change, places)
+    });
     Failure {
         manner,
         failed: failure.why.to_string(),
