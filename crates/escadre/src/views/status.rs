@@ -9,7 +9,7 @@ use crate::terminal::plan_text::changing;
 use crate::terminal::style::{self, Look, count, hang};
 use crate::terminal::table::Table;
 use escadre_model::desired::{Desired, State};
-use escadre_model::observed::{Outcome, Receipt};
+use escadre_model::observed::{Hold, Record, Outcome, Receipt};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -184,14 +184,14 @@ fn needs(looked: &Looked<'_>, desired: &Desired) -> Vec<(u8, Need)> {
             need(2, "down", format!("down: {}", words.join("; ")), format!("escadre up {name}"));
         }
     }
-    let held = record.is_some_and(|record| record.hold.is_some());
-    let failed = newest.filter(|receipt| receipt.outcome == Outcome::WentBack && !held);
+    let hold = record.and_then(|record| standing(record, desired));
+    let failed = newest.filter(|receipt| receipt.outcome == Outcome::WentBack && hold.is_none());
     if let Some(failed) = failed.filter(|_| looked.condition(desired) == Condition::Absent) {
         let when = looked.now.moment(&failed.at);
         let text = format!("does not run: plan {} failed at {when} and was undone", failed.plan);
         need(2, "failed", text, format!("escadre why {name}"));
     }
-    if let Some(hold) = record.and_then(|record| record.hold.as_ref()) {
+    if let Some(hold) = hold {
         let since = looked.now.moment(&hold.at);
         let text = match &hold.against {
             Some(_) => format!("on hold since {since}: its update went back (plan {})", hold.because),
@@ -205,6 +205,11 @@ fn needs(looked: &Looked<'_>, desired: &Desired) -> Vec<(u8, Need)> {
         need(4, "drift", format!("{on} changed by hand: {what}{more}"), format!("escadre drift {name}"));
     }
     list
+}
+
+/// The hold that stands: one set by hand, or against exactly what the files ask for now. Other files have lifted the others.
+fn standing<'r>(record: &'r Record, desired: &Desired) -> Option<&'r Hold> {
+    record.hold.as_ref().filter(|hold| hold.against.as_ref().is_none_or(|against| *against == desired.hash()))
 }
 
 /// `web is unhealthy`, `web and db are stopped`.
@@ -222,7 +227,7 @@ fn line(looked: &Looked<'_>, desired: &Desired) -> InstanceStatus {
     let seen = looked.seen(&desired.instance);
     let since = desired.services().flat_map(|(key, _, _)| current(seen, key)).map(|one| one.started.to_string());
     let since = since.filter(|at| !at.is_empty()).max();
-    let held = seen.is_some_and(|seen| seen.record.hold.is_some());
+    let held = seen.is_some_and(|seen| standing(&seen.record, desired).is_some());
     let mark = match (held, looked.drift(&desired.instance).is_empty(), differs(looked, desired)) {
         (true, _, _) => Some("hold"),
         (_, false, _) => Some("drift"),
