@@ -166,7 +166,9 @@ fn facts(looked: &Looked<'_>, desired: &Desired, record: &Record) -> Vec<Fact> {
     }
     // A hold is told already.
     let held = |refusal: &&Refusal| matches!(refusal, Refusal::Held { .. });
-    if let Some(refusal) = looked.planned(&desired.instance).and_then(|plan| plan.refused.as_ref()).filter(|one| !held(one)) {
+    if let Some(refusal) =
+        looked.planned(&desired.instance).and_then(|plan| plan.refused.as_ref()).filter(|one| !held(one))
+    {
         fact("left alone", refusal_words(refusal));
     }
     for (on, what) in looked.drift(&desired.instance) {
