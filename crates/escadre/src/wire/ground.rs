@@ -121,6 +121,18 @@ pub(crate) async fn ground(settings: &Settings, ask: &Ask) -> Result<Ground, Fau
     Ok(ground)
 }
 
+/// All receipts that are kept: looking at the present needs the newest only, looking back needs all.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub(crate) async fn remember(ground: &mut Ground) -> Result<(), Fault> {
+    let store = Arc::clone(&ground.held.world.store);
+    for (id, seen) in &mut ground.observed.instances {
+        seen.record.receipts = escadre_engine::journal::receipts(store.as_ref(), id).await.map_err(Fault::world)?;
+    }
+    Ok(())
+}
+
 /// The instances that want something else than in another commit; new ones and gone ones among them.
 fn differing(
     settings: &Settings,
