@@ -97,6 +97,8 @@ impl Engine {
                 let was = read_back::<Ran>(before)?.unwrap_or(Ran { running: true, lines: Vec::new() });
                 if was.running && self.inspect(name).await?.is_some() {
                     self.start(name).await?;
+                    // Its routes come back next: whoever is parked there would meet a process that does not listen yet.
+                    self.awake(job, name).await;
                 }
                 self.restore_lines(instance, was.lines).await
             }

@@ -68,7 +68,7 @@ fn single(plan: &Plan, only: &InstancePlan, file: &str, around: &Around, look: L
     if let Some(refusal) = &only.refused {
         let mut out = hang("", &format!("{name} is left alone: {}", refusal_words(refusal)), look.width);
         if let Some(next) = refusal_next(name.as_str(), refusal) {
-            out.push_str(&format!("  next                  {next}\n"));
+            out.push_str(&hang("  next  ", &next, look.width));
         }
         out.push_str(&rest(plan, &quiet, look));
         return out;
@@ -201,6 +201,9 @@ fn answer(only: &InstancePlan, changing: &[&Change]) -> String {
     }
     if all().count() > 0 && all().all(|change| change.action == Action::Create) && !any_kept(only) {
         return format!("it does not run now; {} created.", services_are(all().count()));
+    }
+    if changing.iter().all(|change| change.action == Action::Retain) {
+        return "nothing of it runs; what it stored stays.".to_owned();
     }
     let services = only.changes.iter().filter(|change| change.on.kind == Kind::Service).count();
     let touched = changing.iter().filter(|change| change.on.kind == Kind::Service).count();
@@ -465,7 +468,14 @@ pub(crate) fn refusal_next(instance: &str, refusal: &Refusal) -> Option<String> 
             Some(format!("escadre unhold {instance}      or change its files: then it is tried again"))
         }
         Refusal::Held { .. } => Some(format!("escadre unhold {instance}")),
-        _ => None,
+        Refusal::Taken { .. } => Some(format!(
+            "take it away, or choose another in the files; then: escadre up {instance}      (escadre explain E0321)"
+        )),
+        Refusal::NoAddress { .. } => {
+            Some("a wider pool: of the target, in fleet.yaml   (escadre explain E0322)".into())
+        }
+        Refusal::OtherFleet { .. } => Some("give one of the two another name   (escadre explain E0323)".into()),
+        Refusal::Unseen { .. } => Some("what is wrong with the engine: escadre doctor".into()),
     }
 }
 

@@ -71,7 +71,7 @@ impl State {
                 let why = style::harmless(why).into_owned();
                 // Gates name their service themselves.
                 let what = on.resource.key.as_ref();
-                let why = if why.starts_with(what) { why } else { format!("{what} {why}") };
+                let why = if why.contains(what) { why } else { format!("{what} {why}") };
                 let line = format!("{:<8} failed      {why}", on.instance.instance.as_str());
                 self.doing(on, format!("failed: {why}"));
                 vec![stamped(clock, &line)]

@@ -184,6 +184,13 @@ fn needs(looked: &Looked<'_>, desired: &Desired) -> Vec<(u8, Need)> {
             need(2, "down", format!("down: {}", words.join("; ")), format!("escadre up {name}"));
         }
     }
+    let held = record.is_some_and(|record| record.hold.is_some());
+    let failed = newest.filter(|receipt| receipt.outcome == Outcome::WentBack && !held);
+    if let Some(failed) = failed.filter(|_| looked.condition(desired) == Condition::Absent) {
+        let when = looked.now.moment(&failed.at);
+        let text = format!("does not run: plan {} failed at {when} and was undone", failed.plan);
+        need(2, "failed", text, format!("escadre why {name}"));
+    }
     if let Some(hold) = record.and_then(|record| record.hold.as_ref()) {
         let since = looked.now.moment(&hold.at);
         let text = match &hold.against {

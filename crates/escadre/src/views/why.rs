@@ -116,6 +116,13 @@ fn answer(looked: &Looked<'_>, desired: &Desired, record: &Record) -> String {
                 receipt.by
             )
         }
+        (Condition::Absent, Some(receipt), _) if receipt.outcome == Outcome::WentBack && record.healthy().is_none() => {
+            let when = looked.now.spoken(&receipt.at);
+            format!(
+                "{name} does not run, because plan {} failed {when} and was undone; it never ran before.",
+                receipt.plan
+            )
+        }
         (Condition::Stopped | Condition::Absent, Some(_), _) if !looked.fallen(&desired.instance).is_empty() => {
             let fallen = looked.fallen(&desired.instance);
             let words: Vec<String> = fallen.iter().map(|(key, what)| format!("{key}: {what}")).collect();
@@ -166,7 +173,9 @@ fn facts(looked: &Looked<'_>, desired: &Desired, record: &Record) -> Vec<Fact> {
     }
     // A hold is told already.
     let held = |refusal: &&Refusal| matches!(refusal, Refusal::Held { .. });
-    if let Some(refusal) = looked.planned(&desired.instance).and_then(|plan| plan.refused.as_ref()).filter(|one| !held(one)) {
+    if let Some(refusal) =
+        looked.planned(&desired.instance).and_then(|plan| plan.refused.as_ref()).filter(|one| !held(one))
+    {
         fact("left alone", refusal_words(refusal));
     }
     for (on, what) in looked.drift(&desired.instance) {

@@ -230,7 +230,7 @@ fn destroy(ask: &Ask, wanted: &Wanted) -> Vec<escadre_model::ids::ResourceId> {
     ask.destroy.iter().map(of).collect()
 }
 
-fn asked(world: &World, wanted: &Wanted, options: make::Options) -> Asked {
+pub(super) fn asked(world: &World, wanted: &Wanted, options: make::Options) -> Asked {
     Asked {
         fleet: wanted.fleet.clone(),
         desired: wanted.desired.clone(),

@@ -31,13 +31,19 @@ fn state(world: &World) -> BTreeMap<String, Value> {
         let labels = &seen["Config"]["Labels"];
         let key = labels["dev.escadre.service"].as_str().unwrap_or_default().to_owned();
         let generation = labels["dev.escadre.generation"].as_str().unwrap_or_default();
-        let text = |value: &Value| value.to_string().replace(&format!("_g{generation}"), "_gN");
-        let mounts: Vec<String> =
-            seen["Mounts"].as_array().into_iter().flatten().map(|mount| text(&mount["Destination"])).collect();
+        let sorted = |value: &Value, text: &dyn Fn(&Value) -> String| {
+            let mut all: Vec<String> = value.as_array().into_iter().flatten().map(text).collect();
+            all.sort();
+            all.retain(|one| !one.contains("HOSTNAME="));
+            all
+        };
         let known = serde_json::json!({
             "name": name.replace(&format!("_g{generation}"), "_gN"),
-            "spec": labels["dev.escadre.spec"], "state": seen["State"]["Status"], "image": seen["Image"], "mounts": mounts,
-            "env": text(&seen["Config"]["Env"].as_array().map(|env| env.iter().filter(|one| !one.to_string().contains("HOSTNAME")).cloned().collect()).unwrap_or_default()),
+            "spec": labels["dev.escadre.spec"],
+            "state": seen["State"]["Status"],
+            "image": seen["Image"],
+            "mounts": sorted(&seen["Mounts"], &|mount| mount["Destination"].to_string()),
+            "environment": sorted(&seen["Config"]["Env"], &ToString::to_string),
         });
         assert!(all.insert(key.clone(), known).is_none(), "two containers of {key}: {:?}", world.containers());
     }

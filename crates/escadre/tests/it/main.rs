@@ -4,8 +4,10 @@
 //! **Invariant**: data on standard output, everything else on standard error; no command line panics.
 //! Not here: an engine (the suites on a real one).
 
+mod bad;
 mod fleet;
 mod kill;
+mod registry;
 mod stranger;
 mod trouble;
 mod world;

@@ -144,7 +144,7 @@ fn bad_version(world: &World, web: u16) {
     assert!(said.all().contains("78") || said.all().contains("unknown setting"), "the reason is shown: {}", said.all());
     assert_eq!(get(web, "localhost", "/"), Ok((200, "v2".to_owned())), "the old one serves");
     assert_eq!(world.running(&world.name), ["api", "built", "db", "web"], "and nothing else runs");
-    let why = world.run(&["why", &format!("{}/web", world.name)]).ends(0).all();
+    let why = world.run(&["why", &world.name]).ends(0).all();
     assert!(why.contains("unknown setting") || why.contains("78"), "{why}");
     // The same files again: held, nothing is tried.
     let before = world.containers();

@@ -110,13 +110,16 @@ fn an_engine_that_is_not_there() {
 fn a_secret_is_nowhere_but_where_it_belongs() {
     let Some(world) = world("canary") else { return };
     const CANARY: &str = "canary-5f3e-of-this-test";
+    // A variable of the surroundings is none by its declaration; what it is filled with is all the same said to nobody.
+    const VARIABLE: &str = "variable-7c1d-of-this-test";
     let port = port();
     let text = "services:\n  web:\n    image: IMAGE:${TAG:-v1}\n    ports: [\"PORT:8080\"]\n    secrets: [token]\n    \
-                environment: { FROM_ENV: \"${TOKEN}\" }\n    command: [sh, -c, \"test -s /run/secrets/token && exec run\"]\nsecrets:\n  \
+                environment: { FROM_ENV: \"${VARIABLE}\" }\n    command: [sh, -c, \"test -s /run/secrets/token && exec run\"]\nsecrets:\n  \
                 token: { environment: TOKEN }\n";
     let text = text.replace("IMAGE", IMAGE).replace("PORT", &port.to_string());
     world.write("compose.yaml", format!("name: {}\n{text}", world.name));
     world.set("TOKEN", CANARY);
+    world.set("VARIABLE", VARIABLE);
     let mut heard = String::new();
     let mut hear = |line: &[&str]| heard.push_str(&world.run(line).all());
     hear(&["check"]);
@@ -146,7 +149,10 @@ fn a_secret_is_nowhere_but_where_it_belongs() {
     world.set("TAG", "bad");
     hear(&["up", "--yes"]);
     hear(&["why", &world.name]);
-    assert!(!heard.contains(CANARY), "it was said aloud: {heard}");
+    assert!(!heard.contains(CANARY) && !heard.contains(VARIABLE), "it was said aloud: {heard}");
+    // The journal keeps what was wanted, in a folder that is closed to others; plans, logs and routes have nothing of it.
+    let found = world.files_with(VARIABLE.as_bytes());
+    assert!(found.iter().all(|path| path.to_string_lossy().starts_with("store")), "{found:?}");
     let found = world.files_with(CANARY.as_bytes());
     assert!(!found.is_empty(), "it is where it belongs");
     assert!(found.iter().all(|path| path.starts_with("secrets")), "{found:?}");
