@@ -24,6 +24,8 @@ const TICK: Duration = Duration::from_millis(500);
 pub(crate) struct State {
     /// Instances in all.
     total: usize,
+    /// Columns that the names of instances take.
+    wide: usize,
     /// One instance only: its services are told one by one.
     single: bool,
     done: usize,
@@ -47,7 +49,12 @@ struct Work {
 impl State {
     /// For so many instances.
     pub(crate) fn new(total: usize) -> Self {
-        Self { total, single: total == 1, ..Self::default() }
+        Self { total, single: total == 1, wide: 8, ..Self::default() }
+    }
+
+    /// With names of so many columns, so that lines stand below each other.
+    pub(crate) fn named(self, wide: usize) -> Self {
+        Self { wide: wide.clamp(8, 32), ..self }
     }
 
     /// Takes an event; gives the lines that are final and stay on the screen.
@@ -55,7 +62,10 @@ impl State {
         match event {
             Event::InstanceBegan(id) => {
                 self.at_work.insert(id.clone(), Work { doing: "begins".to_owned(), ..Work::default() });
-                Vec::new()
+                // Where nothing is redrawn, a few instances say that they have begun; of hundreds the ends are enough.
+                let told = clock.is_some() && !self.single && self.total <= MOST;
+                let wide = self.wide;
+                told.then(|| stamped(clock, &format!("{:<wide$} begins", id.instance.as_str()))).into_iter().collect()
             }
             Event::StepBegan(on, step, act) => {
                 self.words.insert((on.instance.clone(), *step), act);
@@ -72,7 +82,8 @@ impl State {
                 // Gates name their service themselves.
                 let what = on.resource.key.as_ref();
                 let why = if why.contains(what) { why } else { format!("{what} {why}") };
-                let line = format!("{:<8} failed      {why}", on.instance.instance.as_str());
+                let wide = self.wide;
+                let line = format!("{:<wide$} failed      {why}", on.instance.instance.as_str());
                 self.doing(on, format!("failed: {why}"));
                 vec![stamped(clock, &line)]
             }
@@ -136,7 +147,8 @@ impl State {
                 "STUCK"
             }
         };
-        stamped(clock, &format!("{:<8} {said:<11} {:>9}", id.instance.as_str(), time::short(took)))
+        let wide = self.wide;
+        stamped(clock, &format!("{:<wide$} {said:<11} {:>9}", id.instance.as_str(), time::short(took)))
     }
 
     /// The lines that are redrawn.
@@ -205,9 +217,10 @@ struct Inner {
 }
 
 impl Painter {
-    /// For so many instances; `quiet` says nothing (with `--json`).
-    pub(crate) fn new(terminal: &Terminal, total: usize, quiet: bool) -> Arc<Self> {
-        let inner = Mutex::new(Inner { state: State::new(total), drawn: 0, shown: Vec::new(), over: false });
+    /// For these instances; `quiet` says nothing (with `--json`).
+    pub(crate) fn new(terminal: &Terminal, names: &[&str], quiet: bool) -> Arc<Self> {
+        let wide = names.iter().map(|name| columns(name)).max().unwrap_or(0);
+        let inner = Mutex::new(Inner { state: State::new(names.len()).named(wide), drawn: 0, shown: Vec::new(), over: false });
         let painter = Arc::new(Self { terminal: *terminal, quiet, inner });
         if terminal.live && !quiet {
             painter.tick();
