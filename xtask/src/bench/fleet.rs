@@ -28,8 +28,12 @@ pub(crate) const FLEET: &str = "escadrebench";
 pub(crate) fn write(folder: &Path, instances: usize, product: Product, image: &str, socket: &str) -> Result<()> {
     head(folder, socket)?;
     let (name, compose, endpoints) = match product {
-        Product::Desk => ("desk", desk(image), "endpoints:\n  portal: { service: svc-00, port: 80, hosts: [\"${DOMAIN}\"] }\n"),
-        Product::Small => ("small", small(image), "endpoints:\n  portal: { service: web, port: 8080, hosts: [\"${DOMAIN}\"] }\n"),
+        Product::Desk => {
+            ("desk", desk(image), "endpoints:\n  portal: { service: svc-00, port: 80, hosts: [\"${DOMAIN}\"] }\n")
+        }
+        Product::Small => {
+            ("small", small(image), "endpoints:\n  portal: { service: web, port: 8080, hosts: [\"${DOMAIN}\"] }\n")
+        }
     };
     put(
         &folder.join(format!("products/{name}/product.yaml")),
@@ -97,7 +101,8 @@ fn desk(image: &str) -> String {
             if index % 2 == 0 { "front, back" } else { "back" },
         );
         if index > 0 {
-            let _ = write!(text, "    depends_on:\n      svc-{:02}: {{ condition: service_healthy }}\n", (index - 1) / 2);
+            let _ =
+                write!(text, "    depends_on:\n      svc-{:02}: {{ condition: service_healthy }}\n", (index - 1) / 2);
         }
         if index % 5 == 4 {
             let _ = write!(text, "    volumes: [\"data-{index:02}:/var/lib/data\"]\n");

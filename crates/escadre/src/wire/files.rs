@@ -239,17 +239,12 @@ impl Read {
         let vault = Vault::new(Arc::clone(fleet), Arc::clone(&keyring.identities));
         let reveal = |stored: &fleet::Stored<'_>| vault.reveal_stored(stored);
         let keys = Keys { hash_key: keyring.hash_key.clone(), reveal: &reveal };
-        let cache = Cache::new();
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let (mut resolved, mut desired) = (Vec::new(), Vec::new());
-        for name in fleet.instances.keys() {
-            let (one, found) = resolve::instance(fleet, name.as_str(), self.tree.as_ref(), &keys, &cache);
-            findings.extend(found);
-            let Some(one) = one else { continue };
-            let (spelled, found) = escadre_render::engine::render(&one, facts);
-            let bad = escadre_model::diagnostic::has_errors(&found);
-            findings.extend(found);
-            if !bad {
-                desired.push(spelled);
+        for spelled in escadre_render::engine::fleet(fleet, self.tree.as_ref(), &keys, facts, threads) {
+            findings.extend(spelled.findings);
+            if let Some((one, wanted)) = spelled.wanted {
+                desired.push(wanted);
                 resolved.push(one);
             }
         }
