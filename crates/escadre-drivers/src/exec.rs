@@ -1,12 +1,14 @@
 //! The only door through which programs start.
 //!
 //! In: a program of a closed list and an argument vector. Out: what it printed, or why it did not end well.
-//! **Invariant:** no shell; the environment is what is written here, never the caller's; what is kept of the output is bounded.
+//! **Invariant:** no shell; the environment is what is written here, never the caller's (except for a service that is started to stay); what is kept
+//! of the output is bounded.
 //! Not here: what the programs are for.
 //! Tests: `exec/tests.rs`.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -21,6 +23,8 @@ pub enum Program {
     Docker,
     /// systemd's control.
     Systemctl,
+    /// This very program, by its path ([`Call::own`]): only to start its edge.
+    Own,
 }
 
 impl Program {
@@ -31,6 +35,7 @@ impl Program {
             Program::Podman => "podman",
             Program::Docker => "docker",
             Program::Systemctl => "systemctl",
+            Program::Own => "escadre",
         }
     }
 }
@@ -48,6 +53,8 @@ const MOST_ERROR: u64 = 64 << 10;
 #[derive(Clone, Debug)]
 pub struct Call {
     program: Program,
+    /// Where it lies; without it, it is looked for in [`PATH`].
+    path: Option<PathBuf>,
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     folder: Option<PathBuf>,
@@ -81,7 +88,12 @@ impl Call {
     /// A program with arguments.
     pub fn new(program: Program, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
         let arguments = arguments.into_iter().map(|argument| argument.as_ref().to_owned()).collect();
-        Self { program, arguments, environment: Vec::new(), folder: None }
+        Self { program, path: None, arguments, environment: Vec::new(), folder: None }
+    }
+
+    /// This very program, which lies there, with arguments.
+    pub fn own(path: &Path, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        Self { path: Some(path.to_owned()), ..Self::new(Program::Own, arguments) }
     }
 
     /// The folder in which it runs.
@@ -99,7 +111,7 @@ impl Call {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(self.program.name());
+        let mut command = Command::new(self.path.as_deref().map_or(OsStr::new(self.program.name()), Path::as_os_str));
         command.args(&self.arguments).env_clear().env("PATH", PATH).env("LC_ALL", "C");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         if let Some(folder) = &self.folder {
@@ -156,6 +168,17 @@ impl Call {
         Err(Error::Failed { program, code, said: String::from_utf8_lossy(&said).trim().to_owned() })
     }
 
+    /// Starts it to stay: in a process group of its own, silent, in the caller's environment (its home and its session), and nobody waits for it.
+    ///
+    /// # Errors
+    /// When it is not installed or cannot be started.
+    pub fn detach(&self) -> Result<Detached, Error> {
+        let mut command = self.command();
+        command.envs(std::env::vars_os().filter(|(name, _)| name != "PATH"));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        Ok(Detached(self.start(&mut command)?))
+    }
+
     /// Starts it as a partner of a conversation: lines in, bytes out.
     ///
     /// # Errors
@@ -169,6 +192,18 @@ impl Call {
         let ask = child.stdin.take().ok_or_else(broken)?;
         let answer = io::BufReader::with_capacity(1 << 16, child.stdout.take().ok_or_else(broken)?);
         Ok(Conversation { child, ask: Some(ask), answer })
+    }
+}
+
+/// A program that stays when this one ends.
+#[derive(Debug)]
+pub struct Detached(Child);
+
+impl Detached {
+    /// It ended already, and badly: how, in words.
+    pub fn failed(&mut self) -> Option<String> {
+        let status = self.0.try_wait().ok().flatten()?;
+        (!status.success()).then(|| status.to_string())
     }
 }
 

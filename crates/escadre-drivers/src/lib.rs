@@ -4,12 +4,6 @@
 //! **Invariant:** a driver never reads the fleet and never decides; every call to an engine leaves through one door.
 //! Not here: order, retries, journal (`escadre-engine`), the engine's words (`escadre-render`).
 //! Tests: beside each module, and `tests/it`.
-//! The outside world: container engines, the edge's control, files, the journal's file, locks, time.
-//!
-//! In: calls through the ports of `escadre-engine`. Out: what the world answers.
-//! **Invariant:** a driver never reads the fleet and never decides; every call to an engine leaves through one door.
-//! Not here: what is to be done (`escadre-plan`), in which order (`escadre-engine`), the engine's words (`escadre-render`).
-//! Tests: beside each module; `tests/it` against real engines.
 
 pub mod age;
 pub mod clock;

@@ -6,6 +6,8 @@
 //! `Unknown`, not an error, because an upgrade lets two versions talk.
 //!
 //! Not here: what the messages cause (`holder`, `worker`).
+//!
+//! Tests: `tests/it/`.
 
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice, IoSliceMut};

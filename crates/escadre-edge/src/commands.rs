@@ -6,6 +6,8 @@
 //! nothing.
 //!
 //! Not here: the words (`control`), the work (`state`, `flight`).
+//!
+//! Tests: `tests/it/`.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -6,6 +6,8 @@
 //! several writers follow one another, none is lost.
 //!
 //! Not here: the shape of the file (`escadre_model::routes`).
+//!
+//! Tests: `tests/it/`.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};

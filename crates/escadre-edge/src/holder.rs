@@ -39,6 +39,8 @@ use crate::options::Options;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// The longest wait between two workers.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// How often the holder looks whether its folder is still there.
+const LOOK: Duration = Duration::from_millis(500);
 /// A worker that lived this long begins the waits anew.
 const SETTLED: Duration = Duration::from_secs(10);
 
@@ -150,11 +152,17 @@ async fn serve(options: Options) -> Result<(), HolderError> {
             () = due => holder.due().await,
             Some(()) = term.recv() => holder.stop(holder.options.retire.min(Duration::from_secs(10))).await,
             Some(()) = interrupt.recv() => holder.stop(Duration::ZERO).await,
+            () = tokio::time::sleep(LOOK), if holder.stopping.is_none() => if holder.is_orphan() {
+                holder.stop(Duration::ZERO).await;
+            },
         }
     }
     holder.log.say("stopped");
     // The lock goes with the process; what is left of a file is taken over by the next holder.
     let _stale = holder.pid.set_len(0);
+    if holder.is_orphan() {
+        return Ok(());
+    }
     let _left = fs::remove_file(files::control_path(&holder.options.dir));
     Ok(())
 }
@@ -190,6 +198,16 @@ fn open_control(dir: &Path) -> Result<UnixListener, HolderError> {
 }
 
 impl Holder {
+    /// Is the folder gone, or another one in its place? Then nobody can reach this edge any more, and it must not stand in the way of the next one.
+    fn is_orphan(&self) -> bool {
+        use std::os::unix::fs::MetadataExt as _;
+        let Ok(ours) = self.pid.metadata() else { return false };
+        match fs::metadata(files::pid_path(&self.options.dir)) {
+            Ok(there) => (there.dev(), there.ino()) != (ours.dev(), ours.ino()),
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        }
+    }
+
     async fn due(&mut self) {
         if self.stopping.is_some() {
             self.log.say("stopping took too long; what is left is cut");

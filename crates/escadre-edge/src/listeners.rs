@@ -7,6 +7,8 @@
 //! An IPv6 socket takes IPv6 only, so that both families at one port do not clash and clients keep their address.
 //!
 //! Not here: the message channel (`channel`).
+//!
+//! Tests: `tests/it/`.
 
 use std::collections::BTreeMap;
 use std::io;

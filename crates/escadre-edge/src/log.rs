@@ -6,6 +6,8 @@
 //! that cannot be written never stops traffic.
 //!
 //! Not here: counters (`flight`), an access log (a later issue).
+//!
+//! Tests: `tests/it/`.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;

@@ -5,6 +5,8 @@
 //! **Invariant**: limits are always finite; reading tolerates fields of other versions.
 //!
 //! Not here: routes, which are a file; where the folder lies, which the binary knows.
+//!
+//! Tests: `tests/it/`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -6,6 +6,8 @@
 //! is cached.
 //!
 //! Not here: whether it counts as a failure (`http`).
+//!
+//! Tests: `tests/it/`.
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};

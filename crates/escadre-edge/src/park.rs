@@ -6,6 +6,8 @@
 //! never act on a table that is no longer served.
 //!
 //! Not here: what is answered then (`pages`), what a backend is (`flight`).
+//!
+//! Tests: `tests/it/`.
 
 use std::sync::Arc;
 

@@ -7,6 +7,8 @@
 //! Not more than [`MOST`] idle connections for a backend, none older than [`OLDEST`].
 //!
 //! Not here: making connections (`http`).
+//!
+//! Tests: `tests/it/`.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};

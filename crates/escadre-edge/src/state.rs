@@ -5,6 +5,8 @@
 //! **Invariant**: the table is replaced whole; then those who wait are woken; then what left is given its deadline.
 //!
 //! Not here: sockets (`listeners`), commands (`commands`), the work itself (`http`, `tcp`).
+//!
+//! Tests: `tests/it/`.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

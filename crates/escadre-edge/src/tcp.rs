@@ -6,6 +6,8 @@
 //! is a reset on the other: a broken stream never looks like a finished one.
 //!
 //! Not here: waiting (`park`), PROXY protocol (a later issue).
+//!
+//! Tests: `tests/it/`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -5,6 +5,8 @@
 //! **Invariant**: a tunnel belongs to its backend, not to the table: changes of routes do not touch it.
 //!
 //! Not here: which upgrades are let through (`headers::upgrade_of`).
+//!
+//! Tests: `tests/it/`.
 
 use http::Response;
 use http::header;

@@ -42,7 +42,7 @@ pub enum Error {
 
 /// Spells a text with holes as a payload value; a text without any is a plain string.
 pub fn text(pieces: &[Piece]) -> Value {
-    if let [] = pieces {
+    if pieces.is_empty() {
         return Value::String(String::new());
     }
     if let [Piece::Literal(all)] = pieces {

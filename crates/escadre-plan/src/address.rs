@@ -1,14 +1,20 @@
 //! Addresses: a subnet for every network, an address for every new container, a loopback port where containers cannot be reached.
 //!
 //! In: the target's pool and everything in use. Out: subnets, addresses and ports that nobody has.
-//! **Invariant:** nothing planned overlaps anything seen or planned before in the same plan; the same input gives the same addresses. One pass over the pool for all instances:
-//! the cost is that of an ordered set.
+//! **Invariant:** nothing planned overlaps anything seen or planned before in the same plan; the same input gives the same addresses. The cost of
+//! each is that of an ordered set of merged ranges.
 //! Not here: what needs an address (`steps`).
 //! Tests: `address/tests.rs`, `tests/it/groups.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
+
+/// The place that an identity chooses in a pool or range.
+pub(crate) fn seed(identity: impl AsRef<[u8]>) -> u64 {
+    let hash = escadre_model::hash::Hash::of(identity);
+    hash.as_str().get(..12).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or(0)
+}
 
 /// A range of IPv4 addresses in CIDR notation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,15 +70,13 @@ pub struct Pool {
     prefix: u8,
     /// First → last address of each range in use; they may not overlap each other, because they are merged when added.
     used: BTreeMap<u32, u32>,
-    /// Where to look next: everything before is in use.
-    next: u64,
 }
 
 impl Pool {
     /// A pool from its text (`10.210.0.0/16`) and the prefix of what it hands out. A pool that cannot be read hands out nothing.
     pub fn new(text: &str, prefix: u8) -> Self {
         let whole = Subnet::parse(text).filter(|whole| prefix >= whole.prefix && prefix <= 30);
-        Self { whole, prefix, used: BTreeMap::new(), next: whole.map_or(0, |whole| u64::from(whole.base)) }
+        Self { whole, prefix, used: BTreeMap::new() }
     }
 
     /// Marks a subnet as in use; a text that is no IPv4 subnet uses nothing of the pool.
@@ -87,23 +91,30 @@ impl Pool {
         self.covering(subnet.base, subnet.last()).is_some()
     }
 
-    /// The next free subnet, marked as in use. `None`: the pool is used up.
-    pub fn take(&mut self) -> Option<Subnet> {
+    /// A free subnet at or behind a place in the pool that the caller's identity chooses, marked as in use. So the same network finds the same subnet
+    /// again, and two commands that plan at the same moment, each unseen by the other, hardly ever choose the same. `None`: the pool is used up.
+    pub fn near(&mut self, seed: u64) -> Option<Subnet> {
         let whole = self.whole?;
         let size = 1_u64 << (32 - u32::from(self.prefix));
-        loop {
-            let base = u32::try_from(self.next).ok()?;
-            let last = u32::try_from(self.next + size - 1).ok().filter(|last| *last <= whole.last())?;
+        let (begin, end) = (u64::from(whole.base), u64::from(whole.last()) + 1);
+        let start = begin + seed % ((end - begin) / size) * size;
+        let found = self.free(start, end, size).or_else(|| self.free(begin, start, size))?;
+        self.insert(found.base, found.last());
+        Some(found)
+    }
+
+    /// The first free subnet between two addresses on a boundary.
+    fn free(&self, mut next: u64, end: u64, size: u64) -> Option<Subnet> {
+        while next + size <= end {
+            let base = u32::try_from(next).ok()?;
+            let last = u32::try_from(next + size - 1).ok()?;
             match self.covering(base, last) {
-                None => {
-                    self.insert(base, last);
-                    self.next += size;
-                    return Some(Subnet { base, prefix: self.prefix });
-                }
+                None => return Some(Subnet { base, prefix: self.prefix }),
                 // The first place behind what is in the way, on a boundary.
-                Some(end) => self.next = (u64::from(end) / size + 1) * size,
+                Some(taken) => next = (u64::from(taken) / size + 1) * size,
             }
         }
+        None
     }
 
     /// The end of the last range that overlaps these addresses.

@@ -225,8 +225,7 @@ fn any_ports(sorted: &[&Desired], mut free: Ports) -> BTreeMap<(InstanceId, Arc<
             if !matches!(route, Route::Tcp(tcp) if tcp.published == 0) {
                 continue;
             }
-            let hash = Hash::of(format!("{}/{key}", desired.instance));
-            let seed = hash.as_str().get(..12).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or(0);
+            let seed = crate::address::seed(format!("{}/{key}", desired.instance));
             chosen.extend(free.near(seed).map(|port| ((desired.instance.clone(), key.clone()), port)));
         }
     }

@@ -108,13 +108,6 @@ type Source = dyn Fn(&str) -> Option<String> + Send + Sync;
 #[derive(Clone)]
 pub(crate) struct Sources(pub(crate) Arc<Source>);
 
-impl Sources {
-    /// No text is at hand.
-    pub(crate) fn none() -> Self {
-        Self(Arc::new(|_| None))
-    }
-}
-
 impl fmt::Debug for Sources {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("Sources")

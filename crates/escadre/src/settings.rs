@@ -129,7 +129,10 @@ fn who(environment: &BTreeMap<String, String>) -> String {
         return by.chars().filter(|c| !c.is_control()).take(120).collect();
     }
     let user = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|key| environment.get(key)).cloned();
-    let user = user.unwrap_or_else(|| format!("uid-{}", rustix::process::getuid().as_raw()));
+    let user = user.unwrap_or_else(|| match rustix::process::getuid() {
+        root if root.is_root() => "root".to_owned(),
+        other => format!("uid-{}", other.as_raw()),
+    });
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("{user}@{}", host.trim())
 }

@@ -21,6 +21,8 @@ use tokio::task::JoinSet;
 pub(crate) const PROJECTS: &str = "escadrebenchdc";
 /// How many instances are brought up at once: more make Podman 4.3 slower.
 const WORKERS: usize = 2;
+/// How many containers are removed at once.
+const REMOVERS: usize = 4;
 /// The port every service opens.
 const PORT: u16 = 8080;
 /// How often it must be open in a row, and how far apart.
@@ -186,16 +188,27 @@ pub(crate) fn clear_projects(socket: &str) -> Result<()> {
 
 /// Removes containers and networks that carry a label and are meant.
 fn remove(socket: &str, label: &str, meant: impl Fn(&Value) -> bool) -> Result<()> {
-    let door = door(socket);
+    let door = Arc::new(door(socket));
     let filters = serde_json::json!({ "label": [label] }).to_string();
     runtime()?.block_on(async {
         let list =
             Call::get("list containers", "/v1.41/containers/json").query("all", "true").query("filters", &filters);
         let containers = door.json(list).await.map_err(|error| anyhow!("{error}"))?;
+        // At once, as many as Podman can: their web servers do not hear the signal to end, and need not be waited for.
+        let mut going = JoinSet::new();
         for one in containers.as_array().into_iter().flatten().filter(|one| meant(&one["Labels"])) {
             let id = one["Id"].as_str().context("a container has no id")?;
-            let call = Call::delete("remove container", format!("/v1.41/containers/{id}")).query("force", "true");
-            gone(door.bytes(call).await)?;
+            let call = Call::delete("remove container", format!("/v4.0.0/libpod/containers/{id}"));
+            let (call, door) = (call.query("force", "true").query("timeout", "0"), Arc::clone(&door));
+            going.spawn(async move { door.bytes(call).await });
+            if going.len() >= REMOVERS
+                && let Some(removed) = going.join_next().await
+            {
+                gone(removed.context("a removal broke off")?)?;
+            }
+        }
+        while let Some(removed) = going.join_next().await {
+            gone(removed.context("a removal broke off")?)?;
         }
         let list = Call::get("list networks", "/v4.0.0/libpod/networks/json").query("filters", &filters);
         let networks = door.json(list).await.map_err(|error| anyhow!("{error}"))?;

@@ -64,6 +64,7 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
         findings.extend(header(&shown, &text));
         findings.extend(size_and_name(&shown, &text));
         findings.extend(words(&shown, &text));
+        findings.extend(reaches(&shown, &text));
     }
     let drawing = read(&root.join("ARCHITECTURE.md"))?;
     for room in &rooms {
@@ -130,7 +131,7 @@ fn header(file: &str, text: &str) -> Vec<String> {
     let lead = lead.join("\n");
     ["In:", "Out:", "Invariant", "Not here:", "Tests:"]
         .iter()
-        .filter(|part| !lead.contains(*part))
+        .filter(|part| !(lead.contains(*part) || lead.contains("In → Out:") && ["In:", "Out:"].contains(part)))
         .map(|part| format!("{file}:1: its header has no \"{part}\""))
         .collect()
 }
@@ -174,6 +175,47 @@ fn words(file: &str, text: &str) -> Vec<String> {
             {
                 findings.push(format!("{file}:{number}: a shell"));
             }
+        }
+    }
+    findings
+}
+
+/// Programs start in two places: the closed list of the drivers, and the holder that keeps its own worker.
+const STARTS: &[&str] = &["crates/escadre-drivers/src/exec.rs", "crates/escadre-edge/src/holder.rs"];
+/// Rooms that know nothing but what they are given.
+const PURE: &[&str] = &["crates/escadre-model/src/", "crates/escadre-render/src/", "crates/escadre-plan/src/"];
+/// What reaches out of a program. clippy.toml bans the calls one by one; here whole modules are banned where nothing is to reach out.
+const OUTSIDE: &[&str] = &[
+    "std::fs",
+    "std::env",
+    "std::net::Tcp",
+    "std::net::Udp",
+    "std::os::unix::net",
+    "std::process",
+    "std::thread",
+    "SystemTime",
+    "Instant::now",
+    "thread_rng",
+    "getrandom",
+];
+
+fn reaches(file: &str, text: &str) -> Vec<String> {
+    let is_test = file.contains("/tests/") || file.ends_with("tests.rs");
+    let product = file.starts_with("crates/") && !is_test && !file.contains("/examples/");
+    if !product {
+        return Vec::new();
+    }
+    let pure = PURE.iter().any(|room| file.starts_with(room));
+    let mut findings = Vec::new();
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+        let number = number + 1;
+        let starts =
+            line.contains(concat!("process::", "Command")) || line.contains(concat!("process::{", "Child, Command"));
+        if starts && !STARTS.contains(&file) {
+            findings.push(format!("{file}:{number}: programs start through escadre_drivers::exec"));
+        }
+        for word in OUTSIDE.iter().filter(|word| pure && line.contains(*word)) {
+            findings.push(format!("{file}:{number}: {word} in a room that is pure"));
         }
     }
     findings

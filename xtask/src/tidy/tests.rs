@@ -38,3 +38,14 @@ fn empty_names_and_silent_skips_are_found() {
     assert_eq!(words("crates/a/src/b.rs", concat!("#[ign", "ore]\n")).len(), 1);
     assert_eq!(words("crates/a/src/b.rs", concat!("#[all", "ow(dead_code)]\n")).len(), 1);
 }
+
+#[test]
+fn programs_and_the_outside_in_the_wrong_room_are_found() {
+    let start = "use std::process::Command;\n";
+    assert_eq!(reaches("crates/escadre-drivers/src/podman/x.rs", start).len(), 1);
+    assert!(reaches("crates/escadre-drivers/src/exec.rs", start).is_empty());
+    assert!(reaches("crates/escadre-drivers/tests/it/x.rs", start).is_empty());
+    assert_eq!(reaches("crates/escadre-plan/src/x.rs", "    let now = SystemTime::now();\n").len(), 1);
+    assert!(reaches("crates/escadre-plan/src/x.rs", "// std::fs is banned\n").is_empty());
+    assert!(reaches("crates/escadre-engine/src/x.rs", "use std::thread;\n").is_empty());
+}

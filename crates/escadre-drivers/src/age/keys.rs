@@ -91,6 +91,27 @@ impl Identities {
     }
 }
 
+/// The public halves of the identities in a file's text, as `recipients:` writes them. `name` is for messages.
+///
+/// # Errors
+/// As [`Identities::add`].
+pub fn public_of(name: &str, text: &str) -> Result<Vec<String>, Error> {
+    // What cannot be used is refused with the same words.
+    Identities::none().add(name, text)?;
+    let refuse = |why: &str| Error::NoKey(name.to_owned(), why.to_owned());
+    if text.contains("-----BEGIN") {
+        let key = ::age::ssh::Identity::from_buffer(text.as_bytes(), None)
+            .map_err(|_| refuse("the SSH key cannot be read"))?;
+        let public = ::age::ssh::Recipient::try_from(key).map_err(|_| refuse("its public half cannot be told"))?;
+        return Ok(vec![public.to_string()]);
+    }
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .map(|line| ::age::x25519::Identity::from_str(line).map(|key| key.to_public().to_string()))
+        .collect::<Result<_, _>>()
+        .map_err(|_| refuse("a line is no AGE-SECRET-KEY-1…"))
+}
+
 impl Recipients {
     /// Reads `recipients:` of a fleet: names with age recipients (`age1…`) or SSH public keys.
     ///

@@ -12,7 +12,7 @@ mod tests;
 mod vault;
 
 pub use generate::{Identity, generate, new_hash_key, new_id, new_identity};
-pub use keys::{Identities, Recipients};
+pub use keys::{Identities, Recipients, public_of};
 pub use vault::Vault;
 
 use ::age::armor::{ArmoredReader, ArmoredWriter, Format};

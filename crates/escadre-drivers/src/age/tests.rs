@@ -56,12 +56,20 @@ fn strangers_and_damaged_blocks_are_refused() {
 #[test]
 fn an_ssh_key_works_both_ways() {
     // Made for this test and used nowhere.
-    let (public, private) = include!("test_key.rs");
+    let (public, private) = include!("test_key.inc");
     let recipients = Recipients::new([("ops", public)]).unwrap();
     let mut identities = Identities::none();
     identities.add("ssh", private).unwrap();
     let block = encrypt(&recipients, &place("a", "b"), &Secret::new(b"x".to_vec())).unwrap();
     assert_eq!(decrypt(&identities, &place("a", "b"), &block).unwrap().reveal(), b"x");
+    // The public half is found in the private one; the comment is not.
+    let found = public_of("ssh", private).unwrap();
+    assert_eq!(found.len(), 1);
+    assert!(public.starts_with(&found[0]) && found[0].len() > 60, "{found:?}");
+    let identity = new_identity();
+    let file = format!("# mine\n\n{}\n", std::str::from_utf8(identity.secret.reveal()).unwrap());
+    assert_eq!(public_of("age", &file).unwrap(), [identity.recipient]);
+    assert!(public_of("none", "AGE-SECRET-KEY-1CANARY").is_err_and(|error| !error.to_string().contains("CANARY")));
 }
 
 #[test]

@@ -6,10 +6,10 @@
 //! Tests: `file/tests.rs`, `tests/it`.
 
 use super::{Edge, RoutesSeen};
+use crate::exec;
 use async_trait::async_trait;
 use escadre_edge::control::{Client, ControlError, Loaded};
 use escadre_edge::files;
-use escadre_engine::ports::step::RouteTarget;
 use escadre_engine::ports::{Changed, Error};
 use escadre_model::desired::Route;
 use escadre_model::hash::Hash;
@@ -17,6 +17,7 @@ use escadre_model::ids::{InstanceId, Kind, ResourceId, ResourceKey};
 use escadre_model::name::Name;
 use escadre_model::observed::RouteSeen;
 use escadre_model::routes::{self, Backend, Routes, TcpRoute};
+use escadre_plan::step::RouteTarget;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -163,16 +164,10 @@ impl EdgeFiles {
                 format!("no edge runs in {}; start it with `escadre proxy`", self.dir.display()).into(),
             ));
         };
-        let act = || Arc::<str>::from("start the edge");
         files::make_dir(&self.dir).map_err(|error| Error::Edge(error.sentence().into()))?;
-        let mut child = tokio::process::Command::new(&start.program)
-            .args(&start.arguments)
-            .stdin(std::process::Stdio::null())
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null())
-            .process_group(0)
-            .spawn()
-            .map_err(|source| Error::Host { act: act(), source })?;
+        let mut child = exec::Call::own(&start.program, &start.arguments)
+            .detach()
+            .map_err(|error| Error::Host { act: "start the edge".into(), source: std::io::Error::other(error) })?;
         let deadline = tokio::time::Instant::now() + START;
         loop {
             if self.client.status().await.is_ok() {
@@ -180,8 +175,7 @@ impl EdgeFiles {
             }
             let log = files::log_path(&self.dir);
             // One that ends at once says why in its log, unless another one was quicker and answers now.
-            if let Ok(Some(status)) = child.try_wait()
-                && !status.success()
+            if let Some(status) = child.failed()
                 && self.client.status().await.is_err()
             {
                 return Err(Error::Edge(format!("it ended at once ({status}); its log is {}", log.display()).into()));

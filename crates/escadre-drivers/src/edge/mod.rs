@@ -10,11 +10,11 @@ mod file;
 pub use file::{EdgeFiles, Listen, Start};
 
 use async_trait::async_trait;
-use escadre_engine::ports::step::RouteTarget;
 use escadre_engine::ports::{Changed, Error};
 use escadre_model::desired::Route;
 use escadre_model::ids::{InstanceId, ResourceId};
 use escadre_model::observed::RouteSeen;
+use escadre_plan::step::RouteTarget;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -14,3 +14,15 @@ fn the_environment_is_ours() {
     let said = Call::new(Program::Git, ["var", "GIT_EDITOR"]).variable("GIT_EDITOR", "ours").run().unwrap();
     assert_eq!(said, b"ours\n");
 }
+
+#[test]
+fn what_is_started_to_stay_says_when_it_fell_at_once() {
+    let mut git = Call::new(Program::Git, ["no-such-word"]).detach().unwrap();
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while git.failed().is_none() {
+        assert!(std::time::Instant::now() < until, "it ended and nobody says so");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let error = Call::own(Path::new("/nowhere/escadre"), ["proxy"]).detach().unwrap_err();
+    assert!(matches!(error, Error::NotInstalled("escadre")), "{error:?}");
+}

@@ -8,10 +8,10 @@
 use super::door::{Call, encode};
 use super::ensure::{id_of, same_owner};
 use super::{Engine, disk, is_absent, outcome};
-use escadre_engine::ports::step::Placement;
 use escadre_engine::ports::{Changed, Error, Job, Outcome};
 use escadre_model::ids::{InstanceId, Kind, ResourceId};
 use escadre_model::observed::{ContainerSeen, EngineId, Phase};
+use escadre_plan::step::Placement;
 use escadre_render::engine::{create, read};
 use serde_json::Value;
 use std::path::Path;
@@ -147,6 +147,7 @@ impl Engine {
         match found {
             Some(ours) if &ours.seen.id == id => {
                 self.forget_own(&id.instance, name).await?;
+                self.keep_log(&id.instance, name).await;
                 self.delete(&ours.seen.engine, name).await.map(drop)
             }
             _ => Ok(()),
@@ -179,7 +180,11 @@ impl Engine {
         if self.ended_well(name).await? {
             return Ok(Outcome { seen: Some("it had ended with code 0".into()), ..outcome(Changed::NotNeeded) });
         }
-        self.start(name).await?;
+        // A job whose answer was lost may have ended badly since: it has run, and runs once.
+        match self.inspect(name).await?.as_ref().and_then(code).filter(|code| *code != 0) {
+            Some(code) => return Err(self.gate_error(job, name, format!("ended with code {code}")).await),
+            None => self.start(name).await?,
+        };
         let path = self.compat(&format!("/containers/{}/wait", encode(name)));
         let deadline = (deadline_ms > 0).then(|| Duration::from_millis(deadline_ms));
         let call = Call::post(format!("wait for container {name}"), path)
@@ -241,6 +246,7 @@ impl Engine {
             Kind::Service => match self.mine(instance, name, engine).await? {
                 Some(seen) => {
                     self.forget_own(instance, name).await?;
+                    self.keep_log(instance, name).await;
                     self.delete(&seen.engine, name).await?
                 }
                 None => Changed::NotNeeded,
@@ -296,12 +302,7 @@ impl Engine {
     }
 
     pub(super) async fn ended_well(&self, name: &str) -> Result<bool, Error> {
-        let found = self.inspect(name).await?;
-        Ok(found.is_some_and(|entry| {
-            state(&entry) == "exited"
-                && entry.get("State").and_then(|state| state.get("ExitCode")).and_then(Value::as_i64) == Some(0)
-                && started(&entry)
-        }))
+        Ok(self.inspect(name).await?.as_ref().and_then(code) == Some(0))
     }
 
     /// Sends a signal; a container that does not run is fine.
@@ -326,6 +327,12 @@ pub(super) fn state(entry: &Value) -> &str {
 
 pub(super) fn running(entry: &Value) -> bool {
     matches!(state(entry), "running" | "paused" | "restarting")
+}
+
+/// The code a container ended with; nothing when it runs or never ran.
+fn code(entry: &Value) -> Option<i64> {
+    let code = entry.get("State").and_then(|state| state.get("ExitCode")).and_then(Value::as_i64);
+    code.filter(|_| state(entry) == "exited" && started(entry))
 }
 
 fn started(entry: &Value) -> bool {

@@ -258,7 +258,8 @@ impl Door {
             None => answer.await?,
         };
         let status = response.status();
-        if status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS {
+        // "Not modified" is the answer to stopping what has ended, or starting what runs: what was asked for is so.
+        if status.is_success() || matches!(status, StatusCode::SWITCHING_PROTOCOLS | StatusCode::NOT_MODIFIED) {
             return Ok(response);
         }
         let body = Limited::new(response.into_body(), 1 << 20).collect();

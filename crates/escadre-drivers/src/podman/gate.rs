@@ -7,10 +7,10 @@
 
 use super::door::{Call, encode};
 use super::{Engine, containers, host, outcome};
-use escadre_engine::ports::step::PlannedGate;
 use escadre_engine::ports::{Changed, Error, Event, Evidence, Job, Outcome};
-use escadre_model::desired::HealthCheck;
+use escadre_model::desired::{HealthCheck, Route};
 use escadre_model::observed::Health;
+use escadre_plan::step::PlannedGate;
 use escadre_render::engine::read;
 use serde_json::Value;
 use std::sync::Arc;
@@ -21,6 +21,10 @@ use tokio::time::{Instant, sleep};
 const LOOK: Duration = Duration::from_millis(200);
 /// The first wait between health checks in the grace time; it doubles up to the interval.
 const EAGER: Duration = Duration::from_millis(250);
+/// Longest wait for a former container to listen again: as long as requests are parked.
+const AWAKE: Duration = Duration::from_secs(10);
+/// A former container that listens this long, wherever, has found its place.
+const SETTLED: Duration = Duration::from_secs(2);
 /// How many log lines go with a failure.
 const LINES: usize = 20;
 
@@ -184,7 +188,6 @@ impl Engine {
         Ok((if healthy { Health::Healthy } else { Health::Unhealthy }, None))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the fields of one gate, in their order")]
     async fn port_open(
         &self,
         job: &Job<'_>,
@@ -223,6 +226,33 @@ impl Engine {
             }
             tell(job, &format!("waiting for port {spelled}"), began);
             sleep(if row > 0 { every } else { LOOK.min(every) }).await;
+        }
+    }
+
+    /// Waits until a container that was started again listens where its routes lead, for a bounded time. Without a route nobody waits for it.
+    pub(super) async fn awake(&self, job: &Job<'_>, name: &str) {
+        let led: Vec<u16> = job
+            .desired
+            .routes
+            .values()
+            .map(|route| match route {
+                Route::Http(route) => (&route.service, route.port),
+                Route::Tcp(route) => (&route.service, route.port),
+            })
+            .filter(|(service, _)| **service == job.step.on.resource.key)
+            .map(|(_, port)| port)
+            .collect();
+        let began = Instant::now();
+        while !led.is_empty() && began.elapsed() < AWAKE {
+            // One that ended again is not waited for: it is what it was, and who looks is told.
+            let Ok(look) = self.look(job, name, u64::MAX).await else { return };
+            let open = host::ports_of(look.process).unwrap_or_default();
+            // The former version may have listened elsewhere: a port that stays open is its port.
+            let settled = !open.is_empty() && began.elapsed() >= SETTLED;
+            if settled || led.iter().all(|port| open.contains(port)) {
+                return;
+            }
+            sleep(LOOK).await;
         }
     }
 

@@ -6,11 +6,11 @@
 //! Tests: `hosts/tests.rs`, `tests/it`.
 
 use super::{Engine, disk, outcome};
-use escadre_engine::ports::step::{HostLine, Placement};
 use escadre_engine::ports::{Changed, Error, Job, Outcome};
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, Kind};
 use escadre_model::observed::{ContainerSeen, EngineId};
+use escadre_plan::step::{HostLine, Placement};
 use escadre_render::engine::{create, read};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;

@@ -7,6 +7,7 @@
 
 use super::door::{Call, Door};
 use super::policy::Policy;
+use crate::exec::{self, Program};
 use escadre_engine::ports::Error;
 use escadre_render::engine::Dialect;
 use std::io;
@@ -81,7 +82,8 @@ impl Where {
                 Ok(found) => return Ok(found),
                 // Something is there and does not let us in: that is the answer, unless another place answers.
                 Err(error) if is_refusal(&error) => refused = Some(error),
-                Err(error) if written && !self.start => return Err(error),
+                // A place of somebody's own is somebody's own to serve: only at the usual place is Podman started.
+                Err(error) if written && !(self.start && self.is_usual(place)) => return Err(error),
                 Err(_) => {}
             }
         }
@@ -100,6 +102,12 @@ impl Where {
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         }
+    }
+
+    /// Where Podman's own units would serve it.
+    fn is_usual(&self, place: &Path) -> bool {
+        let own = self.runtime_dir.as_ref().map(|folder| folder.join("podman/podman.sock"));
+        if self.root { place == Path::new("/run/podman/podman.sock") } else { own.is_some_and(|own| own == place) }
     }
 
     fn names_docker(&self) -> bool {
@@ -175,21 +183,14 @@ async fn start(socket: &Path) -> Result<(), Error> {
     if let Some(folder) = socket.parent() {
         super::disk::ensure_dir(folder, 0o755).map_err(host)?;
     }
-    let mut command = tokio::process::Command::new("podman");
-    command
-        .args(["system", "service", "--time=0"])
-        .arg(format!("unix://{}", socket.display()))
-        .stdin(std::process::Stdio::null())
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .process_group(0);
-    match command.spawn() {
+    let address = format!("unix://{}", socket.display());
+    match exec::Call::new(Program::Podman, ["system", "service", "--time=0", &address]).detach() {
         // Nobody waits for it: it is to outlive us.
         Ok(_) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(nothing(
+        Err(exec::Error::NotInstalled(_)) => Err(nothing(
             &[socket.to_owned()],
             "nothing listens there and podman is not installed (on Debian: apt install podman)",
         )),
-        Err(error) => Err(host(error)),
+        Err(error) => Err(host(io::Error::other(error))),
     }
 }

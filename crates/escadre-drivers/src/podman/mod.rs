@@ -14,6 +14,7 @@ mod gate;
 mod host;
 mod hosts;
 mod images;
+mod kept;
 pub mod locate;
 mod look;
 mod observe;
@@ -23,11 +24,11 @@ mod undo;
 use crate::edge::Edge;
 use async_trait::async_trait;
 use door::Door;
-use escadre_engine::ports::step::{Act, RouteTarget};
 use escadre_engine::ports::{Capabilities, Changed, Driver, Error, Found, Job, LogLine, LogQuery, Outcome, Scope};
 use escadre_model::ids::InstanceId;
 use escadre_model::observed::Observed;
 use escadre_model::secret::Secret;
+use escadre_plan::step::{Act, RouteTarget};
 use escadre_render::engine::{Dialect, Facts};
 use locate::Api;
 use std::collections::BTreeMap;
@@ -76,6 +77,8 @@ pub struct Engine {
     hosts: tokio::sync::Mutex<()>,
     /// Turns at making things: see [`TURNS`].
     turns: tokio::sync::Semaphore,
+    /// Old logs were looked for already.
+    swept: std::sync::atomic::AtomicBool,
 }
 
 /// How many containers and networks are made or started at once: two saturate Podman 4.3, a third hides our own pauses; more only wait for its locks.
@@ -96,6 +99,7 @@ impl Engine {
             edge,
             hosts: tokio::sync::Mutex::new(()),
             turns: tokio::sync::Semaphore::new(TURNS),
+            swept: false.into(),
         })
     }
 

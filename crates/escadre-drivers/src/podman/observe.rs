@@ -127,7 +127,9 @@ impl Engine {
     }
 
     pub(super) async fn inspect_image(&self, reference: &str) -> Result<Option<Value>, Error> {
-        let path = self.compat(&format!("/images/{}/json", encode(reference)));
+        // Podman's compatible answer leaves the image's health check out (4.3).
+        let path = format!("/images/{}/json", encode(reference));
+        let path = self.libpod(&path).unwrap_or_else(|| self.compat(&path));
         self.absent_or(Call::get(format!("look at image {reference}"), path)).await
     }
 }

@@ -7,8 +7,8 @@
 
 use super::hosts::Former;
 use super::{Engine, containers, disk};
-use escadre_engine::ports::step::Act;
 use escadre_engine::ports::{Error, Job};
+use escadre_plan::step::Act;
 use escadre_render::engine::read;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -97,6 +97,8 @@ impl Engine {
                 let was = read_back::<Ran>(before)?.unwrap_or(Ran { running: true, lines: Vec::new() });
                 if was.running && self.inspect(name).await?.is_some() {
                     self.start(name).await?;
+                    // Its routes come back next: whoever is parked there would meet a process that does not listen yet.
+                    self.awake(job, name).await;
                 }
                 self.restore_lines(instance, was.lines).await
             }

@@ -5,12 +5,12 @@ use async_trait::async_trait;
 use escadre_drivers::edge::{EdgeFiles, Listen, Start};
 use escadre_drivers::podman::Engine;
 use escadre_engine::ports::Driver;
-use escadre_engine::ports::step::HostLine;
 use escadre_model::compose::{Cache, Files, Options, ReadError, load};
 use escadre_model::desired::{Desired, HealthCheck, State};
 use escadre_model::ids::InstanceId;
 use escadre_model::name::Name;
 use escadre_model::resolved::Resolved;
+use escadre_plan::step::HostLine;
 use escadre_render::engine::render;
 use escadre_testkit::conformance::{Lab, Program, run};
 use std::collections::BTreeMap;
@@ -138,7 +138,7 @@ impl Lab for Real {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_real_engine_conforms() {
     if std::env::var_os("ESCADRE_TEST_PODMAN").is_none() {
-        eprintln!("skipped: the conformance suite needs a real engine, set ESCADRE_TEST_PODMAN=1");
+        super::world::skip("conformance", "needs a real engine, set ESCADRE_TEST_PODMAN=1");
         return;
     }
     let state = tempfile::tempdir().unwrap();

@@ -4,12 +4,12 @@ use super::world::{World, settings, world};
 use escadre_drivers::edge::NoEdge;
 use escadre_drivers::podman::door::Call;
 use escadre_drivers::podman::{Credentials, Engine};
-use escadre_engine::ports::step::Act;
-use escadre_engine::ports::{Changed, Error};
+use escadre_engine::ports::{Changed, Driver as _, Error, Scope};
 use escadre_model::desired::{Body, Image, PullPolicy};
 use escadre_model::hash::Hash;
 use escadre_model::ids::Kind;
 use escadre_model::secret::Secret;
+use escadre_plan::step::Act;
 use serde_json::json;
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -41,7 +41,7 @@ async fn registry() -> Option<Registry> {
     let folder = tempfile::tempdir().unwrap();
     let port = free_port();
     let Ok(users) = Command::new("htpasswd").args(["-Bbn", "deploy", "pass-word"]).output() else {
-        eprintln!("skipped: htpasswd is not installed");
+        super::world::skip("registry", "htpasswd is not installed");
         return None;
     };
     std::fs::write(folder.path().join("users"), users.stdout).unwrap();
@@ -58,7 +58,7 @@ async fn registry() -> Option<Registry> {
         .stderr(Stdio::null())
         .spawn();
     let Ok(child) = started else {
-        eprintln!("skipped: docker-registry is not installed");
+        super::world::skip("registry", "docker-registry is not installed");
         return None;
     };
     let registry = Registry { child, port, _folder: folder };
@@ -131,12 +131,20 @@ async fn an_image_is_pulled_with_a_password_and_patience() {
     let context = world.state.path().join("app");
     std::fs::create_dir_all(&context).unwrap();
     std::fs::write(context.join("data"), registry.port.to_string()).unwrap();
-    std::fs::write(context.join("Dockerfile"), "FROM scratch\nCOPY data /data\nEXPOSE 8080\n").unwrap();
+    std::fs::write(
+        context.join("Dockerfile"),
+        "FROM scratch\nCOPY data /data\nEXPOSE 8080\nHEALTHCHECK --interval=7s CMD [\"/x\"]\n",
+    )
+    .unwrap();
     let hash = Hash::of(registry.port.to_string());
     image(&mut world, &own, PullPolicy::Missing, Some(hash.clone()), json!({"build": {"context": "app"}}));
     let (changed, id) = ensure(&mut world, &own, Some(hash.clone())).await.unwrap();
     assert_eq!(changed, Changed::Added);
     assert_eq!(ensure(&mut world, &own, Some(hash)).await.unwrap(), (Changed::NotNeeded, id.clone()));
+    let seen = world.engine.observe(&Scope::Instances(Vec::new())).await.unwrap();
+    let seen = &seen.host.images[own.as_str()];
+    assert_eq!((seen.id.as_ref(), seen.ports.as_slice()), (id.as_ref(), [8080].as_slice()));
+    assert_eq!(seen.health.as_ref().map(|check| check.interval_ms), Some(7000), "the image's own check is seen");
     let push = format!("/v4.0.0/libpod/images/{}/push", own.replace('/', "%2F"));
     let auth = base64("{\"username\":\"deploy\",\"password\":\"pass-word\"}");
     let call = Call::post("push", push)

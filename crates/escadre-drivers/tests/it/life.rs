@@ -2,11 +2,11 @@
 
 use super::world::{World, world};
 use escadre_drivers::podman::Exec;
-use escadre_engine::ports::step::{Act, HostLine, PlannedGate};
 use escadre_engine::ports::{Changed, Driver, Error, Found, LogQuery, Scope};
 use escadre_model::desired::HealthCheck;
 use escadre_model::ids::Kind;
 use escadre_model::observed::{EngineId, Phase};
+use escadre_plan::step::{Act, HostLine, PlannedGate};
 use serde_json::json;
 use std::time::Instant;
 
@@ -139,7 +139,19 @@ async fn a_container_from_nothing_to_nothing() {
     world.engine.undo(&world.job(&create), Some(&made)).await.unwrap();
     world.engine.undo(&world.job(&create), Some(&made)).await.unwrap();
     assert_eq!(world.engine.find(&world.job(&create)).await.unwrap(), Found::NotDone);
+    assert!(kept_logs(&world).contains("hello from web"), "the log of what was removed is kept");
     world.clean().await;
+}
+
+/// Everything below the state folder's `logs/FLEET/INSTANCE`.
+fn kept_logs(world: &World) -> String {
+    let id = &world.desired.instance;
+    let folder = world.state.path().join("logs").join(id.fleet.as_str()).join(id.instance.as_str());
+    std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok())
+        .collect()
 }
 
 async fn said_hosts(world: &World) -> String {
@@ -243,6 +255,11 @@ async fn a_job_runs_to_its_end_once() {
     let run = world.step(world.web(2), Act::Run { name: world.container(2), deadline_ms: 20_000 });
     let error = world.perform(&run).await.err();
     assert!(matches!(&error, Some(Error::Gate { why, .. }) if why.as_ref() == "ended with code 4"), "{error:?}");
+    // Repeated after a lost answer, it says the same and does not run a second time.
+    let mutating = world.engine.door().mutating();
+    let error = world.perform(&run).await.err();
+    assert!(matches!(&error, Some(Error::Gate { why, .. }) if why.as_ref() == "ended with code 4"), "{error:?}");
+    assert_eq!(world.engine.door().mutating(), mutating);
     world.clean().await;
 }
 

@@ -1,12 +1,12 @@
 //! From a Compose file to a running container: what the renderer spells is what the engine takes.
 
 use super::world::world;
-use escadre_engine::ports::step::{Act, PlacedNetwork, Placement};
 use escadre_engine::ports::{Changed, Driver as _};
 use escadre_model::compose::{Cache, Files, Options, ReadError, load};
-use escadre_model::desired::State;
+use escadre_model::desired::{Gate, State};
 use escadre_model::ids::{Kind, ResourceKey};
 use escadre_model::resolved::{Resolved, SecretSeen};
+use escadre_plan::step::{Act, PlacedNetwork, Placement, PlannedGate};
 use escadre_render::engine::render;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ services:
     extra_hosts: ["gate:host-gateway", "outside:192.0.2.9"]
     labels: { team: desk }
     logging: { options: { max-size: 1m, max-file: "5" } }
-    healthcheck: { test: ["CMD", "true"], interval: 5s, start_period: 1s }
+    healthcheck: { test: ["CMD", "sh", "-c", "test \"$$GREETING\" = 'hello world'"], interval: 5s, start_period: 1s }
     secrets: [db_password]
     configs: [{ source: greeting, target: /etc/greeting }]
     volumes: ["data:/data", "/scratch", { type: tmpfs, target: /cache, tmpfs: { size: 1m } }]
@@ -143,6 +143,11 @@ async fn a_compose_service_with_many_attributes_runs_as_written() {
     {
         assert!(out.contains(wanted), "{wanted:?} is not in:\n{out}{err}");
     }
+    let Gate::Check(check) = service.gate.clone() else { panic!("a check: {:?}", service.gate) };
+    let gate = PlannedGate::Healthy { check, deadline_ms: 20_000 };
+    let seen =
+        world.perform(&world.step(world.web(1), Act::Gate { name: world.container(1), gate })).await.unwrap().seen;
+    assert!(seen.is_some_and(|seen| seen.starts_with("healthcheck passed")));
     let before = world.engine.door().mutating();
     let scope = escadre_engine::ports::Scope::Instances(vec![world.desired.instance.clone()]);
     let seen = world.engine.observe(&scope).await.unwrap();

@@ -2,7 +2,6 @@
 
 use escadre_drivers::edge::NoEdge;
 use escadre_drivers::podman::{Engine, Settings, locate::Where};
-use escadre_engine::ports::step::{Act, PlacedNetwork, Placement, Step, Undo};
 use escadre_engine::ports::{Driver, Error, Job, Outcome, Secrets, Silent};
 use escadre_model::desired::{
     Attachment, Body, Content, Desired, File, Gate, Image, Manner, Network, NetworkMode, OnFailure, PullPolicy,
@@ -13,6 +12,7 @@ use escadre_model::ids::{InstanceId, Kind, ResourceId, ResourceKey};
 use escadre_model::name::Name;
 use escadre_model::payload::Payload;
 use escadre_model::secret::{Secret, SecretRef};
+use escadre_plan::step::{Act, PlacedNetwork, Placement, Step, Undo};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,10 +41,19 @@ pub(crate) struct World {
 }
 
 /// The world, or nothing where no engine is to be used.
+/// Counts a test that cannot run here: printed, and a line in the file that ESCADRE_TEST_SKIPS names.
+pub(crate) fn skip(test: &str, why: &str) {
+    let skipped = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
+    eprintln!("skipped ({skipped}): {test}: {why}");
+    if let Some(path) = std::env::var_os("ESCADRE_TEST_SKIPS") {
+        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
+        std::io::Write::write_all(&mut file, format!("escadre-drivers {test}: {why}\n").as_bytes()).unwrap();
+    }
+}
+
 pub(crate) async fn world(test: &str) -> Option<World> {
     if std::env::var_os("ESCADRE_TEST_PODMAN").is_none() {
-        let skipped = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
-        eprintln!("skipped ({skipped}): {test} needs a real engine, set ESCADRE_TEST_PODMAN=1");
+        skip(test, "needs a real engine, set ESCADRE_TEST_PODMAN=1");
         return None;
     }
     let number = COUNT.fetch_add(1, Ordering::Relaxed) + std::process::id() % 60 * 4;

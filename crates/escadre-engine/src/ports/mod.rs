@@ -20,6 +20,3 @@ pub use locks::{Attempt, Held, Holder, LockError, Locks};
 pub use progress::{Event, Progress, Silent};
 pub use secrets::{NoSecrets, Secrets};
 pub use store::{Blob, Entry, NewEntry, Phase, Store, StoreError};
-
-/// The words a step is made of: drivers hear them from here, they do not know the planner.
-pub use escadre_plan::step;

@@ -5,8 +5,10 @@
 //! Not here: filling them into texts (interpolate), the format of files (dotenv).
 //! Tests: tests/cases/compose.
 
+use super::dotenv;
 use super::interpolate::Lookup;
-use crate::diagnostic::Span;
+use super::source::{Files, ReadError};
+use crate::diagnostic::{Diagnostic, Span};
 use crate::text::Text;
 use std::collections::BTreeMap;
 
@@ -39,6 +41,25 @@ impl Variables {
     /// Sets a variable unless it is set.
     pub fn set_default(&mut self, name: impl Into<String>, variable: Variable) {
         self.by_name.entry(name.into()).or_insert(variable);
+    }
+
+    /// Adds the variables of an environment file that are not set; whether the file is there.
+    ///
+    /// # Errors
+    /// It is there and cannot be read. What is wrong inside is a finding.
+    pub fn add_file(
+        &mut self,
+        path: &str,
+        files: &dyn Files,
+        findings: &mut Vec<Diagnostic>,
+    ) -> Result<bool, ReadError> {
+        let Some(bytes) = files.read(path)? else { return Ok(false) };
+        let lines = dotenv::parse(&files.shown(path).into(), &bytes, false, self, findings);
+        // Within one file the last line for a name stands.
+        for line in lines.into_iter().rev() {
+            self.set_default(line.key, Variable { text: line.text, span: Some(line.span) });
+        }
+        Ok(true)
     }
 
     /// All variables, by name.

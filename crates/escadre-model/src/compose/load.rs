@@ -8,7 +8,7 @@
 use super::complete::complete;
 use super::consistency::{self, Model};
 use super::dotenv;
-use super::environment::{Variable, Variables};
+use super::environment::Variables;
 use super::extends::ExtendsCache;
 use super::interpolate::{Interpolation, substitute};
 use super::merge::merge;
@@ -156,16 +156,8 @@ impl Loader<'_> {
 
     /// Adds the variables of an environment file that are not set, if the file is there.
     pub(crate) fn dot_env(&mut self, path: &str, variables: &mut Variables) -> bool {
-        match self.files.read(path) {
-            Ok(Some(bytes)) => {
-                let lines = dotenv::parse(&self.files.shown(path).into(), &bytes, false, variables, &mut self.findings);
-                // Within one file the last line for a name stands.
-                for line in lines.into_iter().rev() {
-                    variables.set_default(line.key, Variable { text: line.text, span: Some(line.span) });
-                }
-                true
-            }
-            Ok(None) => false,
+        match variables.add_file(path, self.files, &mut self.findings) {
+            Ok(found) => found,
             Err(error) => {
                 let message = format!("{path} cannot be read: {error}");
                 self.report(Diagnostic::error(Code::E0409, message).at(&Span::whole(&self.files.shown(path).into())));

@@ -104,7 +104,7 @@ codes! {
     E0419 "two mounts have one target";
     E0420 "a secret stands where it cannot be kept secret";
     E0421 "an entry is listed twice";
-    E0422 "a project is made of too many files";
+    E0422 "a project grows too large";
     E0430 "an engine cannot give what a Compose attribute asks for";
     E0431 "a path outside the repository is not granted";
     E0432 "a file that a service needs is not there";

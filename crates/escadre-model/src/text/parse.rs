@@ -139,7 +139,7 @@ struct Open {
 
 enum OpenKind {
     Sequence(Vec<Node>),
-    Mapping { mapping: Mapping, merges: Vec<Node>, key: Option<Key> },
+    Mapping { mapping: Mapping, merges: Vec<Node>, key: Option<(Key, bool)> },
 }
 
 /// What an anchor stands for, with its expanded size and its height in levels.
@@ -333,8 +333,12 @@ impl Builder {
         match &mut open.kind {
             OpenKind::Sequence(items) => items.push(node),
             OpenKind::Mapping { mapping, merges, key } => match key.take() {
-                None => *key = Some(as_key(&node)?),
-                Some(name) if &*name.text == "<<" && !name.typed => {
+                None => {
+                    // A quoted `<<` is a key like any other.
+                    let merges = matches!(&node.value, Value::Scalar(scalar) if scalar.style == super::Style::Plain && scalar.as_str() == Some("<<"));
+                    *key = Some((as_key(&node)?, merges));
+                }
+                Some((name, true)) => {
                     merges.push(node);
                     // A second `<<` is a duplicate like any other.
                     if merges.len() > 1 {
@@ -344,7 +348,7 @@ impl Builder {
                         ));
                     }
                 }
-                Some(name) => {
+                Some((name, false)) => {
                     if let Some(first) = mapping.key(&name.text) {
                         let finding =
                             Diagnostic::error(Code::E0105, format!("the key `{}` is written twice", name.text))

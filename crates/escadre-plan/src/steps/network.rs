@@ -60,7 +60,7 @@ impl Plan {
                     parsed
                 }
                 None if fate.ensure => {
-                    let taken = shared.pool.take();
+                    let taken = shared.pool.near(crate::address::seed(format!("{}/{key}", view.desired.instance)));
                     Some(taken.ok_or_else(|| {
                         no_address(format!(
                             "network {key}: the pool {} has no free /{} left",

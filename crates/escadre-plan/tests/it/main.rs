@@ -12,5 +12,6 @@ mod gone;
 mod groups;
 mod names;
 mod plans;
+mod pure;
 mod updates;
 mod world;

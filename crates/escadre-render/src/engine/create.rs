@@ -85,6 +85,7 @@ pub fn container(words: &Value, place: &Place<'_>, dialect: Dialect) -> Value {
     ports(place.engine_ports, &mut body, &mut host);
     if dialect == Dialect::Podman {
         podman_quirks(&mut host);
+        podman_check(&mut body);
     }
     body.insert("HostConfig".to_owned(), Value::Object(host));
     Value::Object(body)
@@ -213,6 +214,20 @@ fn podman_quirks(host: &mut Map<String, Value>) {
         if let (Some(soft), Some(map)) = (soft, limit.as_object_mut()) {
             map.insert("Hard".to_owned(), soft);
         }
+    }
+}
+
+/// Podman 4.3 joins the words of a `CMD` check with spaces and splits them again: an argument with a space in it falls apart. A list in JSON as its
+/// only word is taken as it is.
+fn podman_check(body: &mut Map<String, Value>) {
+    let Some(Value::Array(test)) = body.get_mut("Healthcheck").and_then(|check| check.get_mut("Test")) else { return };
+    let splits = |word: &Value| word.as_str().is_some_and(|word| word.is_empty() || word.contains(char::is_whitespace));
+    if let Some((Value::String(first), words)) = test.split_first()
+        && first == "CMD"
+        && words.iter().any(splits)
+    {
+        let whole = Value::Array(words.to_vec()).to_string();
+        *test = vec![Value::String(whole)];
     }
 }
 

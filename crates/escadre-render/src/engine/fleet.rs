@@ -28,10 +28,16 @@ pub struct Spelled {
     pub findings: Vec<Diagnostic>,
 }
 
-/// Resolves and renders every instance of a fleet, on at most this many threads.
-pub fn fleet(fleet: &Fleet, tree: &dyn Tree, keys: &Keys<'_>, facts: &Facts, threads: usize) -> Vec<Spelled> {
+/// Resolves and renders these instances of a fleet, on at most this many threads.
+pub fn fleet(
+    fleet: &Fleet,
+    names: &[&Name],
+    tree: &dyn Tree,
+    keys: &Keys<'_>,
+    facts: &Facts,
+    threads: usize,
+) -> Vec<Spelled> {
     let cache = Cache::new();
-    let names: Vec<&Name> = fleet.instances.keys().collect();
     let one = |name: &&Name| spell(fleet, name, tree, keys, &cache, facts);
     let threads = threads.clamp(1, MOST).min(names.len() / FEW);
     if threads < 2 {

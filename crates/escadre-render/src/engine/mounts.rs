@@ -3,13 +3,14 @@
 //! In: a service's `volumes` and `tmpfs`. Out: mounts of the payload, and which of them hold data.
 //! **Invariant:** in a fleet nothing of the host is bound that is not tracked, the instance's own, or granted.
 //! Not here: secrets and configs (`files`).
-//! Tests: `render/tests.rs`.
+//! Tests: `render/tests.rs`, `mounts/tests.rs`.
 
 use super::render::Render;
 use super::{files, value};
 use escadre_model::compose::{self, Service as Written};
 use escadre_model::diagnostic::{Code, Diagnostic};
 use escadre_model::ids::ResourceKey;
+use escadre_model::resolve::ROOT;
 use escadre_model::resolved::Content;
 use escadre_model::text::Node;
 use serde_json::{Map, Value, json};
@@ -103,7 +104,8 @@ fn memory(node: &Node, target: &str) -> Value {
 fn bind(render: &mut Render<'_>, node: &Node, target: &str, path: &str, mounts: &mut Mounts) {
     let Some(from) = source(node) else { return };
     let (resolved, writes) = (render.resolved, !read_only(node));
-    let relative = inside(from, &resolved.project.working_dir);
+    let relative = place(&resolved.project.working_dir, from);
+    let relative = relative.as_deref();
     let granted = resolved.granted_binds.iter().any(|granted| inside(from, granted).is_some());
     if !resolved.single && !granted {
         let Some(relative) = relative else {
@@ -140,8 +142,19 @@ fn bind(render: &mut Render<'_>, node: &Node, target: &str, path: &str, mounts: 
     }
 }
 
+/// What a path of the repository is called within an instance: as the product writes it, else from the repository's root,
+/// marked so that the two can never be the same. `None`: it is a path of the host.
+fn place(working_dir: &str, path: &str) -> Option<String> {
+    let mark = ROOT.trim_start_matches('/');
+    let of_product = inside(path, working_dir).filter(|rest| inside(rest, mark).is_none());
+    of_product.map(str::to_owned).or_else(|| inside(path, ROOT).map(|rest| format!("{mark}/{rest}")))
+}
+
 /// The part of a path below a folder.
 fn inside<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
     let rest = path.strip_prefix(folder.trim_end_matches('/'))?;
     if rest.is_empty() { Some(".") } else { rest.strip_prefix('/') }
 }
+
+#[cfg(test)]
+mod tests;

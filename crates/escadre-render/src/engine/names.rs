@@ -19,9 +19,13 @@ pub fn container(id: &ResourceId) -> String {
     fitting(&format!("{}_{}_{replica}_g{generation}", prefix(&id.instance), id.resource.key))
 }
 
-/// The name of a network or volume: `fleet_instance_key`; in a fleet of one `project_key`, as Compose does.
-pub fn owned(instance: &InstanceId, key: &str) -> String {
-    fitting(&format!("{}_{key}", prefix(instance)))
+/// The name of a network or volume: `fleet_instance_key`, unambiguous because our own names hold no underscore; in a fleet of one `project_key`, as
+/// Compose does. An instance of a fleet that bears the fleet's name has both: else `a_b_c` would be `b_c` of one and `c` of another.
+pub fn owned(instance: &InstanceId, single: bool, key: &str) -> String {
+    if single {
+        return fitting(&format!("{}_{key}", prefix(instance)));
+    }
+    fitting(&format!("{}_{}_{key}", instance.fleet, instance.instance))
 }
 
 /// The project's name in Compose's own labels.

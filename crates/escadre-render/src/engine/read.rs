@@ -244,7 +244,8 @@ pub fn image(entry: &Value) -> Option<ImageSeen> {
         .collect();
     ports.sort_unstable();
     let digests = entry.get("RepoDigests").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-    let health = get("Healthcheck").or_else(|| entry.get("HealthCheck")).and_then(health_check);
+    // Podman's own answer has the check beside `Config`; its Docker-compatible one (4.3) leaves it out.
+    let health = get("Healthcheck").or_else(|| entry.get("Healthcheck")).and_then(health_check);
     Some(ImageSeen {
         id: with_algorithm(entry.get("Id")?.as_str()?),
         digests: digests.map(Into::into).collect(),

@@ -109,7 +109,7 @@ impl Render<'_> {
 
     /// The engine's name of a network or volume: the product's if it was written on purpose, else ours.
     fn name_of(&mut self, section: &str, key: &str, node: &Node) -> Arc<str> {
-        let ours: Arc<str> = names::owned(&self.resolved.instance, key).into();
+        let ours: Arc<str> = names::owned(&self.resolved.instance, self.resolved.single, key).into();
         let Some(written) = node.get("name") else { return ours };
         let name = written.as_str().unwrap_or_default();
         if name.is_empty() || name == format!("{}_{key}", self.resolved.project.name) {
@@ -180,7 +180,7 @@ impl Render<'_> {
         let mut words = Map::new();
         let mut fields = Vec::new();
         let mut external = false;
-        let mut name: Arc<str> = names::owned(&self.resolved.instance, key).into();
+        let mut name: Arc<str> = names::owned(&self.resolved.instance, self.resolved.single, key).into();
         if let Some(node) = &node {
             name = self.name_of("volumes", key, node);
             external = is_external(node);

@@ -103,7 +103,16 @@ fn is_sensitive(resolved: &Resolved, raw: &str) -> bool {
 
 /// A field from a scalar.
 pub(super) fn field(resolved: &Resolved, path: impl Into<Arc<str>>, node: &Node) -> Field {
-    Field { path: path.into(), value: shown(resolved, node), source: Some(source(node)), raw: node.raw.clone() }
+    let path = path.into();
+    // The engine tells everybody which image runs: hiding its name would only make plans unreadable.
+    let open = matches!(path.as_ref(), "image" | "reference");
+    let value = match node.as_scalar() {
+        Some(scalar) if open && scalar.text.secrets().next().is_none() => {
+            Shown::Plain(scalar.display().into_owned().into())
+        }
+        _ => shown(resolved, node),
+    };
+    Field { path, value, source: Some(source(node)), raw: node.raw.clone() }
 }
 
 /// Every scalar below a node as a field; a list of scalars is one field, its values in a row.

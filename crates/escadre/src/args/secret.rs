@@ -54,7 +54,7 @@ pub(crate) enum SecretVerb {
         #[arg(long)]
         generate: bool,
     },
-    /// Where secrets are set, and how old they are; the value only with --reveal.
+    /// Where secrets are set, and whether your key reads them; the value only with --reveal.
     Show {
         /// The instance, all of them otherwise; with --environment or --fleet the secret.
         #[arg(value_name = "INSTANCE")]

@@ -19,14 +19,9 @@ use std::time::Duration;
 /// # Errors
 /// Command line, refusals, the world.
 pub(super) async fn run(args: &Apply, settings: &Settings, terminal: &Terminal) -> Done {
-    let manner = Manner {
-        wait: wait(args.manner.wait),
-        because: args.because.clone(),
-        except: args.except.clone(),
-        resume: false,
-    };
+    let manner = Manner { wait: wait(args.manner.wait), because: args.because.clone(), except: args.except.clone() };
     let typed = Typed { yes: args.manner.yes, json: args.form.json, manner };
-    go_on(&args.plan, &args.files, &typed, settings, terminal).await
+    go_on(&args.plan, &args.files, args.dirty, &typed, settings, terminal).await
 }
 
 /// `escadre resume`.
@@ -34,17 +29,25 @@ pub(super) async fn run(args: &Apply, settings: &Settings, terminal: &Terminal) 
 /// # Errors
 /// Command line, refusals, the world.
 pub(super) async fn resume(args: &Resume, settings: &Settings, terminal: &Terminal) -> Done {
-    let manner = Manner { wait: wait(args.manner.wait), because: None, except: args.except.clone(), resume: true };
+    let manner = Manner { wait: wait(args.manner.wait), because: None, except: args.except.clone() };
     let typed = Typed { yes: args.manner.yes, json: args.form.json, manner };
-    go_on(&args.plan, &args.files, &typed, settings, terminal).await
+    // What was begun from a work tree with changes was allowed then.
+    go_on(&args.plan, &args.files, true, &typed, settings, terminal).await
 }
 
 fn wait(wanted: bool) -> Duration {
     if wanted { go::WAIT } else { Duration::ZERO }
 }
 
-async fn go_on(plan: &PlanRef, files: &Files, typed: &Typed, settings: &Settings, terminal: &Terminal) -> Done {
-    let (plan, ground) = wire::saved(settings, files, plan).await?;
+async fn go_on(
+    plan: &PlanRef,
+    files: &Files,
+    dirty: bool,
+    typed: &Typed,
+    settings: &Settings,
+    terminal: &Terminal,
+) -> Done {
+    let (plan, ground) = wire::saved(settings, files, plan, dirty).await?;
     let mut ground = ground;
     ground.plan = plan;
     let number = go::moving(&ground);

@@ -14,6 +14,10 @@ use crate::wire;
 /// # Errors
 /// When the files cannot be read.
 pub(super) async fn run(args: &Compose, settings: &Settings, terminal: &Terminal) -> Done {
-    terminal.data(&wire::compose(settings, &args.verb).await?)?;
+    let model = wire::compose(settings, &args.verb).await?;
+    if !model.findings.is_empty() {
+        terminal.findings(&model.findings, model.sources.0.as_ref());
+    }
+    terminal.data(&model.text)?;
     Ok(Exit::Done)
 }

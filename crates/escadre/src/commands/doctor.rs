@@ -64,8 +64,8 @@ enum State {
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub(crate) fn run(args: &about::Doctor, settings: &Settings, terminal: &Terminal) -> Done {
-    let doctor = judge(&facts::gather(settings));
+pub(crate) async fn run(args: &about::Doctor, settings: &Settings, terminal: &Terminal) -> Done {
+    let doctor = judge(&facts::gather(settings).await);
     if args.form.json {
         terminal.json(&doctor)?;
     } else {
@@ -116,6 +116,7 @@ fn judge(facts: &Facts) -> Doctor {
         tun(facts),
         ports(facts),
         state(facts),
+        journal(facts),
         room(facts),
     ];
     Doctor { schema: SCHEMA, well: checks.iter().all(|check| check.state != State::Bad), checks }
@@ -259,6 +260,20 @@ fn state(facts: &Facts) -> Check {
             Some(&format!("chown -R $(id -u) {path}")),
         ),
         facts::Folder::Well => check("state folder", State::Ok, format!("{path} is yours alone"), None),
+    }
+}
+
+fn journal(facts: &Facts) -> Check {
+    match &facts.journal {
+        facts::Journal::Absent => check("journal", State::Ok, "nothing was applied here yet", None),
+        facts::Journal::Whole(entries) => {
+            let found = format!("{}, each linked to the one before", style::count(*entries, "record"));
+            check("journal", State::Ok, found, None)
+        }
+        facts::Journal::Broken(why) => {
+            let mend = "keep a copy of the state folder, then remove its store and run escadre recover";
+            check("journal", State::Bad, why.as_str(), Some(mend))
+        }
     }
 }
 

@@ -20,8 +20,15 @@ use std::time::Duration;
 pub(super) async fn run(args: &Down, settings: &Settings, terminal: &Terminal) -> Done {
     let selection = Selection::new(&args.which.instances, &args.which.filter);
     let chosen = args.all || !selection.instances.is_empty() || !selection.filter.is_empty();
-    let ask_for =
-        Ask { files: args.files.clone(), selection, down: true, destroy: args.destroy.clone(), ..Ask::default() };
+    let ask_for = Ask {
+        files: args.files.clone(),
+        selection,
+        down: true,
+        act: true,
+        dirty: true,
+        destroy: args.destroy.clone(),
+        ..Ask::default()
+    };
     let ground = wire::ground(settings, &ask_for).await?;
     if !chosen && ground.single.is_none() {
         return Err(which(ground.desired.len()));

@@ -52,7 +52,15 @@ pub(super) fn consent(question: Option<Question>, typed: &Typed, terminal: &Term
 pub(super) async fn carry_out(ground: &Ground, typed: &Typed, settings: &Settings, terminal: &Terminal) -> Done {
     let painter = Painter::new(terminal, moving(ground), typed.json);
     let progress: std::sync::Arc<dyn escadre_engine::ports::Progress> = std::sync::Arc::clone(&painter) as _;
-    let ended = wire::carry_out(settings, ground, &typed.manner, progress).await;
+    let ended = tokio::select! {
+        ended = wire::carry_out(settings, ground, &typed.manner, progress) => ended,
+        () = interrupted(&painter, &ground.plan.id) => {
+            painter.finish();
+            let id = &ground.plan.id;
+            terminal.say(&format!("Stopped at once. What stands in the middle is on record: escadre resume {id}\n"));
+            return Ok(Exit::World);
+        }
+    };
     painter.finish();
     let ended = ended?;
     if typed.json {
@@ -61,6 +69,19 @@ pub(super) async fn carry_out(ground: &Ground, typed: &Typed, settings: &Setting
         terminal.say(&format!("\n{}", report::paint(&ended, terminal.err)));
     }
     Ok(Exit::of(ended.exit))
+}
+
+/// The first Ctrl-C is told what it does (the wire stops gently); it comes to its end at the second.
+async fn interrupted(painter: &Painter, plan: &str) {
+    if tokio::signal::ctrl_c().await.is_err() {
+        return std::future::pending().await;
+    }
+    painter.note(&format!(
+        "Ctrl-C: what has begun is finished, nothing more begins; escadre resume {plan} goes on. Again: stop at once."
+    ));
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
 }
 
 /// Errors of some instances: they are said, and the others go on.

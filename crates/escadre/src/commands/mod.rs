@@ -54,7 +54,7 @@ pub(crate) async fn run(verb: Verb, settings: &Settings, terminal: &Terminal) ->
         Verb::Logs(args) => logs::run(&args, settings, terminal).await,
         Verb::Ps(args) => ps::run(&args, settings, terminal).await,
         Verb::Exec(args) => exec::run(&args, settings).await,
-        Verb::Doctor(args) => doctor::run(&args, settings, terminal),
+        Verb::Doctor(args) => doctor::run(&args, settings, terminal).await,
         Verb::Hold(args) => guard::hold(&args, settings, terminal).await,
         Verb::Unhold(args) => guard::unhold(&args, settings, terminal).await,
         Verb::Recover(args) => guard::recover(&args, settings, terminal).await,

@@ -14,9 +14,10 @@ use crate::wire;
 /// # Errors
 /// Command line, files in the way.
 pub(super) async fn run(args: &New, settings: &Settings, terminal: &Terminal) -> Done {
-    let (written, next) = wire::begin(settings, &args.what).await?;
-    let lines: String = written.iter().map(|path| format!("{path}\n")).collect();
+    let begun = wire::begin(settings, &args.what).await?;
+    let lines: String = begun.written.iter().map(|path| format!("{path}\n")).collect();
     terminal.data(&lines)?;
-    terminal.say(&format!("\n  next   {next}\n"));
+    let notes: String = begun.notes.iter().map(|note| format!("  {note}\n")).collect();
+    terminal.say(&format!("{notes}\n  next   {}\n", begun.next));
     Ok(Exit::Done)
 }

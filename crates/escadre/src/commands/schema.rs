@@ -30,6 +30,7 @@ pub(crate) fn all() -> Vec<(&'static str, Value)> {
         of::<escadre_plan::plan::Plan>("plan"),
         of::<ps::Ps>("ps"),
         of::<report::Ended>("report"),
+        of::<crate::wire::Secrets>("secrets"),
         of::<status::Status>("status"),
         of::<why::Why>("why"),
         of::<why_service::Service>("why-service"),

@@ -27,6 +27,8 @@ pub(super) async fn run(args: &Up, settings: &Settings, terminal: &Terminal) -> 
         pull: args.pull,
         destroy: args.destroy.clone(),
         save: true,
+        act: true,
+        dirty: args.dirty,
         ..Ask::default()
     };
     let mut ground = wire::ground(settings, &ask_for).await?;

@@ -9,7 +9,7 @@ use super::style::{self, count};
 use crate::exit::Fault;
 use escadre_model::diagnostic::{Code, Diagnostic};
 use escadre_plan::plan::{Consent, Plan};
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 
 /// A question.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +71,64 @@ pub(crate) fn ask(question: &Question, terminal: &Terminal) -> Result<(), Fault>
         return Ok(());
     }
     Err(Fault::refused(Diagnostic::error(Code::E0208, "not agreed. Nothing was done (exit 3)")))
+}
+
+/// Asks for a line without showing what is typed.
+///
+/// # Errors
+/// Exit code 3 when it was broken off; 4 when the terminal cannot be read.
+pub(crate) fn hidden(prompt: &str) -> Result<Vec<u8>, Fault> {
+    let terminal = Terminal::detect();
+    let world = |error: std::io::Error| Fault::world(anyhow::Error::new(error).context("the terminal cannot be read"));
+    let quiet = Quiet::begin().map_err(world)?;
+    terminal.say(prompt);
+    let mut typed = Vec::new();
+    let mut input = std::io::stdin().lock();
+    let mut byte = [0_u8; 1];
+    let ended = loop {
+        if input.read(&mut byte).map_err(world)? == 0 {
+            break false;
+        }
+        match byte {
+            [b'\n' | b'\r'] => break true,
+            // Ctrl-C and Ctrl-D: the terminal does not act on them while it is quiet.
+            [3 | 4] => break false,
+            [8 | 127] => {
+                // Not half a letter.
+                while typed.pop().is_some_and(|last| last & 0b1100_0000 == 0b1000_0000) {}
+            }
+            [21] => typed.clear(),
+            [other] => typed.push(other),
+        }
+    };
+    drop(quiet);
+    terminal.say("\n");
+    if ended {
+        Ok(typed)
+    } else {
+        Err(Fault::refused(Diagnostic::error(Code::E0208, "broken off. Nothing was done (exit 3)")))
+    }
+}
+
+/// A terminal that does not show what is typed, until this is dropped.
+struct Quiet(rustix::termios::Termios);
+
+impl Quiet {
+    fn begin() -> std::io::Result<Self> {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+        let before = tcgetattr(std::io::stdin())?;
+        let mut now = before.clone();
+        now.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
+        tcsetattr(std::io::stdin(), OptionalActions::Flush, &now)?;
+        Ok(Self(before))
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        // A terminal that is gone needs no echo.
+        let _ = rustix::termios::tcsetattr(std::io::stdin(), rustix::termios::OptionalActions::Now, &self.0);
+    }
 }
 
 /// The question with its brackets.

@@ -131,7 +131,35 @@ pub(crate) fn chain(error: &anyhow::Error, look: Look) -> String {
     for cause in error.chain().skip(1) {
         out.push_str(&style::hang("  because: ", &style::readable(&cause.to_string()), look.width));
     }
+    for hint in error.chain().filter_map(next) {
+        out.push_str(&style::hang("  = help: ", hint, look.width));
+    }
     out
+}
+
+/// What to do about a cause that is known.
+fn next(cause: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    use escadre_engine::ports::{Error, StoreError};
+    if let Some(error) = cause.downcast_ref::<Error>() {
+        return match error {
+            Error::Unreachable { .. } => Some("what is wrong with this machine: escadre doctor"),
+            Error::Taken { .. } => Some("take it away, or choose another name or port in the files"),
+            _ => None,
+        };
+    }
+    if let Some(StoreError::Newer { .. }) = cause.downcast_ref::<StoreError>() {
+        return Some("use the version of escadre that wrote it, or another state folder: escadre --state DIR");
+    }
+    let io = cause.downcast_ref::<std::io::Error>()?;
+    match io.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            Some("make room (df -h), then give the same command again: it goes on from the journal")
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            Some("give the command as the user who may, or name another state folder: escadre --state DIR")
+        }
+        _ => None,
+    }
 }
 
 /// Findings as JSON.

@@ -210,7 +210,10 @@ fn refusals(plan: &Plan, look: Look) -> String {
     let mut out = section("LEFT ALONE", list.len(), "they would change", look, style::CARE);
     for instance in list {
         let why = instance.refused.as_ref().map(refusal_words).unwrap_or_default();
-        out.push_str(&hang(&format!("  {:<8} ", instance.instance.instance.as_str()), &why, look.width));
+        let name = instance.instance.instance.as_str();
+        out.push_str(&hang(&format!("  {name:<8} "), &why, look.width));
+        let next = instance.refused.as_ref().and_then(|refusal| super::plan_text::refusal_next(name, refusal));
+        out.extend(next.map(|next| format!("  {:<8} {next}\n", "")));
     }
     out
 }
@@ -257,7 +260,10 @@ fn groups(plan: &Plan, around: &Around, look: Look) -> String {
 /// The changes of an instance or group: what, then why.
 fn block(changes: &[&Change], group: bool, common: Option<(usize, &[Change])>, look: Look) -> String {
     let mut out = String::new();
-    let wide = changes.iter().map(|change| columns(&label_of(change))).max().unwrap_or(0).min(24);
+    let told = |change: &&&Change| change.on.kind == Kind::Service || !change.reasons.is_empty();
+    let labels = changes.iter().filter(told).map(|change| columns(&label_of(change)));
+    let kinds = changes.iter().filter(|change| !told(change)).map(|change| columns(change.on.kind.word()));
+    let wide = labels.chain(kinds).max().unwrap_or(0).min(24);
     let mut made: BTreeMap<(Action, Kind), Vec<&str>> = BTreeMap::new();
     for change in changes {
         // Resources without a reason of their own are told in one line per kind.
@@ -276,7 +282,8 @@ fn block(changes: &[&Change], group: bool, common: Option<(usize, &[Change])>, l
         }
     }
     for ((action, kind), keys) in made {
-        out.push_str(&hang(&format!("    {:<8} {}  ", action_word(action), kind.word()), &keys.join(", "), look.width));
+        let prefix = format!("    {:<8} {:<wide$}  ", action_word(action), kind.word());
+        out.push_str(&hang(&prefix, &keys.join(", "), look.width));
     }
     for line in because(changes) {
         out.push_str(&hang("    because  ", &line, look.width));

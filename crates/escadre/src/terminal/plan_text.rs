@@ -27,6 +27,8 @@ pub(crate) struct Around {
     pub(crate) addresses: Vec<(String, String)>,
     /// What became of the Compose keys, if it was counted.
     pub(crate) verdicts: Option<Verdicts>,
+    /// Compose attributes that are not exactly as the specification says: the kind's word, and the finding.
+    pub(crate) told: Vec<(&'static str, Diagnostic)>,
     /// Findings of the files that stop nothing.
     pub(crate) findings: Vec<Diagnostic>,
     /// The plan lies in the state folder under its id, and `apply` finds it there.
@@ -58,26 +60,34 @@ pub(crate) fn paint(plan: &Plan, around: &Around, look: Look) -> String {
 
 /// The plan of a fleet of one.
 fn single(plan: &Plan, only: &InstancePlan, file: &str, around: &Around, look: Look) -> String {
-    let mut out: String = around.lead.iter().map(|line| format!("{line}\n")).collect();
-    if !out.is_empty() {
-        out.push('\n');
-    }
     let name = &only.instance.instance;
     let changing = changing(only);
+    let first = is_first(only, &changing);
+    // What was read and how is told once, before the first time; afterwards the change is what matters.
+    let quiet = Around { verdicts: None, told: Vec::new(), ..around.clone() };
     if let Some(refusal) = &only.refused {
-        out.push_str(&hang("", &format!("{name} is left alone: {}", refusal_words(refusal)), look.width));
-        out.push_str(&rest(plan, around, look));
+        let mut out = hang("", &format!("{name} is left alone: {}", refusal_words(refusal)), look.width);
+        if let Some(next) = refusal_next(name.as_str(), refusal) {
+            out.push_str(&hang("  next  ", &next, look.width));
+        }
+        out.push_str(&rest(plan, &quiet, look));
         return out;
     }
     if changing.is_empty() {
-        out.push_str(&format!("{name} is as {file} says. Nothing to do.\n"));
-        out.push_str(&rest(plan, around, look));
+        let mut out = format!("{name} is as {file} says. Nothing to do.\n");
+        out.push_str(&rest(plan, &quiet, look));
         return out;
+    }
+    let around = if first { around } else { &quiet };
+    let mut out = String::new();
+    if first {
+        out.extend(around.lead.iter().map(|line| format!("{line}\n")));
+        out.push('\n');
     }
     out.push_str(&hang("", &format!("Plan for {name}: {}", answer(only, &changing)), look.width));
     out.push('\n');
     out.push_str(&table(only, look));
-    if !around.addresses.is_empty() {
+    if !around.addresses.is_empty() && !goes(&changing) {
         out.push('\n');
         for (index, (address, to)) in around.addresses.iter().enumerate() {
             let label = if index == 0 { "reach it at" } else { "" };
@@ -103,11 +113,19 @@ pub(crate) fn rest(plan: &Plan, around: &Around, look: Look) -> String {
             "\n{keys} read: {exact} exact, {approximated} approximated, {platform} left to the platform, {refused} refused.\n"
         ));
     }
-    if !around.findings.is_empty() || !plan.notes.is_empty() {
+    if !around.findings.is_empty() || !around.told.is_empty() || !plan.notes.is_empty() {
         out.push('\n');
     }
+    for (word, finding) in &around.told {
+        out.push_str(&finding_block(finding, word, look));
+    }
     for finding in &around.findings {
-        out.push_str(&finding_block(finding, look));
+        let word = match finding.severity {
+            Severity::Note => note_word(finding.code.as_str()),
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        out.push_str(&finding_block(finding, word, look));
     }
     for note in &plan.notes {
         let place = note.source.as_ref().map(|source| format!("  {source}")).unwrap_or_default();
@@ -122,12 +140,7 @@ pub(crate) fn rest(plan: &Plan, around: &Around, look: Look) -> String {
 }
 
 /// A finding in the short form of a plan.
-fn finding_block(finding: &Diagnostic, look: Look) -> String {
-    let word = match finding.severity {
-        Severity::Note => note_word(finding.code.as_str()),
-        Severity::Warning => "warning",
-        Severity::Error => "error",
-    };
+fn finding_block(finding: &Diagnostic, word: &str, look: Look) -> String {
     let place = finding.span().map(|span| format!("  {}", span.short())).unwrap_or_default();
     let path = finding.path.as_ref().map(|path| format!("  {path}")).unwrap_or_default();
     let mut out = format!("  {} {word:<12}{place}{path}\n", finding.code).replace(" \n", "\n");
@@ -152,11 +165,45 @@ pub(crate) fn changing(instance: &InstancePlan) -> Vec<&Change> {
     instance.changes.iter().filter(|change| !matches!(change.action, Action::Keep | Action::Held)).collect()
 }
 
+/// Whether nothing of an instance was there before; images belong to all.
+pub(crate) fn is_first(only: &InstancePlan, changing: &[&Change]) -> bool {
+    let kept = only.changes.iter().any(|change| {
+        change.on.kind != Kind::Image && !matches!(change.action, Action::Create | Action::Run | Action::Start)
+    });
+    let retried = only.changes.iter().filter(|change| change.on.kind == Kind::Service);
+    !kept && !changing.is_empty() && retried.clone().all(|change| change.action != Action::Start)
+}
+
+/// Whether everything of an instance that runs is taken away.
+pub(crate) fn goes(changing: &[&Change]) -> bool {
+    let mut services = changing.iter().filter(|change| change.on.kind == Kind::Service).peekable();
+    services.peek().is_some() && services.all(|change| change.action == Action::Delete)
+}
+
+fn any_kept(only: &InstancePlan) -> bool {
+    only.changes.iter().any(|change| change.on.kind == Kind::Service && change.action == Action::Keep)
+}
+
+fn services_are(number: usize) -> String {
+    if number == 1 { "1 service is".to_owned() } else { format!("{} are", count(number, "service")) }
+}
+
 /// The answer in a sentence.
 fn answer(only: &InstancePlan, changing: &[&Change]) -> String {
-    let created = changing.iter().all(|change| change.action == Action::Create);
-    if created && changing.len() == only.changes.len() {
+    if is_first(only, changing) {
         return "nothing of it runs here yet.".to_owned();
+    }
+    let all = || changing.iter().filter(|change| change.on.kind == Kind::Service);
+    if goes(changing) {
+        let kept = changing.iter().filter(|change| change.action == Action::Retain).count();
+        let kept = if kept == 0 { String::new() } else { format!("; {} with its data stays", count(kept, "volume")) };
+        return format!("{} stop and go{kept}.", count(all().count(), "service"));
+    }
+    if all().count() > 0 && all().all(|change| change.action == Action::Create) && !any_kept(only) {
+        return format!("it does not run now; {} created.", services_are(all().count()));
+    }
+    if changing.iter().all(|change| change.action == Action::Retain) {
+        return "nothing of it runs; what it stored stays.".to_owned();
     }
     let services = only.changes.iter().filter(|change| change.on.kind == Kind::Service).count();
     let touched = changing.iter().filter(|change| change.on.kind == Kind::Service).count();
@@ -201,6 +248,7 @@ fn table(only: &InstancePlan, look: Look) -> String {
     let mut table = Table::words(2, 4);
     let order = order(only);
     let mut because = Vec::new();
+    let all_go = goes(&changing(only));
     for (action, kind) in grouped_kinds(only) {
         let names: Vec<String> = only
             .changes
@@ -214,7 +262,8 @@ fn table(only: &InstancePlan, look: Look) -> String {
     for change in order {
         let (what, ready) = service_cells(change);
         table.row([action_word(change.action).to_owned(), change.on.key.to_string(), what, ready]);
-        because.push((change, why_lines(change)));
+        // What goes because all of it goes needs no reason of its own.
+        because.push((change, if all_go { Vec::new() } else { why_lines(change) }));
     }
     let kept: Vec<&str> = only
         .changes
@@ -294,13 +343,21 @@ pub(crate) fn image_move(old: &str, new: &str) -> (String, String) {
 
 /// Why, one line per reason. In a group, a value that contains each instance's own text is shown before interpolation.
 pub(crate) fn reason_lines(change: &Change, group: bool) -> Vec<String> {
-    let mut lines: Vec<String> = change.reasons.iter().map(|reason| reason_line(reason, group)).collect();
+    // That an earlier attempt failed is a reason only where there is no other.
+    let alone = change.action != Action::Create && change.reasons.iter().all(|r| matches!(r, Reason::Retry { .. }));
+    let told = change.reasons.iter().filter(|reason| alone || !matches!(reason, Reason::Retry { .. }));
+    let mut lines: Vec<String> = told.map(|reason| reason_line(reason, group)).collect();
     if let Some(gap) = &change.gap {
         let expected = match gap.expected_ms {
             Some(ms) => format!("about {}", super::time::short(std::time::Duration::from_millis(ms))),
             None => "not measured yet".to_owned(),
         };
-        lines.push(format!("the old one stops first: {} (gap: {expected})", gap.why));
+        let why = match gap.why.as_ref() {
+            // The rule for everything needs no telling every time.
+            "updates stop the old container first" => String::new(),
+            why => format!(": {why}"),
+        };
+        lines.push(format!("the old one stops first{why} (gap: {expected})"));
     }
     lines
 }
@@ -353,7 +410,7 @@ fn reason_line(reason: &Reason, group: bool) -> String {
         Reason::NotRunning { phase } => format!("it does not run: {phase}"),
         Reason::DependencyReplaced { service } => format!("{service} is replaced, and this one restarts with it"),
         Reason::Drift { what } => format!("changed by hand: {what}"),
-        Reason::Retry { plan } => format!("plan {plan} failed"),
+        Reason::Retry { plan } => format!("tried before by plan {plan}, which failed and went back"),
         Reason::Rollback { to } => format!("back to the state of plan {to}"),
         Reason::Removed => "no longer wanted".to_owned(),
     }
@@ -404,15 +461,39 @@ pub(crate) fn action_word(action: Action) -> &'static str {
     }
 }
 
+/// What to do about an instance that is left alone.
+pub(crate) fn refusal_next(instance: &str, refusal: &Refusal) -> Option<String> {
+    match refusal {
+        Refusal::Held { because } if is_plan(because) => {
+            Some(format!("escadre unhold {instance}      or change its files: then it is tried again"))
+        }
+        Refusal::Held { .. } => Some(format!("escadre unhold {instance}")),
+        Refusal::Taken { .. } => Some(format!(
+            "take it away, or choose another in the files; then: escadre up {instance}      (escadre explain E0321)"
+        )),
+        Refusal::NoAddress { .. } => {
+            Some("a wider pool: of the target, in fleet.yaml   (escadre explain E0322)".into())
+        }
+        Refusal::OtherFleet { .. } => Some("give one of the two another name   (escadre explain E0323)".into()),
+        Refusal::Unseen { .. } => Some("what is wrong with the engine: escadre doctor".into()),
+    }
+}
+
 /// Why an instance is left alone.
 pub(crate) fn refusal_words(refusal: &Refusal) -> String {
     match refusal {
-        Refusal::Held { because } => format!("on hold ({because})"),
+        Refusal::Held { because } if is_plan(because) => format!("it is on hold since plan {because} went back"),
+        Refusal::Held { because } => format!("it is on hold by hand ({because})"),
         Refusal::Unseen { what } => format!("{what} could not be listed in full, so nothing is decided"),
         Refusal::OtherFleet { origin } => format!("what runs under this name belongs to another fleet, of {origin}"),
         Refusal::Taken { what } => what.to_string(),
         Refusal::NoAddress { what } => format!("there is no address for {what}"),
     }
+}
+
+/// Whether a hold's reason is the id of the plan that failed.
+fn is_plan(text: &str) -> bool {
+    text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 #[cfg(test)]

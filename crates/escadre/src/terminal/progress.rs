@@ -12,10 +12,12 @@ use escadre_model::ids::{InstanceId, Kind, ResourceId};
 use escadre_model::observed::Outcome;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// At most so many instances are shown at work; more would scroll.
 const MOST: usize = 12;
+/// How often the lines are redrawn when nothing happens.
+const TICK: Duration = Duration::from_millis(500);
 
 /// What is going on, as far as the events tell.
 #[derive(Debug, Default)]
@@ -39,6 +41,7 @@ struct Work {
     on: String,
     doing: String,
     unwinding: bool,
+    since: Option<Instant>,
 }
 
 impl State {
@@ -66,7 +69,10 @@ impl State {
             Event::StepDone(on, step, took) => self.step_done(on, *step, *took, clock),
             Event::StepFailed(on, _, why) => {
                 let why = style::harmless(why).into_owned();
-                let line = format!("{:<8} failed      {} {why}", on.instance.instance.as_str(), on.resource.key);
+                // Gates name their service themselves.
+                let what = on.resource.key.as_ref();
+                let why = if why.contains(what) { why } else { format!("{what} {why}") };
+                let line = format!("{:<8} failed      {why}", on.instance.instance.as_str());
                 self.doing(on, format!("failed: {why}"));
                 vec![stamped(clock, &line)]
             }
@@ -82,7 +88,11 @@ impl State {
 
     fn doing(&mut self, on: &ResourceId, doing: String) {
         let work = self.at_work.entry(on.instance.clone()).or_default();
-        work.on = on.resource.key.to_string();
+        let key = on.resource.key.to_string();
+        if work.on != key || work.since.is_none() {
+            work.since = Some(Instant::now());
+        }
+        work.on = key;
         work.doing = doing;
     }
 
@@ -139,7 +149,9 @@ impl State {
         let wide = self.at_work.keys().map(|id| columns(id.instance.as_str())).max().unwrap_or(0).min(24);
         for (id, work) in self.at_work.iter().take(MOST) {
             let back = if work.unwinding { "goes back: " } else { "" };
-            let line = format!("     {:<wide$}  {}  {back}{}", id.instance.as_str(), work.on, work.doing);
+            let waited = work.since.map(|since| since.elapsed()).filter(|waited| *waited >= Duration::from_secs(1));
+            let waited = waited.map(|waited| format!(" ({})", time::long(waited))).unwrap_or_default();
+            let line = format!("     {:<wide$}  {}  {back}{}{waited}", id.instance.as_str(), work.on, work.doing);
             lines.push(style::cut(&line, look.width.saturating_sub(1)).into_owned());
         }
         if self.at_work.len() > MOST {
@@ -187,18 +199,59 @@ pub(crate) struct Painter {
 struct Inner {
     state: State,
     drawn: usize,
+    over: bool,
 }
 
 impl Painter {
     /// For so many instances; `quiet` says nothing (with `--json`).
     pub(crate) fn new(terminal: &Terminal, total: usize, quiet: bool) -> Arc<Self> {
-        let inner = Mutex::new(Inner { state: State::new(total), drawn: 0 });
-        Arc::new(Self { terminal: *terminal, quiet, inner })
+        let inner = Mutex::new(Inner { state: State::new(total), drawn: 0, over: false });
+        let painter = Arc::new(Self { terminal: *terminal, quiet, inner });
+        if terminal.live && !quiet {
+            painter.tick();
+        }
+        painter
+    }
+
+    /// Waits over a second are seen to go on: the lines are redrawn also when nothing happens.
+    fn tick(self: &Arc<Self>) {
+        let weak = Arc::downgrade(self);
+        std::thread::spawn(move || {
+            loop {
+                std::thread::sleep(TICK);
+                let Some(painter) = weak.upgrade() else { return };
+                let Ok(mut inner) = painter.inner.lock() else { return };
+                if inner.over {
+                    return;
+                }
+                painter.draw(&mut inner, &[]);
+            }
+        });
+    }
+
+    /// A line that stays, above what is redrawn.
+    pub(crate) fn note(&self, text: &str) {
+        match self.inner.lock() {
+            Ok(mut inner) if self.terminal.live && !self.quiet => self.draw(&mut inner, &[text.to_owned()]),
+            _ => self.terminal.say(&format!("{text}\n")),
+        }
+    }
+
+    fn draw(&self, inner: &mut Inner, finals: &[String]) {
+        let live = inner.state.live(self.terminal.err);
+        let mut text = erase(inner.drawn);
+        for line in finals.iter().chain(&live) {
+            text.push_str(line);
+            text.push('\n');
+        }
+        inner.drawn = live.len();
+        self.terminal.say(&text);
     }
 
     /// Takes the redrawn lines away, before something else is printed.
     pub(crate) fn finish(&self) {
         if let Ok(mut inner) = self.inner.lock() {
+            inner.over = true;
             let text = erase(std::mem::take(&mut inner.drawn));
             self.terminal.say(&text);
         }
@@ -220,14 +273,7 @@ impl Progress for Painter {
             return;
         }
         let finals = inner.state.take(&event, None);
-        let live = inner.state.live(self.terminal.err);
-        let mut text = erase(inner.drawn);
-        for line in finals.iter().chain(&live) {
-            text.push_str(line);
-            text.push('\n');
-        }
-        inner.drawn = live.len();
-        self.terminal.say(&text);
+        self.draw(&mut inner, &finals);
     }
 }
 

@@ -24,6 +24,8 @@ pub(crate) struct Ended {
     pub(crate) single: bool,
     /// Instances that are as planned.
     pub(crate) done: Vec<String>,
+    /// Those of them that were taken down, as planned.
+    pub(crate) down: Vec<String>,
     /// Instances that failed, with all that is known.
     pub(crate) failures: Vec<Failure>,
     /// Instances that were not touched, and why.
@@ -61,6 +63,8 @@ pub(crate) struct Failure {
     pub(crate) undone: Vec<String>,
     /// What was not undone, one sentence each: volumes that were written to, jobs that ran.
     pub(crate) not_undone: Vec<String>,
+    /// Nothing of it ran before.
+    pub(crate) created: bool,
     /// The hold that was set, in words; `None`: none.
     pub(crate) hold: Option<String>,
     /// The service to look at: for `escadre logs larch/web --plan`.
@@ -122,6 +126,10 @@ fn last_line(ended: &Ended, look: Look) -> String {
     let took = time::short(Duration::from_millis(ended.took_ms));
     if ended.exit == 0 {
         let left = match (ended.single, ended.addresses.as_slice()) {
+            _ if !ended.down.is_empty() && ended.down.len() == ended.done.len() => match ended.down.as_slice() {
+                [one] => format!("{one} is down. What it stored stays; to start it again: escadre up"),
+                all => format!("{} are down. What they stored stays.", count(all.len(), "instance")),
+            },
             (true, []) => format!("{} runs.", ended.done.join(", ")),
             (true, addresses) => format!("{} runs: {}", ended.done.join(", "), addresses.join("  ")),
             (false, _) => format!("{} done.", count(ended.done.len(), "instance")),
@@ -156,6 +164,9 @@ fn right(left: &str, right: &str, look: Look) -> String {
 fn block(failure: &Failure, plan: &str, look: Look) -> String {
     let name = &failure.instance;
     let head = match failure.manner {
+        Manner::WentBack if failure.created => {
+            format!("{name} did not come up. Nothing of it ran before, and what was begun is undone.")
+        }
         Manner::WentBack => format!("{name} went back to what it was."),
         Manner::Stuck => format!("{name} is STUCK: it failed, and going back failed too. Look before you go on."),
         Manner::Broken => format!("{name} stands in the middle: escadre resume {plan} goes on from there."),
@@ -199,8 +210,16 @@ fn block(failure: &Failure, plan: &str, look: Look) -> String {
     if let Some(hold) = &failure.hold {
         list("hold", &[hold.clone(), format!("or: escadre unhold {name}")], None);
     }
+    out.push('\n');
+    if back {
+        let what = match failure.because.as_slice() {
+            [one] => format!("correct {one}"),
+            _ => "correct the files".to_owned(),
+        };
+        out.push_str(&format!("  mend it     {what}, then: escadre up {name}\n"));
+    }
     let place = failure.service.as_ref().map_or(name.clone(), |service| format!("{name}/{service}"));
-    out.push_str(&format!("\n  see more    escadre why {name}      escadre logs {place} --plan {plan}\n"));
+    out.push_str(&format!("  see more    escadre why {name}      escadre logs {place} --plan {plan}\n"));
     out
 }
 

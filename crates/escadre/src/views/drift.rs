@@ -41,7 +41,7 @@ pub(crate) struct Drifted {
 pub(crate) fn build(looked: &Looked<'_>) -> Drift {
     let drifts = looked.desired.iter().flat_map(|desired| {
         let instance = desired.instance.instance.to_string();
-        looked.drift(&desired.instance).into_iter().map(move |(on, what)| Drifted {
+        looked.strayed(&desired.instance).into_iter().map(move |(on, what)| Drifted {
             instance: instance.clone(),
             on,
             what,
@@ -70,9 +70,12 @@ pub(crate) fn paint(drift: &Drift, look: Look) -> String {
         return format!("Drift of {compared} cannot be told: containers or record were not seen in full.\n");
     }
     if drift.drifts.is_empty() {
-        return format!("Nothing was changed by hand: {compared} compared.\n");
+        return format!("Everything is as the last apply left it: {compared} compared.\n");
     }
-    let mut out = format!("{} changed by hand, {compared} compared.\n\n", count(drift.drifts.len(), "thing"));
+    let verb = if drift.drifts.len() == 1 { "is" } else { "are" };
+    let things = count(drift.drifts.len(), "thing");
+    let it = if drift.drifts.len() == 1 { "it" } else { "them" };
+    let mut out = format!("{things} {verb} not as the last apply left {it}; {compared} compared.\n\n");
     let place = |one: &Drifted| format!("{}/{}", one.instance, one.on);
     let wide = drift.drifts.iter().map(|one| place(one).len()).max().unwrap_or(0);
     for one in &drift.drifts {

@@ -9,6 +9,7 @@ use crate::terminal::style::{self, Look, cut};
 use crate::terminal::table::Table;
 use crate::terminal::time::Now;
 use escadre_model::desired::{Desired, Shown};
+use escadre_model::ids::{Kind, ResourceKey};
 use escadre_model::observed::{Outcome, Receipt};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -94,7 +95,8 @@ fn outcome(outcome: Outcome) -> &'static str {
 /// In what two wishes differ: `web image 4.2.0 -> 4.2.1`.
 pub(crate) fn differences(old: &Desired, new: &Desired) -> Vec<String> {
     let mut list = Vec::new();
-    for (key, resource) in &new.resources {
+    // Images come and go with the services that name them: those tell it.
+    for (key, resource) in new.resources.iter().filter(|(key, _)| key.kind != Kind::Image) {
         let Some(before) = old.resources.get(key) else {
             list.push(format!("{key} new"));
             continue;
@@ -121,7 +123,14 @@ pub(crate) fn differences(old: &Desired, new: &Desired) -> Vec<String> {
         }
         list.extend(fields);
     }
-    list.extend(old.resources.keys().filter(|key| !new.resources.contains_key(key)).map(|key| format!("{key} gone")));
+    let kept = |key: &&ResourceKey| key.kind != Kind::Image;
+    list.extend(
+        old.resources
+            .keys()
+            .filter(kept)
+            .filter(|key| !new.resources.contains_key(key))
+            .map(|key| format!("{key} gone")),
+    );
     list
 }
 

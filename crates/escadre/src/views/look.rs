@@ -7,7 +7,7 @@
 use crate::terminal::time::Now;
 use escadre_model::desired::{Desired, Route, State};
 use escadre_model::ids::{InstanceId, Kind};
-use escadre_model::observed::{ContainerSeen, Health, InstanceSeen, Observed, Phase};
+use escadre_model::observed::{ContainerSeen, Health, InstanceSeen, Observed, Outcome, Phase};
 use escadre_plan::change::Reason;
 use escadre_plan::plan::{InstancePlan, Plan};
 use schemars::JsonSchema;
@@ -26,6 +26,8 @@ pub(crate) struct Looked<'a> {
     pub(crate) observed: &'a Observed,
     /// What would be done now: for drift and for what differs from the files.
     pub(crate) plan: &'a Plan,
+    /// The port on which the edge answers HTTP.
+    pub(crate) http: u16,
     /// Now and here.
     pub(crate) now: &'a Now,
 }
@@ -81,15 +83,20 @@ impl<'a> Looked<'a> {
         if !self.observed.complete.containers {
             return Condition::Unknown;
         }
+        // A service that the files name and no apply has brought yet is a difference from the files, no failure.
+        let brought = self.seen(&desired.instance).and_then(|seen| seen.record.healthy());
         let each: Vec<Condition> = desired
             .services()
             .filter(|(_, _, service)| !service.job && service.replicas > 0)
+            .filter(|(key, _, _)| brought.is_none_or(|receipt| receipt.desired.service(key).is_some()))
             .map(|(key, _, _)| self.service(&desired.instance, key))
             .collect();
         if each.iter().all(|one| *one == Condition::Absent) {
             return Condition::Absent;
         }
         let worst = each.iter().copied().max().unwrap_or(Condition::Absent);
+        // Some of it is there: then it is down, not away.
+        let worst = if worst == Condition::Absent { Condition::Stopped } else { worst };
         // Services without a check beside healthy ones do not make the whole less than healthy.
         if worst == Condition::Running && each.contains(&Condition::Healthy) { Condition::Healthy } else { worst }
     }
@@ -102,6 +109,29 @@ impl<'a> Looked<'a> {
         current(self.seen(id), service).iter().map(|seen| condition(seen)).max().unwrap_or(Condition::Absent)
     }
 
+    /// Services that the last apply left running and that do not run: (service, what became of it).
+    pub(crate) fn fallen(&self, id: &InstanceId) -> Vec<(String, String)> {
+        let Some(seen) = self.seen(id).filter(|_| self.observed.complete.containers) else { return Vec::new() };
+        let stopped = seen.record.receipts.first().is_some_and(|newest| newest.outcome == Outcome::Stopped);
+        let Some(receipt) = seen.record.healthy().filter(|receipt| !stopped && receipt.desired.state == State::Running)
+        else {
+            return Vec::new();
+        };
+        let services = receipt.desired.services().filter(|(_, _, service)| !service.job && service.replicas > 0);
+        let fallen = services.filter_map(|(key, _, _)| {
+            let containers = current(Some(seen), key);
+            let what = match containers.first() {
+                None => "its container is gone".to_owned(),
+                Some(one) if matches!(one.phase, Phase::Exited(_) | Phase::Created | Phase::Paused) => {
+                    format!("its container does not run: {}", phase_words(&one.phase))
+                }
+                Some(_) => return None,
+            };
+            Some((key.to_string(), what))
+        });
+        fallen.collect()
+    }
+
     /// What was changed by hand: (service or other resource, what).
     pub(crate) fn drift(&self, id: &InstanceId) -> Vec<(String, String)> {
         let changes = self.planned(id).map(|plan| plan.changes.as_slice()).unwrap_or_default();
@@ -112,6 +142,14 @@ impl<'a> Looked<'a> {
             })
         });
         drifted.collect()
+    }
+
+    /// What is not as the last apply left it: what fell, and what was changed by hand.
+    pub(crate) fn strayed(&self, id: &InstanceId) -> Vec<(String, String)> {
+        let mut all = self.fallen(id);
+        let fallen: Vec<String> = all.iter().map(|(key, _)| key.clone()).collect();
+        all.extend(self.drift(id).into_iter().filter(|(key, _)| !fallen.contains(key)));
+        all
     }
 }
 
@@ -159,11 +197,12 @@ pub(crate) fn phase_words(phase: &Phase) -> String {
 }
 
 /// Where an instance is reached.
-pub(crate) fn addresses(desired: &Desired) -> Vec<String> {
+pub(crate) fn addresses(desired: &Desired, http: u16) -> Vec<String> {
+    let port = if http == 80 { String::new() } else { format!(":{http}") };
     let of = |route: &Route| match route {
         Route::Http(http) => {
             let path = if http.path.as_ref() == "/" { "" } else { http.path.as_ref() };
-            http.hosts.iter().map(|host| format!("http://{host}{path}")).collect::<Vec<_>>()
+            http.hosts.iter().map(|host| format!("http://{host}{port}{path}")).collect::<Vec<_>>()
         }
         Route::Tcp(tcp) if tcp.published == 0 => Vec::new(),
         Route::Tcp(tcp) => {

@@ -176,11 +176,20 @@ fn needs(looked: &Looked<'_>, desired: &Desired) -> Vec<(u8, Need)> {
                 bad_services(looked, desired, Condition::Unhealthy),
                 format!("escadre logs {name}"),
             ),
-            Condition::Stopped => {
-                need(2, "down", bad_services(looked, desired, Condition::Stopped), format!("escadre why {name}"))
-            }
             _ => {}
         }
+        let fallen = looked.fallen(&desired.instance);
+        if !fallen.is_empty() {
+            let words: Vec<String> = fallen.iter().map(|(key, what)| format!("{key}: {what}")).collect();
+            need(2, "down", format!("down: {}", words.join("; ")), format!("escadre up {name}"));
+        }
+    }
+    let held = record.is_some_and(|record| record.hold.is_some());
+    let failed = newest.filter(|receipt| receipt.outcome == Outcome::WentBack && !held);
+    if let Some(failed) = failed.filter(|_| looked.condition(desired) == Condition::Absent) {
+        let when = looked.now.moment(&failed.at);
+        let text = format!("does not run: plan {} failed at {when} and was undone", failed.plan);
+        need(2, "failed", text, format!("escadre why {name}"));
     }
     if let Some(hold) = record.and_then(|record| record.hold.as_ref()) {
         let since = looked.now.moment(&hold.at);
@@ -229,7 +238,7 @@ fn line(looked: &Looked<'_>, desired: &Desired) -> InstanceStatus {
         age: since.as_deref().and_then(|at| looked.now.age(at)).unwrap_or_default(),
         since,
         mark,
-        addresses: addresses(desired),
+        addresses: addresses(desired, looked.http),
     }
 }
 

@@ -22,7 +22,15 @@ fn drift_history_and_containers() {
     let desired: Vec<Desired> = ["birch", "larch", "oak"].map(|name| samples::desired(name, "50")).to_vec();
     let (mut observed, plan, now) = (samples::observed(), samples::drifted(), Now::fixed());
     observed.instances.get_mut(&samples::id("oak")).unwrap().containers[0].known = false;
-    let looked = Looked { fleet: "desk", single: None, desired: &desired, observed: &observed, plan: &plan, now: &now };
+    let looked = Looked {
+        fleet: "desk",
+        single: None,
+        desired: &desired,
+        observed: &observed,
+        plan: &plan,
+        http: 80,
+        now: &now,
+    };
     let drift = drift::build(&looked);
     assert!(drift.calls());
     golden("look/drift", &drift::paint(&drift, Look::plain(80)));

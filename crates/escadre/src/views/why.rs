@@ -13,6 +13,7 @@ use escadre_model::desired::{Desired, Field, Shown, State};
 use escadre_model::observed::{Outcome, Receipt, Record};
 use escadre_model::resolved::Value;
 use escadre_plan::change::Action;
+use escadre_plan::plan::Refusal;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -115,6 +116,18 @@ fn answer(looked: &Looked<'_>, desired: &Desired, record: &Record) -> String {
                 receipt.by
             )
         }
+        (Condition::Absent, Some(receipt), _) if receipt.outcome == Outcome::WentBack && record.healthy().is_none() => {
+            let when = looked.now.spoken(&receipt.at);
+            format!(
+                "{name} does not run, because plan {} failed {when} and was undone; it never ran before.",
+                receipt.plan
+            )
+        }
+        (Condition::Stopped | Condition::Absent, Some(_), _) if !looked.fallen(&desired.instance).is_empty() => {
+            let fallen = looked.fallen(&desired.instance);
+            let words: Vec<String> = fallen.iter().map(|(key, what)| format!("{key}: {what}")).collect();
+            format!("{name} is down, and no apply of ours did that: {}.", words.join("; "))
+        }
         (Condition::Absent, Some(_), _) => {
             format!("{name} does not run: nothing of it is here any more, and no apply of ours removed it.")
         }
@@ -141,7 +154,8 @@ fn facts(looked: &Looked<'_>, desired: &Desired, record: &Record) -> Vec<Fact> {
     fact("wanted", format!("release {}{environment}, {}", desired.release, super::look::state_word(desired.state)));
     let newest_failed = record.receipts.first().filter(|r| matches!(r.outcome, Outcome::WentBack | Outcome::Stuck));
     if let Some(healthy) = record.healthy() {
-        fact("runs", format!("since {} (plan {}, by {})", looked.now.moment(&healthy.at), healthy.plan, healthy.by));
+        let label = if looked.fallen(&desired.instance).is_empty() { "runs" } else { "last well" };
+        fact(label, format!("since {} (plan {}, by {})", looked.now.moment(&healthy.at), healthy.plan, healthy.by));
         let differs = differences(&healthy.desired, desired);
         for (index, line) in differs.iter().take(8).enumerate() {
             fact(if index == 0 { "differs" } else { "" }, line.clone());
@@ -157,7 +171,11 @@ fn facts(looked: &Looked<'_>, desired: &Desired, record: &Record) -> Vec<Fact> {
     if let Some(failed) = newest_failed {
         fact("failed", format!("plan {}, {}, {}", failed.plan, looked.now.exact(&failed.at), failed_words(failed)));
     }
-    if let Some(refusal) = looked.planned(&desired.instance).and_then(|plan| plan.refused.as_ref()) {
+    // A hold is told already.
+    let held = |refusal: &&Refusal| matches!(refusal, Refusal::Held { .. });
+    if let Some(refusal) =
+        looked.planned(&desired.instance).and_then(|plan| plan.refused.as_ref()).filter(|one| !held(one))
+    {
         fact("left alone", refusal_words(refusal));
     }
     for (on, what) in looked.drift(&desired.instance) {
@@ -187,6 +205,10 @@ fn next(looked: &Looked<'_>, desired: &Desired, record: &Record) -> Vec<String> 
     }
     let changes = looked.planned(&desired.instance).map(|plan| changing(plan).iter().any(|c| c.action != Action::Keep));
     match looked.condition(desired) {
+        _ if !looked.fallen(&desired.instance).is_empty() => {
+            list.push(format!("escadre logs {name}"));
+            list.push(format!("to bring it back: escadre up {name}"));
+        }
         Condition::Unhealthy => list.push(format!("escadre logs {name}")),
         _ if changes == Some(true) => list.push(format!("escadre plan {name}")),
         _ => {}
@@ -277,6 +299,11 @@ pub(crate) fn differ(one: &Desired, other: &Desired) -> Differ {
     for key in keys {
         let (a, b) = (ours.get(key).copied(), theirs.get(key).copied());
         if a.map(|field| &field.value) == b.map(|field| &field.value) {
+            continue;
+        }
+        // Names of an instance's own networks and volumes differ by nature.
+        if matches!(key.rsplit(' ').next(), Some("network.name" | "volume.name" | "name")) && a.is_some() && b.is_some()
+        {
             continue;
         }
         // Secrets are different for everyone by nature, and a text that holds a variable is the same text.

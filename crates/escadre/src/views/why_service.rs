@@ -14,6 +14,9 @@ use serde::Serialize;
 /// The schema of [`Service`].
 pub(crate) const SCHEMA: &str = "escadre.why-service/1";
 
+/// Room for a place such as `products/shop/compose.yaml:14`.
+const FROM: usize = 30;
+
 /// Why a service is as it is.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(crate) struct Service {
@@ -86,9 +89,12 @@ pub(crate) fn build(looked: &Looked<'_>, desired: &Desired, key: &str) -> Option
 pub(crate) fn paint(service: &Service, look: Look) -> String {
     let mut table = Table::words(2, 3);
     table.head(["value", "is", "from"]);
+    // The place of a value is worth more room than the end of a long one.
+    let short = |path: &str| path.strip_prefix("environment.").unwrap_or(path).to_owned();
+    let names = service.values.iter().map(|line| short(&line.path).len()).max().unwrap_or(0);
+    let room = look.width.saturating_sub(names + 6 + FROM).max(20);
     for line in &service.values {
-        let path = line.path.strip_prefix("environment.").unwrap_or(&line.path);
-        table.row([path, cut(&line.is, 40).as_ref(), line.from.as_str()]);
+        table.row([short(&line.path), cut(&line.is, room).into_owned(), line.from.clone()]);
     }
     format!("{}\n{}", hang("", &service.answer, look.width), table.paint(look))
 }

@@ -76,15 +76,24 @@ async fn status(folder: &std::path::Path, json: bool) -> Result<u8, Fault> {
         say(&format!("{text}\n"))?;
         return Ok(Exit::Done.number());
     }
-    let mut text = format!("the edge runs (worker {}), routes of generation {}\n", status.pid, status.generation);
+    let mut text =
+        format!("The edge runs (process {}), with routes of generation {}.\n", status.pid, status.generation);
     if let Some(problem) = &status.problem {
         text.push_str(&format!("  problem  {problem}\n"));
     }
     for listener in &status.listeners {
-        text.push_str(&format!("  listens  {}  {:?}\n", listener.address, listener.state));
+        let state = format!("{:?}", listener.state).to_lowercase();
+        text.push_str(&format!("  listens  {:<22}  {state}\n", listener.address.to_string()));
     }
-    for route in &status.routes {
-        text.push_str(&format!("  route    {}\n", route.counters.id));
+    // A route has a twin for the other family of addresses, which is the same to people.
+    let names: std::collections::BTreeSet<String> = status
+        .routes
+        .iter()
+        .map(|route| route.counters.id.to_string())
+        .map(|id| id.strip_suffix("@6").map(str::to_owned).unwrap_or(id))
+        .collect();
+    for name in names {
+        text.push_str(&format!("  route    {name}\n"));
     }
     say(&text)?;
     Ok(Exit::Done.number())

@@ -25,7 +25,7 @@ use escadre_model::resolved::Resolved;
 use escadre_model::secret::{Secret, SecretRef};
 use escadre_model::tree::{Entry, Tree};
 use escadre_render::engine::Facts;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -55,6 +55,8 @@ pub(super) struct Read {
     pub(super) commit: Arc<str>,
     /// Hash of uncommitted files; `None`: clean.
     pub(super) dirty: Option<Hash>,
+    /// With `--rev`: in what the work tree differs from that commit, in words; empty: in nothing.
+    beside: String,
     /// What was found while reading.
     pub(super) findings: Vec<Diagnostic>,
 }
@@ -77,6 +79,10 @@ pub(super) struct Wanted {
     pub(super) resolved: Vec<Resolved>,
     /// The same in the target's words.
     pub(super) desired: Vec<Desired>,
+    /// Instances whose target or environment requires a commit.
+    pub(super) strict: BTreeSet<InstanceId>,
+    /// With `--rev`: in what the work tree differs from that commit, in words; empty: in nothing.
+    pub(super) beside: String,
     /// Was the list of instances read whole?
     pub(super) listed: bool,
     /// What was found.
@@ -86,13 +92,15 @@ pub(super) struct Wanted {
 }
 
 /// What Compose's discovery asks, answered by the host's folders.
-struct Host<'t>(&'t OpenFolder);
+pub(super) struct Host<'t>(pub(super) &'t OpenFolder);
 
 impl compose::Files for Host<'_> {
     fn read(&self, path: &str) -> Result<Option<Arc<[u8]>>, compose::ReadError> {
         match self.0.entry(path) {
             Ok(Entry::File { bytes, .. }) => Ok(Some(bytes)),
             Ok(_) => Ok(None),
+            // The caller names the path.
+            Err(escadre_model::tree::Error::Unreadable { why, .. }) => Err(compose::ReadError(why.to_string())),
             Err(error) => Err(compose::ReadError(error.to_string())),
         }
     }
@@ -168,11 +176,26 @@ impl Read {
         let world = |error: &dyn std::fmt::Display| Fault::world(anyhow::anyhow!("{error}"));
         let Source::Fleet(_) = &source else {
             let tree: Arc<dyn Tree> = Arc::new(OpenFolder::new(&root));
-            return Ok(Self { source, fleet: None, tree, commit: "".into(), dirty: None, findings: Vec::new() });
+            return Ok(Self {
+                source,
+                fleet: None,
+                tree,
+                commit: "".into(),
+                dirty: None,
+                beside: String::new(),
+                findings: Vec::new(),
+            });
         };
+        let mut beside = String::new();
         let (tree, commit, dirty): (Arc<dyn Tree>, Arc<str>, Option<Hash>) = if let Some(rev) = &files.rev {
-            let tree = git::GitTree::open(&root, rev).map_err(|error| Fault::Other(Exit::CommandLine, error.into()))?;
+            let tree = git::GitTree::open(&root, rev).map_err(|error| {
+                let finding = Diagnostic::error(Code::E0202, format!("--rev {rev}: {error}"))
+                    .hint("commits that there are: git log --oneline");
+                Fault::Findings(Exit::CommandLine, vec![finding])
+            })?;
             let commit = Arc::clone(tree.commit());
+            let head = git::head(&root).map_err(|error| world(&error))?;
+            beside = differs(&commit, head.commit.as_deref(), head.dirty.is_some());
             (Arc::new(tree), commit, None)
         } else {
             let tree = WorkTree::open(&root).map_err(|error| world(&error))?;
@@ -181,7 +204,7 @@ impl Read {
             (Arc::new(tree), commit, head.and_then(|head| head.dirty))
         };
         let (fleet, findings) = fleet::read(tree.as_ref());
-        Ok(Self { source, fleet: fleet.map(Arc::new), tree, commit, dirty, findings })
+        Ok(Self { source, fleet: fleet.map(Arc::new), tree, commit, dirty, beside, findings })
     }
 
     /// The target that instances run on. All of one plan run on one target for now.
@@ -217,6 +240,8 @@ impl Read {
                     root,
                     commit: self.commit,
                     dirty: self.dirty,
+                    strict: BTreeSet::new(),
+                    beside: self.beside,
                     resolved: Vec::new(),
                     desired: Vec::new(),
                     listed: false,
@@ -241,12 +266,41 @@ impl Read {
         let keys = Keys { hash_key: keyring.hash_key.clone(), reveal: &reveal };
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let (mut resolved, mut desired) = (Vec::new(), Vec::new());
-        for spelled in escadre_render::engine::fleet(fleet, self.tree.as_ref(), &keys, facts, threads) {
-            findings.extend(spelled.findings);
-            if let Some((one, wanted)) = spelled.wanted {
-                desired.push(wanted);
-                resolved.push(one);
+        let mut strict = BTreeSet::new();
+        let mut here: Option<&Arc<Target>> = None;
+        let mut names = Vec::with_capacity(fleet.instances.len());
+        for (name, instance) in &fleet.instances {
+            // One plan is for one target; the instances of another would come to the wrong machine.
+            let target = fleet.target_of(instance);
+            if let (Some(target), Some(here)) = (target, here)
+                && target.name.value != here.name.value
+            {
+                let message = format!(
+                    "{name} is on target \"{}\", and this version plans one target at a time: \"{}\", that of the first instance",
+                    target.name.value, here.name.value
+                );
+                let span = instance.target.as_ref().map_or(&instance.name.span, |target| &target.span);
+                findings.push(
+                    Diagnostic::error(Code::E0510, message)
+                        .at(span)
+                        .hint("a fleet of its own for each target, until then"),
+                );
+                continue;
             }
+            here = here.or(target);
+            names.push(name);
+        }
+        for spelled in escadre_render::engine::fleet(fleet, &names, self.tree.as_ref(), &keys, facts, threads) {
+            findings.extend(spelled.findings);
+            let Some((one, wanted)) = spelled.wanted else { continue };
+            let environment = fleet.environments.iter().find(|known| known.name.value.as_str() == &*one.environment);
+            let required = environment.is_some_and(|known| known.require_commit);
+            let target = fleet.instance(one.instance.instance.as_str()).and_then(|instance| fleet.target_of(instance));
+            if required || target.is_some_and(|target| target.require_commit) {
+                strict.insert(one.instance.clone());
+            }
+            desired.push(wanted);
+            resolved.push(one);
         }
         findings.extend(resolve::clashes(&resolved));
         let listed = !fleet.incomplete && desired.len() == fleet.instances.len() && fleet.broken.is_empty();
@@ -261,6 +315,8 @@ impl Read {
             root: self.source.root().to_owned(),
             commit: self.commit,
             dirty: self.dirty,
+            strict,
+            beside: self.beside,
             resolved,
             desired,
             listed,
@@ -291,6 +347,8 @@ impl Read {
             root: folder.clone(),
             commit: "".into(),
             dirty: None,
+            strict: BTreeSet::new(),
+            beside: String::new(),
             resolved: Vec::new(),
             desired: Vec::new(),
             listed: false,
@@ -312,6 +370,15 @@ impl Read {
         wanted.findings = unique(findings);
         Ok(wanted)
     }
+}
+
+/// In what the work tree differs from the commit that was read.
+fn differs(commit: &str, head: Option<&str>, dirty: bool) -> String {
+    let short = |commit: &str| commit.get(..7).unwrap_or(commit).to_owned();
+    let other = head.filter(|head| *head != commit).map(|head| format!("is at commit {}", short(head)));
+    let parts = other.into_iter().chain(dirty.then(|| "has uncommitted changes".to_owned()));
+    let parts: Vec<String> = parts.collect();
+    if parts.is_empty() { String::new() } else { format!("The work tree {}; it was not read.", parts.join(" and ")) }
 }
 
 /// What a fleet of one is made of, from the command line and the surroundings.

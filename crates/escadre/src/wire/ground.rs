@@ -14,7 +14,6 @@ use crate::exit::{Exit, Fault, Sources};
 use crate::settings::{Seen, Selection, Settings};
 use crate::terminal::plan_text::{Around, Verdicts};
 use crate::terminal::report::{self, Ended, Failure, Refused};
-use anyhow::Context;
 use escadre_drivers::files as whole;
 use escadre_drivers::podman::Credentials;
 use escadre_engine::apply::{self, End, InstanceReport, Next, Options, Report, Stop};
@@ -55,7 +54,7 @@ pub(crate) async fn read(settings: &Settings, ask: &Ask) -> Result<Read, Fault> 
     let wanted = read.want(settings, &ask.files, &facts, None)?;
     let (verdicts, told) = verdicts(&wanted.resolved);
     let mut findings = wanted.findings;
-    findings.extend(told);
+    findings.extend(told.into_iter().map(|(_, finding)| finding));
     Ok(Read { findings, sources: sources(&root), verdicts, instances: wanted.resolved.len() })
 }
 
@@ -66,6 +65,12 @@ pub(crate) async fn read(settings: &Settings, ask: &Ask) -> Result<Read, Fault> 
 pub(crate) async fn ground(settings: &Settings, ask: &Ask) -> Result<Ground, Fault> {
     let source = files::find(settings, &ask.files, ask.path.as_deref())?;
     let read = files::Read::from(source, &ask.files)?;
+    if ask.pull {
+        let message = "--pull will ask the registries again what tags mean; this version cannot do it yet";
+        let hint = "until then: name the new tag or digest in the files, or podman pull IMAGE and plan again";
+        return Err(Fault::usage_hint(Code::E0290, message, hint));
+    }
+    let source = read.source.clone();
     let (world, wanted) = wanted(settings, read, &ask.files).await?;
     if wanted.desired.is_empty() && has_errors(&wanted.findings) {
         return Err(Fault::Files(Exit::Files, wanted.findings, sources(&wanted.root)));
@@ -74,7 +79,31 @@ pub(crate) async fn ground(settings: &Settings, ask: &Ask) -> Result<Ground, Fau
     if !ask.down {
         ask.selection.known(names)?;
     }
-    let only = chosen(&ask.selection, &wanted);
+    let mut only = chosen(&ask.selection, &wanted);
+    if let Some(rev) = &ask.base {
+        let differing = differing(settings, ask, source, rev, &world, &wanted)?;
+        only = Some(only.map_or_else(|| differing.clone(), |only| only.intersection(&differing).cloned().collect()));
+    }
+    if ask.act && !ask.dirty {
+        committed(&wanted, only.as_ref())?;
+    }
+    let ports = world.ports(Arc::clone(&wanted.secrets), None);
+    let mut findings = Vec::new();
+    if ask.act {
+        let meant: Vec<InstanceId> = match &only {
+            Some(only) => only.iter().cloned().collect(),
+            None => wanted.resolved.iter().map(|one| one.instance.clone()).collect(),
+        };
+        let options = make::Options::default();
+        let left = recovered(&asked(&world, &wanted, options), &ports, settings, &mut findings).await?;
+        if !left.is_empty() {
+            let kept: BTreeSet<InstanceId> = meant.into_iter().filter(|id| !left.contains(id)).collect();
+            if kept.is_empty() {
+                return Err(Fault::Findings(Exit::Refused, findings));
+            }
+            only = Some(kept);
+        }
+    }
     let options = make::Options {
         only: only.clone(),
         down: ask.down,
@@ -82,16 +111,64 @@ pub(crate) async fn ground(settings: &Settings, ask: &Ask) -> Result<Ground, Fau
         ..make::Options::default()
     };
     let asked = asked(&world, &wanted, options);
-    let ports = world.ports(Arc::clone(&wanted.secrets), None);
-    if ask.save || ask.down {
-        recovered(&asked, &ports, settings).await?;
-    }
     let prepared = reconcile::prepare(&asked, &ports).await.map_err(Fault::world)?;
     let plan = Arc::unwrap_or_clone(Arc::clone(&prepared.plan));
     if ask.save {
         save(&world.state, &plan)?;
     }
-    Ok(build(world, wanted, Arc::unwrap_or_clone(prepared.observed), plan, only.as_ref(), ask.save))
+    let mut ground = build(world, wanted, Arc::unwrap_or_clone(prepared.observed), plan, only.as_ref(), ask.save);
+    ground.findings.extend(findings);
+    Ok(ground)
+}
+
+/// The instances that want something else than in another commit; new ones and gone ones among them.
+fn differing(
+    settings: &Settings,
+    ask: &Ask,
+    source: files::Source,
+    rev: &str,
+    world: &World,
+    wanted: &Wanted,
+) -> Result<BTreeSet<InstanceId>, Fault> {
+    if wanted.single.is_some() {
+        let message = "--base compares two commits of a fleet; beside a plain Compose file there is none";
+        return Err(Fault::usage_hint(Code::E0201, message, "what would change now: escadre plan"));
+    }
+    let there = Files { rev: Some(rev.to_owned()), ..ask.files.clone() };
+    let base = files::Read::from(source, &there)?.want(settings, &there, &world.facts, Some(&world.state))?;
+    if has_errors(&base.findings) {
+        let message = format!("the files of {rev} cannot be read without errors, so nothing can be compared with them");
+        let hint = format!("what is wrong there: escadre check --rev {rev}");
+        return Err(Fault::Findings(Exit::Files, vec![Diagnostic::error(Code::E0305, message).hint(hint)]));
+    }
+    let then: BTreeMap<&InstanceId, &Desired> = base.desired.iter().map(|one| (&one.instance, one)).collect();
+    let now: BTreeMap<&InstanceId, &Desired> = wanted.desired.iter().map(|one| (&one.instance, one)).collect();
+    let all: BTreeSet<&InstanceId> = then.keys().chain(now.keys()).copied().collect();
+    let wants = |one: Option<&&Desired>| one.map(|one| one.hash());
+    Ok(all.into_iter().filter(|id| wants(then.get(*id)) != wants(now.get(*id))).cloned().collect())
+}
+
+/// Where a commit is required, the files of the work tree must be those of a commit.
+///
+/// # Errors
+/// E0307, exit code 3.
+pub(super) fn committed(wanted: &Wanted, only: Option<&BTreeSet<InstanceId>>) -> Result<(), Fault> {
+    if wanted.dirty.is_none() && !wanted.commit.is_empty() {
+        return Ok(());
+    }
+    let meant = |one: &&Resolved| only.is_none_or(|only| only.contains(&one.instance));
+    let Some(one) = wanted.resolved.iter().filter(meant).find(|one| wanted.strict.contains(&one.instance)) else {
+        return Ok(());
+    };
+    let what = if wanted.commit.is_empty() { "no commit at all" } else { "uncommitted changes" };
+    let message = format!(
+        "{} may only be changed from a commit (target {}, environment {}), and the work tree has {what}",
+        one.instance.instance, one.target, one.environment
+    );
+    let finding = Diagnostic::error(Code::E0307, message)
+        .hint("commit, then give the same command again")
+        .hint("or, on record: --dirty --because TEXT");
+    Err(Fault::refused(finding))
 }
 
 /// Connects to the world of what was read, and renders it for that world.
@@ -153,7 +230,7 @@ fn destroy(ask: &Ask, wanted: &Wanted) -> Vec<escadre_model::ids::ResourceId> {
     ask.destroy.iter().map(of).collect()
 }
 
-fn asked(world: &World, wanted: &Wanted, options: make::Options) -> Asked {
+pub(super) fn asked(world: &World, wanted: &Wanted, options: make::Options) -> Asked {
     Asked {
         fleet: wanted.fleet.clone(),
         desired: wanted.desired.clone(),
@@ -167,18 +244,43 @@ fn asked(world: &World, wanted: &Wanted, options: make::Options) -> Asked {
 }
 
 /// Interrupted turns come to their end before anything new is planned.
-async fn recovered(asked: &Asked, ports: &apply::Ports, settings: &Settings) -> Result<(), Fault> {
+/// Those that could not are named, with a finding for each, and must not be planned.
+async fn recovered(
+    asked: &Asked,
+    ports: &apply::Ports,
+    settings: &Settings,
+    findings: &mut Vec<Diagnostic>,
+) -> Result<BTreeSet<InstanceId>, Fault> {
+    let mut left = BTreeSet::new();
     let options = Options { by: settings.who.as_str().into(), ..Options::default() };
     let recoveries = reconcile::recover(asked, ports, &options).await.map_err(Fault::world)?;
     for (instance, recovery) in recoveries {
-        if let Recovery::Failed(why, _) = recovery {
-            return Err(Fault::world(anyhow::anyhow!(
-                "an interrupted apply of {} could not be brought to its end: {why}",
-                instance.instance
-            )));
-        }
+        let name = &instance.instance;
+        let finding = match recovery {
+            Recovery::Finished(_) | Recovery::Unwound(_) => continue,
+            Recovery::Failed(why, _) => {
+                let message = format!("an interrupted apply of {name} could not be brought to its end: {why}");
+                return Err(Fault::world(anyhow::anyhow!(message)));
+            }
+            Recovery::Locked(holder) => {
+                let message = format!(
+                    "{name} is locked by {}, plan {}, since {}: it is left to them",
+                    holder.by, holder.plan, holder.since
+                );
+                Diagnostic::error(Code::E0311, message).hint(format!("wait for it: escadre up {name} --wait"))
+            }
+            Recovery::Stuck(failure) => {
+                let message = format!(
+                    "{name} is stuck: an interrupted apply was to be undone, and {} failed: {}",
+                    failure.act, failure.why
+                );
+                Diagnostic::error(Code::E0312, message).hint(format!("look at it: escadre why {name}"))
+            }
+        };
+        findings.push(finding);
+        left.insert(instance);
     }
-    Ok(())
+    Ok(left)
 }
 
 fn build(
@@ -208,6 +310,7 @@ fn build(
         around,
         findings: wanted.findings.into_iter().filter(Diagnostic::is_error).collect(),
         sources: sources(&wanted.root),
+        http: world.http,
         held: Arc::new(Held { world, secrets: wanted.secrets, desired: Arc::new(all) }),
     }
 }
@@ -224,34 +327,41 @@ fn around(world: &World, wanted: &Wanted, plan: &Plan, saved: bool) -> Around {
         ));
         lead.push(format!("engine: {}", world.engine_words()));
     }
-    let warnings = wanted.findings.iter().filter(|finding| !finding.is_error()).cloned();
+    if !wanted.beside.is_empty() {
+        lead.push(wanted.beside.clone());
+    }
+    let warnings = wanted.findings.iter().filter(|finding| !finding.is_error()).cloned().collect();
     let first = wanted.single.is_some();
     Around {
         single: wanted.single.clone(),
         lead,
-        seen: format!("{}: seen in full just now", world.target.name),
+        seen: "seen in full just now".to_owned(),
         addresses: if first { addresses(&wanted.desired, plan, world.http) } else { Vec::new() },
         verdicts: verdicts.filter(|_| first),
-        findings: if first { warnings.chain(told).collect() } else { warnings.collect() },
+        told: if first { told } else { Vec::new() },
+        findings: warnings,
         saved,
         names: false,
     }
 }
 
 /// What became of the keys of the Compose files; the first instance stands for all of its product.
-fn verdicts(resolved: &[Resolved]) -> (Option<Verdicts>, Vec<Diagnostic>) {
+fn verdicts(resolved: &[Resolved]) -> (Option<Verdicts>, Vec<(&'static str, Diagnostic)>) {
     let Some(one) = resolved.first() else { return (None, Vec::new()) };
     let mut sum = Verdicts::default();
     let mut told = Vec::new();
     for verdict in one.project.verdicts(&Capabilities::default()) {
-        match verdict.kind {
-            Kind::Exact => sum.exact += 1,
-            Kind::Approximated => sum.approximated += 1,
-            Kind::Platform => sum.platform += 1,
-            Kind::NotYet | Kind::Refused => sum.refused += 1,
-        }
+        let (counter, word) = match verdict.kind {
+            Kind::Exact => (&mut sum.exact, "exact"),
+            Kind::Approximated => (&mut sum.approximated, "approximated"),
+            Kind::Platform => (&mut sum.platform, "platform"),
+            Kind::NotYet => (&mut sum.refused, "not yet"),
+            Kind::Refused => (&mut sum.refused, "refused"),
+        };
+        *counter += 1;
         if verdict.kind != Kind::Exact {
-            told.push(Diagnostic::note(verdict.code, verdict.text).at(&verdict.span).path(verdict.path));
+            let path = verdict.path.strip_prefix("services.").unwrap_or(&verdict.path).to_owned();
+            told.push((word, Diagnostic::note(verdict.code, verdict.text).at(&verdict.span).path(path)));
         }
     }
     (Some(sum), told)
@@ -373,7 +483,12 @@ fn kill(_: &Settings) -> escadre_engine::Kill {
 ///
 /// # Errors
 /// When there is no such plan, or it could not begin.
-pub(crate) async fn saved(settings: &Settings, files: &Files, plan: &PlanRef) -> Result<(Plan, Ground), Fault> {
+pub(crate) async fn saved(
+    settings: &Settings,
+    files: &Files,
+    plan: &PlanRef,
+    dirty: bool,
+) -> Result<(Plan, Ground), Fault> {
     let source = files::find(settings, files, None)?;
     let read = files::Read::from(source, files)?;
     let (world, wanted) = wanted(settings, read, files).await?;
@@ -386,9 +501,11 @@ pub(crate) async fn saved(settings: &Settings, files: &Files, plan: &PlanRef) ->
             Diagnostic::error(Code::E0302, format!("there is no plan {plan} here")).hint("make one: escadre plan");
         Fault::Findings(Exit::CommandLine, vec![finding])
     })?;
-    let plan: Plan = serde_json::from_slice(&bytes)
-        .with_context(|| format!("{} is no plan of this version", path.display()))
-        .map_err(|error| Fault::Other(Exit::CommandLine, error))?;
+    let plan: Plan = serde_json::from_slice(&bytes).map_err(|why| {
+        let message = format!("{} is no plan of this version: {why}", path.display());
+        let finding = Diagnostic::error(Code::E0302, message).hint("make one: escadre plan --out FILE");
+        Fault::Findings(Exit::CommandLine, vec![finding])
+    })?;
     if &*plan.schema != SCHEMA || plan.fleet.as_ref() != wanted.fleet.as_str() {
         let message = format!(
             "{} is a plan of schema {} for fleet {}; here is fleet {}",
@@ -397,9 +514,13 @@ pub(crate) async fn saved(settings: &Settings, files: &Files, plan: &PlanRef) ->
             plan.fleet,
             wanted.fleet
         );
-        return Err(Fault::Findings(Exit::CommandLine, vec![Diagnostic::error(Code::E0302, message)]));
+        let finding = Diagnostic::error(Code::E0302, message).hint("go to the folder of that fleet, or: escadre plan");
+        return Err(Fault::Findings(Exit::CommandLine, vec![finding]));
     }
     let only: BTreeSet<InstanceId> = plan.instances.iter().map(|one| one.instance.clone()).collect();
+    if !dirty {
+        committed(&wanted, Some(&only))?;
+    }
     let ground = build(world, wanted, escadre_model::observed::Observed::default(), plan.clone(), Some(&only), true);
     Ok((plan, ground))
 }
@@ -424,7 +545,13 @@ fn ended(report: &Report, ground: &Ground) -> Ended {
 fn place(one: &InstanceReport, ended: &mut Ended, ground: &Ground) {
     let instance = one.instance.instance.to_string();
     match &one.end {
-        End::Done(_) | End::AlreadyDone => ended.done.push(instance),
+        End::Done(_) | End::AlreadyDone => {
+            let plan = ground.plan.instances.iter().find(|plan| plan.instance == one.instance);
+            if plan.is_some_and(|plan| crate::terminal::plan_text::goes(&crate::terminal::plan_text::changing(plan))) {
+                ended.down.push(instance.clone());
+            }
+            ended.done.push(instance);
+        }
         End::NothingToDo => {}
         End::NotBegun => ended.not_begun.push(instance),
         End::Refused(refused) => ended.refused.push(refusal(instance, refused, &ended.plan)),
@@ -471,25 +598,40 @@ fn refusal(instance: String, refused: &apply::Refused, plan: &str) -> Refused {
 
 fn failed(instance: String, failure: &apply::Failure, manner: report::Manner, ground: &Ground) -> Failure {
     let evidence = failure.evidence.as_deref();
-    let words = |(on, act): &(escadre_model::ids::ResourceId, Arc<str>)| format!("{} {}", on.resource.key, act);
     let because = ground
         .plan
         .instances
         .iter()
         .filter(|one| one.instance.instance.as_str() == instance)
         .flat_map(|one| &one.changes);
+    let created = ground
+        .plan
+        .instances
+        .iter()
+        .filter(|one| one.instance.instance.as_str() == instance)
+        .any(|one| crate::terminal::plan_text::is_first(one, &crate::terminal::plan_text::changing(one)));
+    let planned = ground
+        .plan
+        .instances
+        .iter()
+        .filter(|one| one.instance.instance.as_str() == instance)
+        .flat_map(|one| &one.changes)
+        .find(|change| change.on == failure.on.resource)
+        .and_then(|change| change.gate.as_ref());
+    let gate = planned.map(ToString::to_string).or_else(|| evidence?.gate.as_ref().map(ToString::to_string));
     let because = because
         .filter(|change| change.on.key == failure.on.resource.key)
         .flat_map(crate::terminal::plan_text::sources_of);
     Failure {
         manner,
         failed: failure.why.to_string(),
-        gate: evidence.and_then(|known| known.gate.as_ref()).map(ToString::to_string),
-        last_probe: evidence.and_then(|known| known.last_probe.as_ref()).map(ToString::to_string),
+        gate,
+        last_probe: evidence.and_then(|known| known.last_probe.as_ref()).map(|probe| probe_words(probe)),
+        created,
         log: evidence.map(|known| known.log.iter().map(ToString::to_string).collect()).unwrap_or_default(),
         log_lines: evidence.map_or(0, |known| known.log_lines),
         because: because.collect(),
-        undone: failure.undone.iter().map(words).collect(),
+        undone: undone_words(&failure.undone),
         not_undone: failure
             .not_undone
             .iter()
@@ -502,10 +644,45 @@ fn failed(instance: String, failure: &apply::Failure, manner: report::Manner, gr
 }
 
 fn hold_words(instance: &str, failure: &apply::Failure) -> String {
-    let mend = failure.next.contains(&Next::Mend);
-    if mend {
-        format!("{instance} stays as it is until its files change; or: escadre unhold {instance}")
+    if failure.next.contains(&Next::Mend) {
+        format!("{instance} stays as it is until its files change")
     } else {
-        format!("{instance} stays as it is; to try again: escadre unhold {instance}")
+        format!("{instance} stays as it is")
     }
+}
+
+/// The moment of a probe as people read it; the rest as it was said.
+fn probe_words(probe: &str) -> String {
+    match probe.split_once(": ") {
+        Some((at, rest)) if at.len() > 18 && at.contains('T') => {
+            format!("{}  {rest}", crate::terminal::time::Now::here().exact(at))
+        }
+        _ => probe.to_owned(),
+    }
+}
+
+/// What was undone, one sentence for services that it happened to alike.
+fn undone_words(undone: &[(escadre_model::ids::ResourceId, Arc<str>)]) -> Vec<String> {
+    use escadre_model::ids::Kind;
+    let mut acts: BTreeMap<(Kind, Arc<str>), BTreeSet<&str>> = BTreeMap::new();
+    for (on, act) in undone {
+        acts.entry((on.resource.kind, Arc::clone(&on.resource.key))).or_default().insert(act.as_ref());
+    }
+    let mut said: Vec<(String, Vec<String>)> = Vec::new();
+    for ((kind, key), acts) in acts {
+        let has = |act: &str| acts.contains(act);
+        let (what, sentence) = match kind {
+            Kind::Service if has("stop") || has("park") => (key.to_string(), "as before, the old container runs again"),
+            Kind::Service if has("create") => (key.to_string(), "the new container is removed"),
+            Kind::Service => (key.to_string(), "as before"),
+            Kind::Route => (format!("address {key}"), "leads where it led before"),
+            kind if has("remove") => (format!("{} {key}", kind.word()), "is there again"),
+            kind => (format!("{} {key}", kind.word()), "what was made for it is removed"),
+        };
+        match said.iter_mut().find(|(known, _)| known == sentence) {
+            Some((_, names)) => names.push(what),
+            None => said.push((sentence.to_owned(), vec![what])),
+        }
+    }
+    said.into_iter().map(|(sentence, names)| format!("{}: {sentence}", names.join(", "))).collect()
 }

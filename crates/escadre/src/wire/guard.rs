@@ -5,19 +5,24 @@
 //! Not here: what a hold means (`escadre_plan`), how a record is rebuilt (`escadre_engine::rebuild`).
 //! Tests: `tests/it`.
 
-use super::files::{self, Read};
+use super::files::{self, Read, Wanted};
 use super::ground::{self, sources};
+use super::world::World;
 use crate::args::guard::{Hold, Recover, Unhold};
 use crate::args::shared::{Files, Filter};
 use crate::exit::{Exit, Fault};
 use crate::settings::{Seen, Selection, Settings};
-use escadre_engine::apply::{Options, Ports};
+use escadre_engine::apply::{End, Options, Ports};
 use escadre_engine::hold::{self, HoldEnd, HoldError};
 use escadre_engine::ports::Changed;
 use escadre_engine::rebuild::{self, Rebuilt};
+use escadre_engine::reconcile;
 use escadre_model::diagnostic::has_errors;
-use escadre_model::ids::InstanceId;
+use escadre_model::ids::{InstanceId, Kind};
 use escadre_model::name::Name;
+use escadre_plan::change::Action;
+use escadre_plan::make;
+use escadre_plan::plan::InstancePlan;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::future::Future;
@@ -81,6 +86,26 @@ async fn each<F: Future<Output = Result<HoldEnd, HoldError>>>(
     Ok(said)
 }
 
+/// The edge's routes were in the folder, too: where nothing else is missing they are switched on again, as a plan of its own on record.
+async fn routed(world: &World, wanted: &Wanted, ports: &Ports, options: &Options) -> Result<String, Fault> {
+    let asked = ground::asked(world, wanted, make::Options::default());
+    let mut prepared = reconcile::prepare(&asked, ports).await.map_err(Fault::world)?;
+    let back = |action: Action, kind: Kind| action == Action::Keep || (action == Action::Create && kind == Kind::Route);
+    let routes_only = |one: &InstancePlan| {
+        one.refused.is_none() && !one.steps.is_empty() && one.changes.iter().all(|it| back(it.action, it.on.kind))
+    };
+    Arc::make_mut(&mut prepared.plan).instances.retain(routes_only);
+    if prepared.plan.instances.is_empty() {
+        return Ok(String::new());
+    }
+    let report = reconcile::carry_out(&prepared, ports, options).await;
+    let lines = report.instances.iter().map(|one| match &one.end {
+        End::Done(_) | End::AlreadyDone => format!("{}: the edge carries it again\n", one.instance.instance),
+        _ => format!("{}: the edge does not carry it yet; see: escadre plan\n", one.instance.instance),
+    });
+    Ok(lines.collect())
+}
+
 /// Rebuilds the state folder; the sentences that say what came back and what is lost.
 ///
 /// # Errors
@@ -94,7 +119,8 @@ pub(crate) async fn recover(settings: &Settings, args: &Recover) -> Result<Strin
     }
     let ports = world.ports(Arc::clone(&wanted.secrets), None);
     let options = Options { by: settings.who.as_str().into(), ..Options::default() };
-    let desired: BTreeMap<_, _> = wanted.desired.into_iter().map(|one| (one.instance.clone(), Arc::new(one))).collect();
+    let desired: BTreeMap<_, _> =
+        wanted.desired.iter().map(|one| (one.instance.clone(), Arc::new(one.clone()))).collect();
     let all =
         rebuild::rebuild(&wanted.fleet, &wanted.origin, &desired, &ports, &options).await.map_err(Fault::world)?;
     let mut said = String::new();
@@ -116,6 +142,7 @@ pub(crate) async fn recover(settings: &Settings, args: &Recover) -> Result<Strin
         };
         let _ = writeln!(said, "{line}");
     }
+    said.push_str(&routed(&world, &wanted, &ports, &options).await?);
     if all.values().any(|one| matches!(one, Rebuilt::Adopted { .. })) {
         said.push_str("\nLost with the folder: the history, holds, and the states to go back to. From here on they are kept again.\n  next   escadre plan\n");
     } else if all.is_empty() {

@@ -20,7 +20,7 @@ pub(crate) use edge::proxy;
 pub(crate) use ground::{carry_out, ground, read, saved};
 pub(crate) use guard::{hold, recover, unhold};
 pub(crate) use inside::{exec, logs};
-pub(crate) use write::{begin, file_schemas, secret};
+pub(crate) use write::{Secrets, begin, file_schemas, secret};
 
 use crate::args::shared::Files;
 use crate::args::value::Doomed;
@@ -60,6 +60,10 @@ pub(crate) struct Ask {
     pub(crate) base: Option<String>,
     /// Save the plan in the state folder.
     pub(crate) save: bool,
+    /// It is to be carried out at once: interrupted turns are brought to their end first.
+    pub(crate) act: bool,
+    /// A work tree that is not committed is allowed where a commit is required.
+    pub(crate) dirty: bool,
 }
 
 /// Files and world side by side, and the plan between them.
@@ -82,6 +86,8 @@ pub(crate) struct Ground {
     pub(crate) findings: Vec<Diagnostic>,
     /// The texts they point into.
     pub(crate) sources: Sources,
+    /// The port on which the edge answers HTTP.
+    pub(crate) http: u16,
     /// The world it was seen in, and what the files want there.
     held: Arc<ground::Held>,
 }
@@ -95,8 +101,6 @@ pub(crate) struct Manner {
     pub(crate) because: Option<String>,
     /// Not these instances.
     pub(crate) except: Vec<Name>,
-    /// Recover first and go on with what is left.
-    pub(crate) resume: bool,
 }
 
 /// What reading the files alone gives.
@@ -120,6 +124,7 @@ impl Ground {
             desired: &self.desired,
             observed: &self.observed,
             plan: &self.plan,
+            http: self.http,
             now,
         }
     }

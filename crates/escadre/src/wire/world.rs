@@ -5,7 +5,7 @@
 //! Not here: what is done with it (`escadre_engine`).
 //! Tests: `tests/it`.
 
-use crate::exit::Fault;
+use crate::exit::{Exit, Fault};
 use crate::settings::Settings;
 use escadre_drivers::clock::SystemClock;
 use escadre_drivers::edge::{Edge, EdgeFiles, Listen, Start};
@@ -15,6 +15,7 @@ use escadre_drivers::podman::{self, Credentials, Engine, locate::Where};
 use escadre_drivers::store::SqliteStore;
 use escadre_engine::apply::Ports;
 use escadre_engine::ports::{Progress, Secrets, Silent};
+use escadre_model::diagnostic::{Code, Diagnostic};
 use escadre_model::fleet::{Target, TargetKind};
 use escadre_model::routes::everywhere;
 use escadre_plan::make::TargetFacts;
@@ -87,7 +88,7 @@ pub(super) async fn connect(
         edge,
     )
     .await
-    .map_err(Fault::world)?;
+    .map_err(absent)?;
     let store = SqliteStore::open(&state.join("store")).await.map_err(Fault::world)?;
     let facts = engine.facts();
     let defaults = TargetFacts::default();
@@ -109,6 +110,16 @@ fn ports(target: Option<&Target>, root: bool) -> (u16, u16) {
         written(target.and_then(|target| target.edge_http.as_ref()).map(|port| port.value), http),
         written(target.and_then(|target| target.edge_https.as_ref()).map(|port| port.value), https),
     )
+}
+
+/// No engine: what was tried, and who knows more.
+fn absent(error: escadre_engine::ports::Error) -> Fault {
+    let (message, cause) = (error.to_string(), anyhow::Error::new(error));
+    let causes: Vec<String> = cause.chain().skip(1).map(ToString::to_string).collect();
+    let because = if causes.is_empty() { String::new() } else { format!(": {}", causes.join(": ")) };
+    let finding = Diagnostic::error(Code::E0301, format!("{message}{because}"))
+        .hint("what is wrong and what mends it: escadre doctor");
+    Fault::Findings(Exit::World, vec![finding])
 }
 
 /// The running executable, which the edge is started from.

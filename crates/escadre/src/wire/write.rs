@@ -3,41 +3,54 @@
 //! In: what was typed, the fleet as it is. Out: files, whole and atomically.
 //! **Invariant:** comments and order of what people wrote are kept; a value that is secret is written encrypted only.
 //! Not here: text edits themselves (`escadre_model::fleet::write`), encryption (`escadre_drivers::age`).
-//! Tests: `tests/it`.
+//! Tests: `tests/it/write.rs`.
 
-use crate::args::secret::SecretVerb;
-use crate::args::write::What;
-use crate::exit::Fault;
-use crate::settings::{Owner, Settings};
-use escadre_model::diagnostic::Code;
+mod begin;
+mod land;
+mod secrets;
+mod variables;
 
-/// What this build cannot do yet.
-fn unwired<T>(what: &str) -> Result<T, Fault> {
-    Err(Fault::usage(Code::E0290, format!("{what}: this build cannot do it yet")))
-}
+pub(crate) use begin::begin;
+pub(crate) use secrets::{Secrets, secret};
 
-/// Writes a new fleet, product or instance; what was written, one path each, and the next command.
-///
-/// # Errors
-/// When something is in the way.
-pub(crate) async fn begin(_settings: &Settings, _what: &What) -> Result<(Vec<String>, String), Fault> {
-    unwired("writing a new file")
-}
-
-/// Does what is asked of secrets (whose and which: checked already; `None` means all); the text to be printed as data.
-///
-/// # Errors
-/// When it cannot be done.
-pub(crate) async fn secret(
-    _settings: &Settings,
-    _verb: &SecretVerb,
-    _owner: Option<Owner>,
-    _name: Option<String>,
-) -> Result<String, Fault> {
-    unwired("secrets")
-}
+use super::files::{Read, Source};
+use super::ground::sources;
+use crate::args::shared::Files;
+use crate::exit::{Exit, Fault};
+use crate::settings::Settings;
+use escadre_model::diagnostic::{Code, Diagnostic};
+use escadre_model::fleet::Fleet;
+use escadre_model::fleet::write::EditError;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// JSON schemas of the files people write: name → schema.
 pub(crate) fn file_schemas() -> Vec<(&'static str, serde_json::Value)> {
-    Vec::new()
+    escadre_model::fleet::schema()
+}
+
+/// The fleet of the working folder, with what was found in it.
+fn fleet_here(settings: &Settings) -> Result<(PathBuf, Arc<Fleet>, Vec<Diagnostic>), Fault> {
+    let Some(root) = settings.folder.ancestors().find(|folder| folder.join(escadre_model::fleet::FILE).is_file())
+    else {
+        let message = format!("there is no fleet.yaml in {} or above it", settings.folder.display());
+        return Err(Fault::Findings(
+            Exit::Files,
+            vec![Diagnostic::error(Code::E0520, message).hint("begin with: escadre new fleet NAME")],
+        ));
+    };
+    let root = root.to_owned();
+    let read = Read::from(Source::Fleet(root.clone()), &Files::default())?;
+    match read.fleet {
+        Some(fleet) => Ok((root, fleet, read.findings)),
+        None => {
+            let sources = sources(&root);
+            Err(Fault::Files(Exit::Files, read.findings, sources))
+        }
+    }
+}
+
+/// A text that cannot be edited.
+fn edit_fault(error: EditError) -> Fault {
+    Fault::Findings(Exit::Files, vec![Diagnostic::error(Code::E0517, error.to_string())])
 }

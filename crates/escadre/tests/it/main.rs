@@ -1,8 +1,17 @@
-//! The binary as a black box: what works without files and without an engine.
+//! The binary as a black box: here what works without files and without an engine, beside it the suites on a real one.
 //!
 //! In: command lines. Out: exit code, standard output, standard error.
 //! **Invariant**: data on standard output, everything else on standard error; no command line panics.
 //! Not here: an engine (the suites on a real one).
+
+mod bad;
+mod fleet;
+mod kill;
+mod registry;
+mod stranger;
+mod trouble;
+mod world;
+mod write;
 
 use std::io::Read;
 use std::process::{Command, Output, Stdio};

@@ -32,3 +32,19 @@ async fn the_policy_sees_the_final_payload_before_it_leaves() {
     assert!(matches!(&error, Some(Error::Refused { status: 403, .. })), "{error:?}");
     assert_eq!(door.mutating(), 0);
 }
+
+#[tokio::test]
+async fn stopping_what_has_ended_meanwhile_is_no_refusal() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("engine.sock");
+    let listener = tokio::net::UnixListener::bind(&socket).unwrap();
+    tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _ = stream.read(&mut [0; 4096]).await.unwrap();
+        stream.write_all(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    });
+    let door = Door::new("podman", &socket, Policy::Open);
+    let answer = door.bytes(Call::post("stop container x", "/v1.41/containers/x/stop")).await;
+    assert!(answer.is_ok(), "{answer:?}");
+}

@@ -15,3 +15,15 @@ fn podman_hears_equal_limits() {
     podman_quirks(&mut host);
     assert_eq!(host.get("Ulimits"), Some(&json!([{"Name": "nofile", "Soft": 1024, "Hard": 1024}])));
 }
+
+#[test]
+fn a_check_with_spaces_in_an_argument_stays_whole_on_podman() {
+    let spelled = |test: Value| {
+        let mut body = Map::from_iter([("Healthcheck".to_owned(), json!({"Test": test}))]);
+        podman_check(&mut body);
+        body.get("Healthcheck").and_then(|check| check.get("Test")).cloned()
+    };
+    assert_eq!(spelled(json!(["CMD", "sh", "-c", "a \"b\""])), Some(json!([r#"["sh","-c","a \"b\""]"#])));
+    assert_eq!(spelled(json!(["CMD", "true"])), Some(json!(["CMD", "true"])));
+    assert_eq!(spelled(json!(["CMD-SHELL", "a b"])), Some(json!(["CMD-SHELL", "a b"])));
+}

@@ -40,7 +40,8 @@ fn threads_change_nothing() {
     let tree = given(50);
     let (read, _) = escadre_model::fleet::read(&tree);
     let read = read.expect("a fleet");
-    let alone = fleet(&read, &tree, &Keys::none(), &Facts::default(), 1);
+    let names: Vec<&Name> = read.instances.keys().collect();
+    let alone = fleet(&read, &names, &tree, &Keys::none(), &Facts::default(), 1);
     assert_eq!(alone.len(), read.instances.len());
     assert!(
         alone.iter().filter(|one| one.wanted.is_some()).count() >= 49,
@@ -48,7 +49,7 @@ fn threads_change_nothing() {
         alone.first().map(|one| &one.findings)
     );
     for threads in [2, 3, 8, 100] {
-        let together = fleet(&read, &tree, &Keys::none(), &Facts::default(), threads);
+        let together = fleet(&read, &names, &tree, &Keys::none(), &Facts::default(), threads);
         let spelled = |all: &[Spelled]| -> Vec<String> {
             all.iter()
                 .map(|one| format!("{:?} {:?}", one.wanted.as_ref().map(|(_, desired)| desired), one.findings))

@@ -17,13 +17,13 @@ fn a_container_is_called_by_its_identity() {
 
 #[test]
 fn a_fleet_of_one_is_called_as_compose_would() {
-    assert_eq!(id("shop", "shop").map(|id| owned(&id, "data")).as_deref(), Some("shop_data"));
-    assert_eq!(id("totem", "france").map(|id| owned(&id, "data")).as_deref(), Some("totem_france_data"));
+    assert_eq!(id("shop", "shop").map(|id| owned(&id, true, "data")).as_deref(), Some("shop_data"));
+    assert_eq!(id("totem", "france").map(|id| owned(&id, false, "data")).as_deref(), Some("totem_france_data"));
 }
 
 #[test]
 fn what_is_too_long_keeps_its_beginning_and_stays_apart() {
-    let name = |tail: &str| id("f", "i").map(|id| owned(&id, &format!("{}{tail}", "x".repeat(80))));
+    let name = |tail: &str| id("f", "i").map(|id| owned(&id, false, &format!("{}{tail}", "x".repeat(80))));
     let (a, b) = (name("a").unwrap_or_default(), name("b").unwrap_or_default());
     assert_ne!(a, b);
     assert!(a.len() <= 63 && a.starts_with("f_i_xxx"), "{a}");
@@ -31,7 +31,14 @@ fn what_is_too_long_keeps_its_beginning_and_stays_apart() {
 
 #[test]
 fn characters_an_engine_refuses_are_replaced_and_told_apart() {
-    let name = |key: &str| id("f", "i").map(|id| owned(&id, key)).unwrap_or_default();
+    let name = |key: &str| id("f", "i").map(|id| owned(&id, false, key)).unwrap_or_default();
     assert_ne!(name("a/b"), name("a:b"));
     assert_ne!(name("a/b"), name("a-b"));
+}
+
+#[test]
+fn an_instance_with_its_fleets_name_takes_nobody_elses_volume() {
+    let name = |instance: &str, key: &str| id("a", instance).map(|id| owned(&id, false, key));
+    assert_eq!(name("a", "b_c").as_deref(), Some("a_a_b_c"));
+    assert_ne!(name("a", "b_c"), name("b", "c"));
 }

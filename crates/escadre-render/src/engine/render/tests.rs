@@ -197,6 +197,24 @@ fn binds_in_a_fleet_are_copies_folders_or_granted() {
 }
 
 #[test]
+fn a_bind_of_the_repository_beside_the_product_needs_no_grant() {
+    let yaml = "services:\n  web:\n    image: x\n    volumes: ['/.fleet/shared/logo.svg:/logo.svg', '/.fleet/shared/cache:/cache']\n";
+    let mut fleet = resolved(yaml, false).expect("a project");
+    let file = Stands::File { bytes: (*b"<svg/>").into(), executable: false };
+    fleet.contents.insert("/.fleet/shared/logo.svg".into(), file);
+    fleet.contents.insert("/.fleet/shared/cache".into(), Stands::Untracked);
+    let (desired, findings) = render(&fleet, &Facts::default());
+    assert!(findings.is_empty(), "{findings:?}");
+    assert_eq!(
+        words(&desired, "web").get("mounts"),
+        Some(&json!([
+            {"kind": "file", "resource": "config/.fleet/shared/logo.svg", "target": "/logo.svg"},
+            {"kind": "data", "path": ".fleet/shared/cache", "target": "/cache", "read_only": false},
+        ]))
+    );
+}
+
+#[test]
 fn order_and_count_change_no_container() {
     let one = rendered("services:\n  a: { image: x }\n  b: { image: x }\n", true).0;
     let two = rendered("services:\n  a: { image: x, depends_on: [b], scale: 3 }\n  b: { image: x }\n", true).0;
@@ -290,4 +308,22 @@ fn both_ways_what_was_written_is_read_back() {
         map.insert("Networks".to_owned(), json!(["totem_france_front", "by-hand"]));
     }
     assert_ne!(read::container(&joined).map(|ours| ours.seen.fields), Some(list.seen.fields), "drift is seen");
+}
+
+#[test]
+fn an_image_is_told_even_where_its_tag_came_from_the_environment() {
+    let mut resolved =
+        resolved("services: { web: { image: 'x:${TAG:-v1}', environment: { A: '${TAG:-v1}' } } }\n", true)
+            .expect("a project");
+    let value = escadre_model::resolved::Value {
+        text: "v1".into(),
+        source: None,
+        from: "the caller's environment".into(),
+        sensitive: true,
+    };
+    resolved.values.insert("TAG".into(), value);
+    let (desired, _) = render(&resolved, &Facts::default());
+    let shown = |path| service(&desired, "web").0.field(path).map(|field| field.value.clone());
+    assert_eq!(shown("image"), Some(Shown::Plain("x:v1".into())));
+    assert_eq!(shown("environment.A"), Some(Shown::Plain("${TAG:-v1}".into())), "everything else stays hidden");
 }

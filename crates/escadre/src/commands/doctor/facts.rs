@@ -1,10 +1,12 @@
 //! What the machine is, looked at without changing it.
 //!
-//! In: /proc, /sys, /dev, PATH, the engine's socket. Out: [`Facts`].
+//! In: /proc, /sys, /dev, PATH, the engine's socket, the state folder. Out: [`Facts`].
 //! **Invariant**: reads only; nothing here fails: what cannot be told is said to be unknown.
 //! Not here: what is well (`doctor`). Tests: `doctor/tests.rs` on made-up facts.
 
 use crate::settings::Settings;
+use escadre_drivers::store::SqliteStore;
+use escadre_engine::journal::verify;
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
@@ -29,8 +31,21 @@ pub(super) struct Facts {
     pub(super) ports_taken: Vec<u16>,
     pub(super) edge_runs: bool,
     pub(super) state: StateFolder,
+    /// The journal in it.
+    pub(super) journal: Journal,
     /// Free bytes where the state lies.
     pub(super) room: Option<u64>,
+}
+
+/// The journal.
+#[derive(Clone, Debug)]
+pub(super) enum Journal {
+    /// Nothing was applied here yet.
+    Absent,
+    /// So many entries, each linked to the one before.
+    Whole(usize),
+    /// A link does not hold, or it cannot be read.
+    Broken(String),
 }
 
 /// The engine.
@@ -64,7 +79,7 @@ pub(super) enum Folder {
 }
 
 /// Looks.
-pub(super) fn gather(settings: &Settings) -> Facts {
+pub(super) async fn gather(settings: &Settings) -> Facts {
     let root = rustix::process::geteuid().is_root();
     let on_path = |name: &str| {
         let path = settings.environment.get("PATH").map(String::as_str).unwrap_or_default();
@@ -96,6 +111,7 @@ pub(super) fn gather(settings: &Settings) -> Facts {
         ports_taken: listening(&[80, 443]),
         edge_runs: state.join("edge").join("control.sock").exists(),
         room: room(&state),
+        journal: journal(&state.join("store")).await,
         state: StateFolder { found: folder(&state), path: state },
         engine,
     }
@@ -165,6 +181,21 @@ fn listening(ports: &[u16]) -> Vec<u16> {
         })
     };
     ports.iter().copied().filter(open).collect()
+}
+
+/// Reads the whole journal and checks every link of its chain.
+pub(super) async fn journal(path: &Path) -> Journal {
+    if !path.exists() {
+        return Journal::Absent;
+    }
+    let checked = match SqliteStore::open(path).await {
+        Ok(store) => verify(&store).await,
+        Err(error) => Err(error),
+    };
+    match checked {
+        Ok(entries) => Journal::Whole(usize::try_from(entries).unwrap_or(usize::MAX)),
+        Err(error) => Journal::Broken(format!("{:#}", anyhow::Error::new(error))),
+    }
 }
 
 fn folder(path: &Path) -> Folder {

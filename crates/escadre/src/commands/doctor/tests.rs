@@ -20,6 +20,7 @@ fn well() -> Facts {
         ports_taken: vec![],
         edge_runs: false,
         state: facts::StateFolder { path: "/var/lib/escadre/podman".into(), found: facts::Folder::Well },
+        journal: facts::Journal::Whole(1),
         room: Some(40 << 30),
     }
 }
@@ -68,4 +69,18 @@ fn what_is_not_well_comes_first_with_the_command_that_mends_it() {
     for check in judge(&facts).checks.iter().filter(|check| check.state == State::Bad) {
         assert!(check.mend.is_some(), "{} says how to mend it", check.name);
     }
+}
+
+#[tokio::test]
+async fn a_journal_that_cannot_be_trusted_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    assert!(matches!(facts::journal(&path).await, facts::Journal::Absent));
+    std::fs::write(&path, "this is no journal, but it is as long as the head of one would have to be".repeat(20))
+        .unwrap();
+    let broken = facts::journal(&path).await;
+    assert!(matches!(&broken, facts::Journal::Broken(why) if !why.is_empty()), "{broken:?}");
+    let doctor = judge(&Facts { journal: broken, ..well() });
+    let check = doctor.checks.iter().find(|check| check.name == "journal").unwrap();
+    assert!(!doctor.well && check.mend.as_deref().is_some_and(|mend| mend.contains("escadre recover")));
 }

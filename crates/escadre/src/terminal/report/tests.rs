@@ -48,6 +48,7 @@ fn a_failure_says_what_was_undone_and_what_was_not() {
   hold        larch stays as it is until its files change
               or: escadre unhold larch
 
+  mend it     correct instances/larch/files/desk.toml, then: escadre up larch
   see more    escadre why larch      escadre logs larch/web --plan 7c41e9
 
 39 of 40 done, 1 went back.                                   6 min 36 s, exit 4

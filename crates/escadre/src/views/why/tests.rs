@@ -8,7 +8,15 @@ use crate::views::{samples, why_service};
 fn the_first_sentence_is_the_answer() {
     let desired: Vec<Desired> = ["birch", "larch", "oak", "yew"].map(|name| samples::desired(name, "60")).to_vec();
     let (observed, plan, now) = (samples::observed(), samples::drifted(), Now::fixed());
-    let looked = Looked { fleet: "desk", single: None, desired: &desired, observed: &observed, plan: &plan, now: &now };
+    let looked = Looked {
+        fleet: "desk",
+        single: None,
+        desired: &desired,
+        observed: &observed,
+        plan: &plan,
+        http: 80,
+        now: &now,
+    };
     let value = |text: &str, sensitive| Value {
         text: text.into(),
         source: samples::source("instances/larch.yaml", 6),
