@@ -282,7 +282,7 @@ fn networks(render: &mut Render<'_>, written: Written<'_>) -> Vec<Attachment> {
         names.extend(written.str("container_name").map(Arc::from));
         let aliases = node.get("aliases").and_then(Node::as_sequence).unwrap_or_default();
         names.extend(aliases.iter().filter_map(Node::as_str).map(Arc::from));
-        names.extend(linked(render, written.name));
+        names.extend(render.others.linked.get(&**written.name).into_iter().flatten().map(|alias| Arc::from(*alias)));
         let mut unique = Vec::new();
         for name in names {
             if !unique.contains(&name) {
@@ -299,12 +299,6 @@ fn networks(render: &mut Render<'_>, written: Written<'_>) -> Vec<Attachment> {
         return Vec::new();
     }
     all.into_iter().map(|(_, attachment)| attachment).collect()
-}
-
-/// Names under which others link to a service (`links: ["db:database"]`); everybody on the network may use them here.
-fn linked(render: &Render<'_>, name: &str) -> Vec<Arc<str>> {
-    let links = render.resolved.project.services().flat_map(|other| other.strs("links").collect::<Vec<_>>());
-    links.filter_map(|link| link.split_once(':')).filter(|(to, _)| *to == name).map(|(_, alias)| alias.into()).collect()
 }
 
 /// Settings of a network's endpoint that are no address and no name.
@@ -378,17 +372,11 @@ fn manner(
         Some("stop-first") => return stop("its order is stop-first".to_owned()),
         _ => {}
     }
-    let shared =
-        |source: &Arc<str>| render.resolved.shared_volumes.contains(source) || render.writers(source).len() > 1;
+    let shared = |source: &Arc<str>| render.resolved.shared_volumes.contains(source) || render.writers(source) > 1;
     if let Some((_, what)) = mounts.writable.iter().find(|(source, _)| !shared(source)) {
         return stop(format!("it writes to {what}"));
     }
-    let called = !routes::reachable(render, written).is_empty()
-        || render
-            .resolved
-            .project
-            .services()
-            .any(|other| other.map("depends_on").any(|(key, _)| key.text == *written.name));
+    let called = !routes::reachable(render, written).is_empty() || render.others.called.contains(&**written.name);
     if !called {
         return stop("nobody calls it: a short absence hurts nobody, two at once may".to_owned());
     }

@@ -449,6 +449,9 @@ fn save(state: &Path, plan: &Plan) -> Result<(), Fault> {
     whole::write_atomic(&plan_path(state, &plan.id), &text, 0o600).map_err(Fault::world)
 }
 
+/// How many instances, and steps of each, at once. Most of them wait for gates; how many make or start something is the driver's own limit.
+const AT_ONCE: usize = 8;
+
 /// Carries out the plan of a ground that was just made.
 ///
 /// # Errors
@@ -467,6 +470,8 @@ pub(crate) async fn carry_out(
         None => settings.who.clone(),
     };
     let options = Options {
+        instances: AT_ONCE,
+        steps: AT_ONCE,
         by: by.as_str().into(),
         wait: manner.wait,
         stop: stop.clone(),
