@@ -8,6 +8,8 @@ mod stranger;
 mod world;
 mod write;
 
+mod compose_peer;
+
 use std::io::Read;
 use std::process::{Command, Output, Stdio};
 
