@@ -173,6 +173,7 @@ codes! {
     C0114 "the engine's socket";
     C0115 "an attribute is limited without root";
     C0116 "addresses are planned";
+    C0119 "an attribute that not every engine honours";
 }
 
 impl Code {

@@ -6,7 +6,7 @@
 //! Tests: `render/tests.rs`.
 
 use super::render::{Render, spec};
-use super::{files, host_config, mounts, routes, value};
+use super::{Dialect, files, host_config, mounts, routes, value};
 use escadre_model::compose::{self, Service as Written};
 use escadre_model::desired::{
     After, Attachment, Body, Condition, Field, Gate, HealthCheck, Manner, NetworkMode, OnFailure, Resource, Service,
@@ -54,7 +54,6 @@ const WITHOUT: &[(&str, &str)] = &[
     ("pre_start", "hooks are not run yet"),
     ("models", "models are not provided here"),
     ("use_api_socket", "the engine's socket is not given away"),
-    ("volumes_from", "name the volumes in each service"),
 ];
 
 /// Adds a service with everything that belongs to it.
@@ -81,7 +80,7 @@ pub(super) fn add(render: &mut Render<'_>, written: Written<'_>) {
     let manner = manner(render, written, &mounts, &mode, &engine_ports, &networks);
 
     let create = create(render, written, &mode);
-    let words = json!({"create": create, "mounts": mounts.spelled, "networks": endpoint_words(written)});
+    let words = json!({"create": create, "mounts": mounts.spelled, "networks": endpoint_words(render, written, &networks)});
     let payload = Payload::new(words);
     let grace = written.node("stop_grace_period").and_then(value::milliseconds).unwrap_or(GRACE);
     let of_files: Vec<_> = mounts.files.iter().filter_map(|key| render.resources.get(key)).map(|r| &r.spec).collect();
@@ -302,11 +301,14 @@ fn networks(render: &mut Render<'_>, written: Written<'_>) -> Vec<Attachment> {
 }
 
 /// Settings of a network's endpoint that are no address and no name.
-fn endpoint_words(written: Written<'_>) -> Value {
+fn endpoint_words(render: &Render<'_>, written: Written<'_>, networks: &[Attachment]) -> Value {
     let mut all = Map::new();
+    // Podman hears of a hardware address only where the network is; it is that of the first one.
+    let first = networks.first().filter(|_| render.facts.dialect == Dialect::Podman).map(|first| &first.network);
     for (key, node) in written.map("networks") {
         let mut words = Map::new();
-        if let Some(mac) = node.get("mac_address") {
+        let service = written.node("mac_address").filter(|mac| !mac.is_null() && first == Some(&key.text));
+        if let Some(mac) = node.get("mac_address").or(service) {
             words.insert("MacAddress".to_owned(), value::text(mac));
         }
         if let Some(options) = node.get("driver_opts") {
