@@ -12,19 +12,20 @@ use crate::plan::{Consent, InstancePlan, Refusal};
 use crate::precondition::precondition;
 use crate::{gone, steps};
 use escadre_model::desired::{Desired, State};
+use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, Kind};
 use escadre_model::observed::InstanceSeen;
 use std::collections::BTreeMap;
 
-/// Plans one instance that has a file.
+/// Plans one instance that has a file; `hash` is that of what it wants.
 pub(crate) fn plan(
     input: &Input<'_>,
     desired: &Desired,
+    hash: Hash,
     seen: Option<&InstanceSeen>,
     shared: &mut Shared,
 ) -> InstancePlan {
     let nothing = InstanceSeen::default();
-    let hash = desired.hash();
     let precondition = precondition(&hash, seen);
     let view = View::new(input, desired, seen.unwrap_or(&nothing));
     let mut made = InstancePlan {
@@ -92,7 +93,7 @@ pub(crate) fn plan_without_file(
         resources: BTreeMap::new(),
         routes: BTreeMap::new(),
     });
-    plan(input, &desired, Some(seen), shared)
+    plan(input, &desired, desired.hash(), Some(seen), shared)
 }
 
 fn wanted_state(input: &Input<'_>, desired: &Desired) -> State {

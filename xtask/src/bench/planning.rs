@@ -51,22 +51,19 @@ fn read(folder: &Path) -> Result<Read> {
     let ((fleet, findings), reading) = timed(|| escadre_model::fleet::read(&tree));
     ensure!(!has_errors(&findings), "the fleet has errors: {findings:?}");
     let fleet = fleet.context("there is no fleet")?;
-    let (cache, keys, facts) = (Cache::new(), Keys::none(), Facts::default());
-    let (mut resolved, mut desired) = (Vec::new(), Vec::new());
-    let (mut resolving, mut rendering) = (Duration::ZERO, Duration::ZERO);
-    for name in fleet.instances.keys() {
-        let ((one, said), took) = timed(|| resolve::instance(&fleet, name.as_str(), &tree, &keys, &cache));
-        resolving += took;
-        let Some(one) = one else { bail!("{name} cannot be resolved: {said:?}") };
-        let ((spelled, said), took) = timed(|| escadre_render::engine::render(&one, &facts));
-        rendering += took;
-        ensure!(!has_errors(&said), "{name} cannot be rendered: {said:?}");
-        desired.push(spelled);
-        resolved.push(one);
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let names: Vec<_> = fleet.instances.keys().collect();
+    let (all, spelling) =
+        timed(|| escadre_render::engine::fleet(&fleet, &names, &tree, &Keys::none(), &Facts::default(), threads));
+    let (mut resolved, mut desired) = (Vec::with_capacity(all.len()), Vec::with_capacity(all.len()));
+    for one in all {
+        let Some((files, target)) = one.wanted else { bail!("an instance is not sound: {:?}", one.findings) };
+        resolved.push(files);
+        desired.push(target);
     }
     let (clashes, took) = timed(|| resolve::clashes(&resolved));
     ensure!(clashes.is_empty(), "the fleet clashes: {clashes:?}");
-    let stages = [("read", open + reading), ("resolve", resolving + took), ("render", rendering)];
+    let stages = [("read", open + reading), ("resolve and render", spelling + took)];
     Ok(Read { fleet, resolved, desired, stages: stages.into() })
 }
 
@@ -144,6 +141,10 @@ pub(crate) fn case(words: &[&str]) -> Result<Value> {
             answer["resolved"] = read.resolved.len().into();
             Ok(answer)
         }
+        ["write", folder, instances] => {
+            fleet::write(Path::new(folder), instances.parse()?, Product::Desk, IMAGE, fleet::SOCKET)?;
+            Ok(json!({}))
+        }
         ["one", folder] => one(Path::new(folder)),
         ["floor", folder] => {
             let folder = Path::new(folder);
@@ -174,7 +175,6 @@ fn empty() -> Plan {
 fn one(folder: &Path) -> Result<Value> {
     let observed = load(folder)?;
     let mut held = read(folder)?;
-    ensure!(counted(&plan(&held, &observed, None)).1 == 0, "what was recorded is not what is wanted");
     let name = "tenant-00007";
     let file = folder.join(format!("instances/{name}.yaml"));
     let before = fs::read_to_string(&file).context("read an instance")?;
@@ -286,7 +286,7 @@ fn changed_for_all(table: &mut Table, folder: &Path) -> Result<Took> {
     ensure!(measure::number(&all, "changed")? >= 4_000.0, "the changed fleet has too few changes: {all}");
     let wall = measure::median(&walls);
     let get = |key: &str| measure::number(&all, key);
-    let stages = ["read", "resolve", "render", "plan"];
+    let stages = ["read", "resolve and render", "plan"];
     let stages = stages.map(|stage| Ok(format!("{stage} {}", seconds(get(stage)?)))).into_iter();
     let stages = stages.collect::<Result<Vec<_>>>()?.join(", ");
     table.add(

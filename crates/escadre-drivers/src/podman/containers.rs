@@ -39,7 +39,10 @@ impl Engine {
             .query("name", name)
             .json(body)
             .within(Some(Duration::from_secs(300)));
-        let made = match self.door.json(call).await {
+        let turn = self.turn().await;
+        let answer = self.door.json(call).await;
+        drop(turn);
+        let made = match answer {
             Ok(made) => made,
             // The name may be taken, by the same container made before or by somebody else's.
             Err(error @ Error::Refused { .. }) => match self.inspect(name).await? {
@@ -158,14 +161,19 @@ impl Engine {
     }
 
     pub(super) async fn start(&self, name: &str) -> Result<Changed, Error> {
-        let before = self.inspect(name).await?;
-        if before.as_ref().is_some_and(running) {
-            return Ok(Changed::NotNeeded);
-        }
         let path = self.compat(&format!("/containers/{}/start", encode(name)));
         let call = Call::post(format!("start container {name}"), path).within(Some(Duration::from_secs(120)));
-        self.door.bytes(call).await?;
-        Ok(Changed::Updated)
+        let _turn = self.turn().await;
+        match self.door.bytes(call).await {
+            Ok(_) => Ok(Changed::Updated),
+            Err(Error::Refused { status: 304, .. }) => Ok(Changed::NotNeeded),
+            // One that is paused or about to restart is refused in other words.
+            Err(error @ Error::Refused { .. }) => {
+                let running = self.inspect(name).await?.as_ref().is_some_and(running);
+                if running { Ok(Changed::NotNeeded) } else { Err(error) }
+            }
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) async fn run(&self, job: &Job<'_>, name: &str, deadline_ms: u64) -> Result<Outcome, Error> {

@@ -51,6 +51,7 @@ impl Engine {
         let resource = Self::resource(job)?;
         let body = create::network(job.desired, &job.step.on, resource, name, subnet);
         let call = Call::post(format!("create network {name}"), self.compat("/networks/create")).json(body);
+        let _turn = self.turn().await;
         let made = self.door.json(call).await?;
         Ok(Outcome { engine: id_of(&made), ..outcome(Changed::Added) })
     }

@@ -75,9 +75,15 @@ pub struct Engine {
     edge: Arc<dyn Edge>,
     /// One writer of hosts files at a time; other processes are kept away by the instance's own lock.
     hosts: tokio::sync::Mutex<()>,
+    /// Turns at making things: see [`TURNS`].
+    turns: tokio::sync::Semaphore,
     /// Old logs were looked for already.
     swept: std::sync::atomic::AtomicBool,
 }
+
+/// How many containers and networks are made or started at once: two saturate Podman 4.3, a third hides our own pauses; more only wait for its locks.
+/// Gates, pulls and stops wait for other things and take no turn.
+const TURNS: usize = 3;
 
 impl Engine {
     /// Finds the engine and asks who it is.
@@ -86,7 +92,15 @@ impl Engine {
     /// When there is none, it does not run and cannot be started, or it does not let us in.
     pub async fn connect(settings: Settings, edge: Arc<dyn Edge>) -> Result<Self, Error> {
         let (door, api) = settings.at.find(settings.policy).await?;
-        Ok(Self { door, api, settings, edge, hosts: tokio::sync::Mutex::new(()), swept: false.into() })
+        Ok(Self {
+            door,
+            api,
+            settings,
+            edge,
+            hosts: tokio::sync::Mutex::new(()),
+            turns: tokio::sync::Semaphore::new(TURNS),
+            swept: false.into(),
+        })
     }
 
     /// What rendering must know of this engine.
@@ -102,6 +116,11 @@ impl Engine {
     /// The door, for its counters.
     pub fn door(&self) -> &Door {
         &self.door
+    }
+
+    /// A turn at making something. The semaphore is never closed; without a permit it would only be one more at once.
+    async fn turn(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
+        self.turns.acquire().await.ok()
     }
 
     fn compat(&self, path: &str) -> String {

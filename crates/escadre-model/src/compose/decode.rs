@@ -151,10 +151,8 @@ impl Decoder<'_> {
             Some(Resolved::Float(value)) if value.abs() < 9e18 => Some(value as i64),
             _ => match self.letters(node) {
                 Err(outcome) => return outcome,
-                Ok(text) => match Scalar::plain(text).resolve() {
-                    Resolved::Integer(value) if !text.contains('_') => i64::try_from(value).ok(),
-                    _ => None,
-                },
+                // A quoted number is decimal: `"010"` is ten, while a bare `010` is eight.
+                Ok(text) => text.parse().ok(),
             },
         };
         match value {

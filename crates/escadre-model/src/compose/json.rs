@@ -78,6 +78,11 @@ fn print_object(node: &Node, object: &Object) -> Json {
             out.insert(printed_name(&key.text, object), print(child, shape));
         }
     }
+    for (key, absent) in printed_anyway(object) {
+        if !out.contains_key(*key) {
+            out.insert((*key).to_owned(), Json::from(*absent));
+        }
+    }
     for (key, absent) in object.always {
         if !out.contains_key(*key) {
             let value = match absent {
@@ -89,6 +94,39 @@ fn print_object(node: &Node, object: &Object) -> Json {
         }
     }
     Json::Object(out)
+}
+
+/// Members that the reference prints whether they are there or not.
+fn printed_anyway(object: &Object) -> &'static [(&'static str, Plain)] {
+    const LIMIT: &[(&str, Plain)] = &[("Path", Plain::Text("")), ("Rate", Plain::Text("0"))];
+    const WEIGHT: &[(&str, Plain)] = &[("Path", Plain::Text("")), ("Weight", Plain::Zero)];
+    const DISCRETE: &[(&str, Plain)] = &[("kind", Plain::Text("")), ("value", Plain::Zero)];
+    let is = |known: &'static Object| std::ptr::eq(object, &raw const *known);
+    if is(&t::BLKIO_LIMIT) {
+        LIMIT
+    } else if is(&t::BLKIO_WEIGHT) {
+        WEIGHT
+    } else if is(&t::DISCRETE) {
+        DISCRETE
+    } else {
+        &[]
+    }
+}
+
+/// A scalar of the printed model.
+#[derive(Clone, Copy)]
+enum Plain {
+    Text(&'static str),
+    Zero,
+}
+
+impl From<Plain> for Json {
+    fn from(plain: Plain) -> Self {
+        match plain {
+            Plain::Text(text) => Json::String(text.to_owned()),
+            Plain::Zero => json!(0),
+        }
+    }
 }
 
 /// The reference prints the members of block device limits with capitals; everything else as written.

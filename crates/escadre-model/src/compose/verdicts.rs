@@ -134,7 +134,7 @@ static TABLE: &[Line] = &[
     ),
     line("configs.*.template_driver", Kind::Refused, Code::C0108, "templates exist in a Swarm only"),
     // Services: what a container is
-    exact("services.*.annotations"),
+    not_yet("services.*.annotations", "the engines' common API has no word for them"),
     exact("services.*.cap_add"),
     exact("services.*.cap_drop"),
     exact("services.*.cgroup"),
@@ -165,15 +165,30 @@ static TABLE: &[Line] = &[
     windows("services.*.cpu_percent"),
     windows("services.*.credential_spec"),
     windows("services.*.isolation"),
-    exact("services.*.blkio_config"),
+    line(
+        "services.*.blkio_config",
+        Kind::Approximated,
+        Code::C0119,
+        "passed on; an engine leaves it out, without a word, where the host's kernel cannot",
+    ),
     rootless("services.*.blkio_config", "needs the io controller to be delegated to the user"),
-    exact("services.*.device_cgroup_rules"),
+    line(
+        "services.*.device_cgroup_rules",
+        Kind::Approximated,
+        Code::C0119,
+        "passed on; Podman leaves such rules out: name the devices in `devices:`",
+    ),
     exact("services.*.devices"),
     rootless("services.*.devices", "only devices that the user may open"),
     exact("services.*.dns"),
     exact("services.*.dns_opt"),
     exact("services.*.dns_search"),
-    exact("services.*.domainname"),
+    line(
+        "services.*.domainname",
+        Kind::Approximated,
+        Code::C0119,
+        "stands in the hosts file beside the name; Podman does not tell the kernel",
+    ),
     exact("services.*.entrypoint"),
     exact("services.*.env_file"),
     exact("services.*.environment"),
@@ -182,6 +197,12 @@ static TABLE: &[Line] = &[
     not_yet("services.*.gpus", "devices of this kind are not handed to containers yet"),
     exact("services.*.group_add"),
     exact("services.*.healthcheck"),
+    line(
+        "services.*.healthcheck.start_interval",
+        Kind::Approximated,
+        Code::C0119,
+        "used while an update waits; Podman itself checks at `interval`",
+    ),
     exact("services.*.hostname"),
     exact("services.*.image"),
     exact("services.*.init"),
@@ -263,6 +284,12 @@ static TABLE: &[Line] = &[
     exact("services.*.tmpfs"),
     exact("services.*.tty"),
     exact("services.*.ulimits"),
+    line(
+        "services.*.ulimits.*.hard",
+        Kind::Approximated,
+        Code::C0119,
+        "Podman is given the soft limit as the hard one too: it confuses two that differ",
+    ),
     not_yet("services.*.umask", "the image's file mode mask stands"),
     line(
         "services.*.use_api_socket",
@@ -278,6 +305,7 @@ static TABLE: &[Line] = &[
     with("services.*.volumes.*.type", "cluster", Kind::Refused, Code::C0110, "exists in a Swarm only"),
     with("services.*.volumes.*.type", "image", Kind::NotYet, Code::C0106, "images are not mounted yet"),
     exact("services.*.volumes.*.type"),
+    not_yet("services.*.volumes.*.bind.selinux", "labels of files are left as they are"),
     line("services.*.volumes.*.consistency", Kind::Platform, Code::C0107, "means something on macOS only"),
     not_yet("services.*.volumes.*.volume.subpath", "the whole volume is mounted"),
     not_yet("services.*.volumes.*.image", "images are not mounted yet"),
@@ -294,6 +322,8 @@ static TABLE: &[Line] = &[
     not_yet("services.*.build.ssh", "no agent is handed to a build"),
     not_yet("services.*.build.secrets", "no secret is handed to a build"),
     not_yet("services.*.build.additional_contexts", "a build has one context"),
+    not_yet("services.*.build.extra_hosts", "a build resolves names as the host does"),
+    not_yet("services.*.build.ulimits", "a build has the engine's limits"),
     not_yet("services.*.build.platforms", "images are built for the host's platform"),
     not_yet("services.*.build.no_cache_filter", "the builder's own cache is used"),
     not_yet("services.*.build.tags", "the image has the one name that the plan shows"),
@@ -421,7 +451,7 @@ fn walk(
             for (key, child) in mapping.iter() {
                 // The keys of sections and networks are names that people choose.
                 let free =
-                    pattern.len() == 1 || matches!(pattern.last().map(String::as_str), Some("networks" | "models"));
+                    pattern.len() == 1 || matches!(pattern.last().map(String::as_str), Some("networks" | "models" | "ulimits"));
                 pattern.push(if free { "*".to_owned() } else { key.text.to_string() });
                 enter(path, &key.text);
                 let text = pattern.join(".");

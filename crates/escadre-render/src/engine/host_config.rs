@@ -298,7 +298,13 @@ fn restart(render: &mut Render<'_>, written: Written<'_>) -> Option<Value> {
     // A job that is to end must not be started again when it has.
     let job = render.is_job(written.name);
     match written.str("restart")? {
-        "always" | "unless-stopped" if job => None,
+        "always" | "unless-stopped" if job => {
+            if let Some(node) = written.node("restart") {
+                let path = format!("services.{}.restart", written.name);
+                render.approximate(node, &path, "a job that has ended is not started again: others wait for its end");
+            }
+            None
+        }
         "always" => policy("always", 0),
         "unless-stopped" => policy("unless-stopped", 0),
         text => {

@@ -7,6 +7,7 @@
 
 pub mod create;
 mod files;
+mod fleet;
 mod host_config;
 pub mod labels;
 mod mounts;
@@ -17,6 +18,7 @@ mod routes;
 mod service;
 mod value;
 
+pub use fleet::{Spelled, fleet};
 pub use render::render;
 
 /// Which engine hears the words.

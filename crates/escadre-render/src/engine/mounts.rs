@@ -14,7 +14,7 @@ use escadre_model::resolve::ROOT;
 use escadre_model::resolved::Content;
 use escadre_model::text::Node;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The mounts of a service.
@@ -40,32 +40,63 @@ pub(super) fn source(mount: &Node) -> Option<&str> {
 /// Reads a service's mounts.
 pub(super) fn of(render: &mut Render<'_>, written: Written<'_>) -> Mounts {
     let mut mounts = Mounts::default();
+    let mut lenders = BTreeSet::from([written.name.to_string()]);
+    read(render, written, false, &mut lenders, &mut mounts);
+    mounts
+}
+
+/// A service's own mounts, then those of the services it has them from; `lent`: as a loan that may only be read.
+fn read(render: &mut Render<'_>, written: Written<'_>, lent: bool, lenders: &mut BTreeSet<String>, mounts: &mut Mounts) {
+    let borrows = lenders.len() > 1;
+    let path = format!("services.{}.volumes", written.name);
     for node in written.list("volumes") {
-        let path = format!("services.{}.volumes", written.name);
         let kind = node.get("type").and_then(Node::as_str).unwrap_or("volume");
         let Some(target) = node.get("target").and_then(Node::as_str) else { continue };
+        // What a service mounts itself stands before what others lend; memory is nobody's to lend.
+        let taken = |mount: &Value| mount.get("target").and_then(Value::as_str) == Some(target);
+        if borrows && (kind == "tmpfs" || mounts.spelled.iter().any(taken)) {
+            continue;
+        }
+        let writes = !lent && !read_only(node);
         match kind {
-            "volume" => volume(render, written, node, target, &mut mounts),
-            "bind" => bind(render, node, target, &path, &mut mounts),
+            "volume" => volume(render, written, node, (target, writes), mounts),
+            "bind" => bind(render, node, (target, writes), &path, mounts),
             "tmpfs" => mounts.spelled.push(memory(node, target)),
             other => render.refuse(node, &path, format!("a mount of type {other} cannot be had from this engine")),
         }
     }
-    mounts
+    for node in written.list("volumes_from") {
+        let Some(text) = node.as_str() else { continue };
+        let project = &render.resolved.project;
+        let (name, mode) = text.split_once(':').unwrap_or((text, "rw"));
+        match project.service(name) {
+            Some(lender) if lenders.insert(name.to_owned()) => read(render, lender, lent || mode == "ro", lenders, mounts),
+            Some(_) => {}
+            None => {
+                let path = format!("services.{}.volumes_from", written.name);
+                render.refuse(node, &path, format!("volumes_from: {text} is no service of this file"));
+            }
+        }
+    }
 }
 
 fn read_only(node: &Node) -> bool {
     node.get("read_only").and_then(value::flag).unwrap_or(false)
 }
 
-fn volume(render: &mut Render<'_>, written: Written<'_>, node: &Node, target: &str, mounts: &mut Mounts) {
+fn volume(
+    render: &mut Render<'_>,
+    written: Written<'_>,
+    node: &Node,
+    (target, writes): (&str, bool),
+    mounts: &mut Mounts,
+) {
     // One without a name is the service's own; it is named after its place, so that the next container finds it again.
     let (key, anonymous): (Arc<str>, bool) = match source(node) {
         Some(key) => (key.into(), false),
         None => (format!("{}{}", written.name, target.replace('/', "-")).into(), true),
     };
     let name = render.volume(&key, anonymous);
-    let writes = !read_only(node);
     let mut options = Map::new();
     if node.at("volume.nocopy").and_then(value::flag) == Some(true) {
         options.insert("NoCopy".to_owned(), json!(true));
@@ -101,9 +132,9 @@ fn memory(node: &Node, target: &str) -> Value {
     mount
 }
 
-fn bind(render: &mut Render<'_>, node: &Node, target: &str, path: &str, mounts: &mut Mounts) {
+fn bind(render: &mut Render<'_>, node: &Node, (target, writes): (&str, bool), path: &str, mounts: &mut Mounts) {
     let Some(from) = source(node) else { return };
-    let (resolved, writes) = (render.resolved, !read_only(node));
+    let resolved = render.resolved;
     let relative = place(&resolved.project.working_dir, from);
     let relative = relative.as_deref();
     let granted = resolved.granted_binds.iter().any(|granted| inside(from, granted).is_some());

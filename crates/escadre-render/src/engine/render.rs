@@ -26,11 +26,49 @@ pub(super) struct Render<'a> {
     pub(super) facts: &'a Facts,
     pub(super) resources: BTreeMap<ResourceKey, Resource>,
     pub(super) findings: Vec<Diagnostic>,
+    pub(super) others: Others<'a>,
+}
+
+/// What services say of each other, gathered once: asked for each pair of services it would cost as much as all the rest.
+#[derive(Default)]
+pub(super) struct Others<'a> {
+    /// Services that others wait for until they have ended well.
+    jobs: BTreeSet<&'a str>,
+    /// Services that others depend on.
+    pub(super) called: BTreeSet<&'a str>,
+    /// Service → names under which others link to it (`links: ["db:database"]`); everybody on the network may use them here.
+    pub(super) linked: BTreeMap<&'a str, Vec<&'a str>>,
+    /// Volume or bind → services with it among their mounts, jobs left out.
+    writers: BTreeMap<&'a str, BTreeSet<&'a str>>,
+}
+
+impl<'a> Others<'a> {
+    fn of(resolved: &'a Resolved) -> Self {
+        let mut others = Self::default();
+        for service in resolved.project.services() {
+            for (key, node) in service.map("depends_on") {
+                others.called.insert(&key.text);
+                if node.get("condition").and_then(Node::as_str) == Some("service_completed_successfully") {
+                    others.jobs.insert(&key.text);
+                }
+            }
+            for (to, alias) in service.strs("links").filter_map(|link| link.split_once(':')) {
+                others.linked.entry(to).or_default().push(alias);
+            }
+        }
+        for service in resolved.project.services().filter(|service| !others.jobs.contains(&**service.name)) {
+            for source in service.list("volumes").iter().filter_map(mounts::source) {
+                others.writers.entry(source).or_default().insert(service.name);
+            }
+        }
+        others
+    }
 }
 
 /// Spells an instance for a container engine.
 pub fn render(resolved: &Resolved, facts: &Facts) -> (Desired, Vec<Diagnostic>) {
-    let mut render = Render { resolved, facts, resources: BTreeMap::new(), findings: Vec::new() };
+    let mut render =
+        Render { resolved, facts, resources: BTreeMap::new(), findings: Vec::new(), others: Others::of(resolved) };
     let routes = routes::all(&mut render);
     for written in resolved.project.services() {
         service::add(&mut render, written);
@@ -250,25 +288,14 @@ impl Render<'_> {
         Some(reference)
     }
 
-    /// Services that others wait for until they have ended well.
+    /// Do others wait for it until it has ended well?
     pub(super) fn is_job(&self, name: &str) -> bool {
-        self.resolved.project.services().any(|other| {
-            other.map("depends_on").any(|(key, node)| {
-                &*key.text == name
-                    && node.get("condition").and_then(Node::as_str) == Some("service_completed_successfully")
-            })
-        })
+        self.others.jobs.contains(name)
     }
 
-    /// Services with this volume or bind among their writable mounts, jobs left out.
-    pub(super) fn writers(&self, source: &str) -> BTreeSet<Arc<str>> {
-        let project = &self.resolved.project;
-        project
-            .services()
-            .filter(|service| !self.is_job(service.name))
-            .filter(|service| service.list("volumes").iter().any(|mount| mounts::source(mount) == Some(source)))
-            .map(|service| Arc::clone(service.name))
-            .collect()
+    /// How many services have this volume or bind among their mounts, jobs left out.
+    pub(super) fn writers(&self, source: &str) -> usize {
+        self.others.writers.get(source).map_or(0, BTreeSet::len)
     }
 }
 

@@ -6,7 +6,7 @@
 //! Tests: `render/tests.rs`.
 
 use super::render::{Render, spec};
-use super::{files, host_config, mounts, routes, value};
+use super::{Dialect, files, host_config, mounts, routes, value};
 use escadre_model::compose::{self, Service as Written};
 use escadre_model::desired::{
     After, Attachment, Body, Condition, Field, Gate, HealthCheck, Manner, NetworkMode, OnFailure, Resource, Service,
@@ -54,7 +54,6 @@ const WITHOUT: &[(&str, &str)] = &[
     ("pre_start", "hooks are not run yet"),
     ("models", "models are not provided here"),
     ("use_api_socket", "the engine's socket is not given away"),
-    ("volumes_from", "name the volumes in each service"),
 ];
 
 /// Adds a service with everything that belongs to it.
@@ -81,7 +80,7 @@ pub(super) fn add(render: &mut Render<'_>, written: Written<'_>) {
     let manner = manner(render, written, &mounts, &mode, &engine_ports, &networks);
 
     let create = create(render, written, &mode);
-    let words = json!({"create": create, "mounts": mounts.spelled, "networks": endpoint_words(written)});
+    let words = json!({"create": create, "mounts": mounts.spelled, "networks": endpoint_words(render, written, &networks)});
     let payload = Payload::new(words);
     let grace = written.node("stop_grace_period").and_then(value::milliseconds).unwrap_or(GRACE);
     let of_files: Vec<_> = mounts.files.iter().filter_map(|key| render.resources.get(key)).map(|r| &r.spec).collect();
@@ -282,7 +281,7 @@ fn networks(render: &mut Render<'_>, written: Written<'_>) -> Vec<Attachment> {
         names.extend(written.str("container_name").map(Arc::from));
         let aliases = node.get("aliases").and_then(Node::as_sequence).unwrap_or_default();
         names.extend(aliases.iter().filter_map(Node::as_str).map(Arc::from));
-        names.extend(linked(render, written.name));
+        names.extend(render.others.linked.get(&**written.name).into_iter().flatten().map(|alias| Arc::from(*alias)));
         let mut unique = Vec::new();
         for name in names {
             if !unique.contains(&name) {
@@ -301,18 +300,15 @@ fn networks(render: &mut Render<'_>, written: Written<'_>) -> Vec<Attachment> {
     all.into_iter().map(|(_, attachment)| attachment).collect()
 }
 
-/// Names under which others link to a service (`links: ["db:database"]`); everybody on the network may use them here.
-fn linked(render: &Render<'_>, name: &str) -> Vec<Arc<str>> {
-    let links = render.resolved.project.services().flat_map(|other| other.strs("links").collect::<Vec<_>>());
-    links.filter_map(|link| link.split_once(':')).filter(|(to, _)| *to == name).map(|(_, alias)| alias.into()).collect()
-}
-
 /// Settings of a network's endpoint that are no address and no name.
-fn endpoint_words(written: Written<'_>) -> Value {
+fn endpoint_words(render: &Render<'_>, written: Written<'_>, networks: &[Attachment]) -> Value {
     let mut all = Map::new();
+    // Podman hears of a hardware address only where the network is; it is that of the first one.
+    let first = networks.first().filter(|_| render.facts.dialect == Dialect::Podman).map(|first| &first.network);
     for (key, node) in written.map("networks") {
         let mut words = Map::new();
-        if let Some(mac) = node.get("mac_address") {
+        let service = written.node("mac_address").filter(|mac| !mac.is_null() && first == Some(&key.text));
+        if let Some(mac) = node.get("mac_address").or(service) {
             words.insert("MacAddress".to_owned(), value::text(mac));
         }
         if let Some(options) = node.get("driver_opts") {
@@ -378,17 +374,11 @@ fn manner(
         Some("stop-first") => return stop("its order is stop-first".to_owned()),
         _ => {}
     }
-    let shared =
-        |source: &Arc<str>| render.resolved.shared_volumes.contains(source) || render.writers(source).len() > 1;
+    let shared = |source: &Arc<str>| render.resolved.shared_volumes.contains(source) || render.writers(source) > 1;
     if let Some((_, what)) = mounts.writable.iter().find(|(source, _)| !shared(source)) {
         return stop(format!("it writes to {what}"));
     }
-    let called = !routes::reachable(render, written).is_empty()
-        || render
-            .resolved
-            .project
-            .services()
-            .any(|other| other.map("depends_on").any(|(key, _)| key.text == *written.name));
+    let called = !routes::reachable(render, written).is_empty() || render.others.called.contains(&**written.name);
     if !called {
         return stop("nobody calls it: a short absence hurts nobody, two at once may".to_owned());
     }

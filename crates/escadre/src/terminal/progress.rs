@@ -116,11 +116,11 @@ impl State {
         let said = match act {
             "gate" => "ready",
             "run" => "exit code 0",
-            "ensure_image" => "is here",
+            "ensure image" => "is here",
             _ => return Vec::new(),
         };
         // An image that was here already took no time worth a line.
-        if !self.single || (act == "ensure_image" && took < Duration::from_millis(300)) {
+        if !self.single || (act == "ensure image" && took < Duration::from_millis(300)) {
             return Vec::new();
         }
         vec![stamped(clock, &format!("  {:<24} {said:<12} {:>9}", on.resource.key, time::short(took)))]
@@ -163,7 +163,8 @@ impl State {
             let back = if work.unwinding { "goes back: " } else { "" };
             let waited = work.since.map(|since| since.elapsed()).filter(|waited| *waited >= Duration::from_secs(1));
             let waited = waited.map(|waited| format!(" ({})", time::long(waited))).unwrap_or_default();
-            let line = format!("     {:<wide$}  {}  {back}{}{waited}", id.instance.as_str(), work.on, work.doing);
+            let on = if work.on.is_empty() { String::new() } else { format!("{}  ", work.on) };
+            let line = format!("     {:<wide$}  {on}{back}{}{waited}", id.instance.as_str(), work.doing);
             lines.push(style::cut(&line, look.width.saturating_sub(1)).into_owned());
         }
         if self.at_work.len() > MOST {
@@ -184,8 +185,8 @@ fn stamped(clock: Option<&str>, line: &str) -> String {
 /// An act in words.
 fn act_words(act: &str) -> &str {
     match act {
-        "ensure_image" => "having its image",
-        "ensure_network" | "ensure_volume" | "ensure_file" => "preparing",
+        "ensure image" => "having its image",
+        "ensure network" | "ensure volume" | "ensure file" | "ensure secret" | "ensure config" => "preparing",
         "create" => "making the new one",
         "start" => "starting",
         "run" => "running to its end",
@@ -211,6 +212,7 @@ pub(crate) struct Painter {
 struct Inner {
     state: State,
     drawn: usize,
+    shown: Vec<String>,
     over: bool,
 }
 
@@ -218,7 +220,7 @@ impl Painter {
     /// For these instances; `quiet` says nothing (with `--json`).
     pub(crate) fn new(terminal: &Terminal, names: &[&str], quiet: bool) -> Arc<Self> {
         let wide = names.iter().map(|name| columns(name)).max().unwrap_or(0);
-        let inner = Mutex::new(Inner { state: State::new(names.len()).named(wide), drawn: 0, over: false });
+        let inner = Mutex::new(Inner { state: State::new(names.len()).named(wide), drawn: 0, shown: Vec::new(), over: false });
         let painter = Arc::new(Self { terminal: *terminal, quiet, inner });
         if terminal.live && !quiet {
             painter.tick();
@@ -252,12 +254,16 @@ impl Painter {
 
     fn draw(&self, inner: &mut Inner, finals: &[String]) {
         let live = inner.state.live(self.terminal.err);
+        if finals.is_empty() && live == inner.shown {
+            return;
+        }
         let mut text = erase(inner.drawn);
         for line in finals.iter().chain(&live) {
             text.push_str(line);
             text.push('\n');
         }
         inner.drawn = live.len();
+        inner.shown = live;
         self.terminal.say(&text);
     }
 

@@ -264,10 +264,11 @@ impl Read {
         let vault = Vault::new(Arc::clone(fleet), Arc::clone(&keyring.identities));
         let reveal = |stored: &fleet::Stored<'_>| vault.reveal_stored(stored);
         let keys = Keys { hash_key: keyring.hash_key.clone(), reveal: &reveal };
-        let cache = Cache::new();
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let (mut resolved, mut desired) = (Vec::new(), Vec::new());
         let mut strict = BTreeSet::new();
         let mut here: Option<&Arc<Target>> = None;
+        let mut names = Vec::with_capacity(fleet.instances.len());
         for (name, instance) in &fleet.instances {
             // One plan is for one target; the instances of another would come to the wrong machine.
             let target = fleet.target_of(instance);
@@ -287,22 +288,19 @@ impl Read {
                 continue;
             }
             here = here.or(target);
-            let (one, found) = resolve::instance(fleet, name.as_str(), self.tree.as_ref(), &keys, &cache);
-            findings.extend(found);
-            let Some(one) = one else { continue };
-            let (spelled, found) = escadre_render::engine::render(&one, facts);
-            let bad = escadre_model::diagnostic::has_errors(&found);
-            findings.extend(found);
-            if !bad {
-                let environment =
-                    fleet.environments.iter().find(|known| known.name.value.as_str() == &*one.environment);
-                let required = environment.is_some_and(|known| known.require_commit);
-                if required || target.is_some_and(|target| target.require_commit) {
-                    strict.insert(one.instance.clone());
-                }
-                desired.push(spelled);
-                resolved.push(one);
+            names.push(name);
+        }
+        for spelled in escadre_render::engine::fleet(fleet, &names, self.tree.as_ref(), &keys, facts, threads) {
+            findings.extend(spelled.findings);
+            let Some((one, wanted)) = spelled.wanted else { continue };
+            let environment = fleet.environments.iter().find(|known| known.name.value.as_str() == &*one.environment);
+            let required = environment.is_some_and(|known| known.require_commit);
+            let target = fleet.instance(one.instance.instance.as_str()).and_then(|instance| fleet.target_of(instance));
+            if required || target.is_some_and(|target| target.require_commit) {
+                strict.insert(one.instance.clone());
             }
+            desired.push(wanted);
+            resolved.push(one);
         }
         findings.extend(resolve::clashes(&resolved));
         let listed = !fleet.incomplete && desired.len() == fleet.instances.len() && fleet.broken.is_empty();

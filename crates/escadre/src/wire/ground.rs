@@ -123,6 +123,18 @@ pub(crate) async fn ground(settings: &Settings, ask: &Ask) -> Result<Ground, Fau
     Ok(ground)
 }
 
+/// All receipts that are kept: looking at the present needs the newest only, looking back needs all.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub(crate) async fn remember(ground: &mut Ground) -> Result<(), Fault> {
+    let store = Arc::clone(&ground.held.world.store);
+    for (id, seen) in &mut ground.observed.instances {
+        seen.record.receipts = escadre_engine::journal::receipts(store.as_ref(), id).await.map_err(Fault::world)?;
+    }
+    Ok(())
+}
+
 /// The instances that want something else than in another commit; new ones and gone ones among them.
 fn differing(
     settings: &Settings,
@@ -437,6 +449,9 @@ fn save(state: &Path, plan: &Plan) -> Result<(), Fault> {
     whole::write_atomic(&plan_path(state, &plan.id), &text, 0o600).map_err(Fault::world)
 }
 
+/// How many instances, and steps of each, at once. Most of them wait for gates; how many make or start something is the driver's own limit.
+const AT_ONCE: usize = 8;
+
 /// Carries out the plan of a ground that was just made.
 ///
 /// # Errors
@@ -455,6 +470,8 @@ pub(crate) async fn carry_out(
         None => settings.who.clone(),
     };
     let options = Options {
+        instances: AT_ONCE,
+        steps: AT_ONCE,
         by: by.as_str().into(),
         wait: manner.wait,
         stop: stop.clone(),

@@ -13,6 +13,8 @@ mod trouble;
 mod world;
 mod write;
 
+mod compose_peer;
+
 use std::io::Read;
 use std::process::{Command, Output, Stdio};
 

@@ -171,7 +171,12 @@ impl<'f> Checker<'f> {
 
     fn float(&mut self, node: &Node, fraction: bool, least: f64, most: f64) {
         let value = match node.as_scalar().map(Scalar::resolve) {
-            Some(Resolved::Text) => return,
+            // A text counts as the number it holds; that it holds one is looked at later.
+            Some(Resolved::Text) => match node.as_str().map(str::parse::<f64>) {
+                Some(Ok(value)) if fraction || value.fract() == 0.0 => value,
+                Some(Ok(_)) => return self.wrong(node, "an integer"),
+                _ => return,
+            },
             #[expect(clippy::cast_precision_loss, reason = "a bound need not be exact")]
             Some(Resolved::Integer(value)) => value as f64,
             Some(Resolved::Float(value)) if fraction || value.fract() == 0.0 => value,
