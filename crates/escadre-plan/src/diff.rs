@@ -216,8 +216,14 @@ fn rank(change: &Change) -> u8 {
 
 /// After an attempt that failed, what changes is a second attempt.
 fn retry(view: &View<'_>, diff: &mut Diff<'_>) {
-    let failed =
-        view.seen.record.receipts.first().filter(|one| matches!(one.outcome, Outcome::WentBack | Outcome::Stuck));
+    // Another Desired than the one that failed is no second try of it.
+    let wanted = view.desired.hash();
+    let failed = view
+        .seen
+        .record
+        .receipts
+        .first()
+        .filter(|one| matches!(one.outcome, Outcome::WentBack | Outcome::Stuck) && one.desired.hash() == wanted);
     let added = match (failed, &view.input.options.rollback) {
         (_, Some(to)) => Reason::Rollback { to: to.clone() },
         (Some(receipt), None) => Reason::Retry { plan: receipt.plan.clone() },
@@ -373,7 +379,7 @@ fn beside(view: &View<'_>, service: &Service) -> bool {
 
 fn beside_why(view: &View<'_>, service: &Service) -> Arc<str> {
     if view.input.options.update_manner == UpdateManner::StopFirstOnly {
-        "updates stop the old container first".into()
+        "updating beside the old one is not built yet".into()
     } else if !view.input.abilities.side_by_side {
         "the target runs one container at a time".into()
     } else if !service.engine_ports.is_empty() {

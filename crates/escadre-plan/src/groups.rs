@@ -63,7 +63,11 @@ pub fn class_of(changes: &[Change]) -> Hash {
     let parts: Vec<_> = changes
         .iter()
         .filter(|change| change.action != Action::Keep)
-        .map(|change| (&change.on, change.action, change.reasons.iter().map(class).collect::<Vec<_>>()))
+        .map(|change| {
+            // That one of them was tried before makes its change no other change.
+            let reasons = change.reasons.iter().filter(|reason| !matches!(reason, Reason::Retry { .. }));
+            (&change.on, change.action, reasons.map(class).collect::<Vec<_>>())
+        })
         .collect();
     Hash::of_json(&parts)
 }

@@ -32,8 +32,13 @@ fn main() -> ExitCode {
 fn run(terminal: &Terminal) -> Exit {
     let done = args::parse(std::env::args_os()).and_then(|parsed| match parsed {
         args::Parsed::Text(text) => terminal.data(&text).map(|()| Exit::Done),
-        args::Parsed::Verb(cli) => settings::Settings::gather(&cli)
-            .and_then(|settings| runtime(&cli.verb)?.block_on(commands::run(cli.verb, &settings, terminal))),
+        args::Parsed::Verb(cli) => settings::Settings::gather(&cli).and_then(|settings| {
+            let runtime = runtime(&cli.verb)?;
+            let done = runtime.block_on(commands::run(cli.verb, &settings, terminal));
+            // A thread that still waits for a key would be waited for otherwise.
+            runtime.shutdown_background();
+            done
+        }),
     });
     match done {
         Ok(exit) => exit,

@@ -91,7 +91,13 @@ impl Engine {
         let restarts = entry.get("RestartCount").and_then(Value::as_u64).unwrap_or(0);
         if restarts > before {
             let times = restarts - before;
-            let why = format!("restarted {times} time{} instead of running", if times == 1 { "" } else { "s" });
+            let times = format!("{times} time{}", if times == 1 { "" } else { "s" });
+            // Between two attempts the engine still knows how the last one ended; while the next one runs it says 0.
+            let code = entry.get("State").and_then(|state| state.get("ExitCode")).and_then(Value::as_i64).unwrap_or(0);
+            let why = match (containers::running(&entry), code) {
+                (_, 0) | (true, _) => format!("ended and was restarted {times} instead of staying"),
+                (false, code) => format!("ended with code {code}, also when started again ({times})"),
+            };
             return Err(self.gate_error(job, name, why).await);
         }
         if !containers::running(&entry) {

@@ -138,7 +138,6 @@ codes! {
     E0605 "a recipient is not valid";
     E0606 "a secret has no value";
     E0607 "a secret is used where plain text is needed";
-    E0608 "the key that compares secrets is missing";
     // W03: what a plan wants known
     W0301 "an instance runs that no file speaks of";
     W0302 "a list was not read whole";

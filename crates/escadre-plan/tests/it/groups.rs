@@ -30,6 +30,20 @@ fn equal_changes_are_told_once_and_outliers_apart() {
 }
 
 #[test]
+fn one_that_failed_before_is_no_outlier_for_that() {
+    let mut world = World::new();
+    world.up(&fleet("web:1", 3));
+    let next = fleet("web:2", 3);
+    let record = &mut world.seen("c0001").record;
+    let mut failed = record.receipts[0].clone();
+    failed.outcome = escadre_model::observed::Outcome::WentBack;
+    failed.desired = std::sync::Arc::new(next[1].clone());
+    record.receipts.insert(0, failed);
+    let plan = world.plan(&next);
+    assert_eq!((plan.groups.len(), plan.groups[0].instances.len()), (1, 3), "{}", dump(&plan));
+}
+
+#[test]
 fn subnets_and_addresses_are_different_for_everybody() {
     let mut world = World::new();
     world.observed.host.subnets = vec!["10.210.0.0/25".into()];

@@ -150,7 +150,12 @@ fn a_hold_keeps_exactly_what_it_is_against() {
     assert_eq!(action(&plan, Kind::Service, "api"), "held");
     let plan = world.plan(&[desk("acme", "3")]);
     assert!(plan.instances[0].refused.is_none());
-    assert!(reasons(&plan, "api").iter().any(|one| matches!(one, Reason::Retry { .. })), "{}", dump(&plan));
+    let retried =
+        |plan: &escadre_plan::plan::Plan| reasons(plan, "api").iter().any(|one| matches!(one, Reason::Retry { .. }));
+    assert!(!retried(&plan), "another version is no second try: {}", dump(&plan));
+    world.seen("acme").record.hold = None;
+    let plan = world.plan(std::slice::from_ref(&next));
+    assert!(retried(&plan), "{}", dump(&plan));
     world.seen("acme").record.hold = hold(None);
     assert!(world.plan(&[desk("acme", "3")]).instances[0].refused.is_some());
 }

@@ -11,7 +11,7 @@ use escadre_model::hash::Hash;
 use escadre_model::ids::{ResourceId, ResourceKey};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 /// Everything about a new container that is planned rather than written by people, with paths of this host.
@@ -180,10 +180,20 @@ fn networking(words: &Value, place: &Place<'_>, body: &mut Map<String, Value>, h
         if let Some(address) = on.address {
             let family = if address.is_ipv4() { "IPv4Address" } else { "IPv6Address" };
             endpoint.insert("IPAMConfig".to_owned(), json!({family: address.to_string()}));
+            if let (IpAddr::V4(address), false) = (address, body.contains_key("MacAddress")) {
+                endpoint.entry("MacAddress").or_insert_with(|| json!(hardware(address)));
+            }
         }
         endpoints.insert(on.name.to_string(), Value::Object(endpoint));
     }
     body.insert("NetworkingConfig".to_owned(), json!({"EndpointsConfig": endpoints}));
+}
+
+/// The hardware address that belongs to an address. Left to itself an engine gives a container another one at every start, and whoever spoke with it before
+/// (the edge, its neighbours) goes on sending to the former one until the kernel has forgotten it: half a minute of silence after a way back.
+fn hardware(address: Ipv4Addr) -> String {
+    let [a, b, c, d] = address.octets();
+    format!("02:42:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
 }
 
 fn ports(published: &[EnginePort], body: &mut Map<String, Value>, host: &mut Map<String, Value>) {

@@ -50,7 +50,9 @@ pub(super) fn consent(question: Option<Question>, typed: &Typed, terminal: &Term
 /// # Errors
 /// When it could not begin.
 pub(super) async fn carry_out(ground: &Ground, typed: &Typed, settings: &Settings, terminal: &Terminal) -> Done {
-    let painter = Painter::new(terminal, moving(ground), typed.json);
+    let moving: Vec<&str> =
+        ground.plan.instances.iter().filter(|one| goes(one)).map(|one| one.instance.instance.as_str()).collect();
+    let painter = Painter::new(terminal, &moving, typed.json);
     let progress: std::sync::Arc<dyn escadre_engine::ports::Progress> = std::sync::Arc::clone(&painter) as _;
     let ended = tokio::select! {
         ended = wire::carry_out(settings, ground, &typed.manner, progress) => ended,

@@ -18,7 +18,8 @@ use crate::wire::{self, Ask};
 pub(super) async fn run(args: &History, settings: &Settings, terminal: &Terminal) -> Done {
     let selection = Selection::new(&args.which.instances, &args.which.filter);
     let ask = Ask { files: args.files.clone(), selection, ..Ask::default() };
-    let ground = wire::ground(settings, &ask).await?;
+    let mut ground = wire::ground(settings, &ask).await?;
+    wire::remember(&mut ground).await?;
     let now = Now::here();
     let view = history::build(&ground.looked(&now), args.lines);
     if args.form.json {

@@ -4,9 +4,9 @@
 //! **Invariant**: every instance of the plan is named exactly once as changing, refused or kept (or counted, with the switch that names it).
 //! Not here: a fleet of one (`plan_text`). Tests: `plan_text/tests.rs`.
 
-use super::plan_text::{Around, action_word, changing, image_move, reason_lines, refusal_words, rest};
+use super::plan_block::Members;
+use super::plan_text::{Around, changing, refusal_words, rest};
 use super::style::{self, Look, columns, count, hang};
-use escadre_model::desired::Shown;
 use escadre_model::ids::{InstanceId, Kind};
 use escadre_plan::change::{Action, Change, Reason};
 use escadre_plan::plan::{Group, InstancePlan, Plan};
@@ -25,7 +25,7 @@ pub(crate) fn paint(plan: &Plan, around: &Around, look: Look) -> String {
     }
     out.push_str(&deletions(plan, look));
     out.push_str(&refusals(plan, look));
-    out.push_str(&outliers(plan, look));
+    out.push_str(&outliers(plan, around, look));
     out.push_str(&groups(plan, around, look));
     out.push_str(&kept(plan, around, look));
     out.push_str(&waves(plan, around, look));
@@ -86,40 +86,38 @@ pub(crate) fn answer(plan: &Plan) -> Vec<String> {
     let parts = acts(&moving);
     let gaps: usize = moving.iter().flat_map(|i| changing(i)).filter(|change| change.gap.is_some()).count();
     let gap = if gaps == 0 { "no gap expected".to_owned() } else { format!("{} with a gap", count(gaps, "service")) };
-    let verb = if moving.len() == 1 { "changes" } else { "change" };
-    let first = format!("{} of {all} {verb}: {}, {gap}.", moving.len(), join(&parts));
-    vec![first, absences(&moving)]
+    let who = match (moving.as_slice(), plan.instances.len()) {
+        ([one], 1) => format!("{} changes", one.instance.instance),
+        ([_], _) => format!("1 of {all} changes"),
+        _ => format!("{} of {all} change", moving.len()),
+    };
+    vec![format!("{who}: {}; {gap}.", parts.join("; ")), absences(&moving)]
 }
 
-/// `40 containers are updated`, `2 services replaced`.
+/// `40 services are updated`, `4 one-shots run`; then networks, volumes and the like, by what happens to them.
 fn acts(moving: &[&InstancePlan]) -> Vec<String> {
-    let mut counted: BTreeMap<Action, usize> = BTreeMap::new();
-    for change in moving.iter().flat_map(|i| changing(i)).filter(|change| change.on.kind == Kind::Service) {
-        *counted.entry(change.action).or_default() += 1;
-    }
-    let mut others: BTreeMap<(Action, Kind), usize> = BTreeMap::new();
+    let mut services: BTreeMap<Action, usize> = BTreeMap::new();
+    let mut others: BTreeMap<Action, BTreeMap<Kind, usize>> = BTreeMap::new();
     for change in moving.iter().flat_map(|i| changing(i)) {
-        if !matches!(change.on.kind, Kind::Service | Kind::Image) {
-            *others.entry((change.action, change.on.kind)).or_default() += 1;
+        match change.on.kind {
+            Kind::Service => *services.entry(change.action).or_default() += 1,
+            Kind::Image => {}
+            kind => *others.entry(change.action).or_default().entry(kind).or_default() += 1,
         }
     }
     let mut parts: Vec<String> = Vec::new();
-    for (action, number) in counted {
-        let what = if parts.is_empty() { count(number, "service") } else { style::grouped(number as u64) };
-        let verb = match (parts.is_empty(), number) {
-            (true, 1) => "is ",
-            (true, _) => "are ",
-            (false, _) => "",
-        };
-        parts.push(format!("{what} {verb}{}", past(action)));
+    for (action, number) in services {
+        parts.push(match (action, number) {
+            (Action::Run, 1) => "1 one-shot runs".to_owned(),
+            (Action::Run, number) => format!("{} run", count(number, "one-shot")),
+            (action, 1) => format!("1 service is {}", past(action)),
+            (action, number) => format!("{} are {}", count(number, "service"), past(action)),
+        });
     }
-    for ((action, kind), number) in others {
-        let verb = match (parts.is_empty(), number) {
-            (true, 1) => "is ",
-            (true, _) => "are ",
-            (false, _) => "",
-        };
-        parts.push(format!("{} {verb}{}", count(number, kind.word()), past(action)));
+    for (action, kinds) in others {
+        let verb = if kinds.values().sum::<usize>() == 1 { "is" } else { "are" };
+        let kinds: Vec<String> = kinds.into_iter().map(|(kind, number)| count(number, kind.word())).collect();
+        parts.push(format!("{} {verb} {}", join(&kinds), past(action)));
     }
     parts
 }
@@ -219,7 +217,7 @@ fn refusals(plan: &Plan, look: Look) -> String {
 }
 
 /// Instances whose change is not the change of the others.
-fn outliers(plan: &Plan, look: Look) -> String {
+fn outliers(plan: &Plan, around: &Around, look: Look) -> String {
     let about = "their change is not the change of the others";
     let mut out = section("OUTLIERS", plan.outliers.len(), about, look, style::CARE);
     let largest =
@@ -228,162 +226,44 @@ fn outliers(plan: &Plan, look: Look) -> String {
         let Some(instance) = plan.instances.iter().find(|instance| instance.instance == *id) else { continue };
         out.push_str(&format!("  {}\n", id.instance));
         let common = largest.map(|group| (group.instances.len(), group.changes.as_slice()));
-        out.push_str(&block(&changing(instance), false, common, look));
+        let members = Members { plan, around, ids: std::slice::from_ref(id), common };
+        out.push_str(&members.block(&changing(instance), look));
     }
     out
 }
 
-/// Equal changes, once, with the names of those they concern.
+/// Equal changes, once, with the names of those they concern. A single instance needs no group.
 fn groups(plan: &Plan, around: &Around, look: Look) -> String {
     let shown: Vec<&Group> = plan
         .groups
         .iter()
         .filter(|group| !(group.instances.len() == 1 && group.instances.iter().all(|id| plan.outliers.contains(id))))
         .collect();
-    let word = if shown.len() == 1 { "group" } else { "groups" };
-    if shown.is_empty() {
-        return String::new();
-    }
-    let head = look.paint(style::HEAD, "EQUAL CHANGES").into_owned();
-    let mut out = format!("\n{head} ({} {word})\n", shown.len());
+    let alone = shown.iter().all(|group| group.instances.len() == 1);
+    let mut out = match (shown.len(), alone) {
+        (0, _) => return String::new(),
+        (number, true) => section("CHANGES", number, "", look, style::HEAD),
+        (number, false) => {
+            let word = if number == 1 { "group" } else { "groups" };
+            format!("\n{} ({number} {word})\n", look.paint(style::HEAD, "EQUAL CHANGES"))
+        }
+    };
     for group in shown {
         let names: Vec<&str> = group.instances.iter().map(|id| id.instance.as_str()).collect();
-        out.push_str(&format!("  {:<9}{}\n", group.key, count(names.len(), "instance")));
+        out.push_str(&if alone {
+            format!("  {}\n", names.join(" "))
+        } else {
+            format!("  {:<9}{}\n", group.key, count(names.len(), "instance"))
+        });
         let changes: Vec<&Change> =
             group.changes.iter().filter(|c| !matches!(c.action, Action::Keep | Action::Held)).collect();
-        out.push_str(&block(&changes, names.len() > 1, None, look));
-        out.push_str(&hang("    who      ", &style::names(&names, around.names), look.width));
+        let members = Members { plan, around, ids: &group.instances, common: None };
+        out.push_str(&members.block(&changes, look));
+        if !alone {
+            out.push_str(&hang("    who      ", &style::names(&names, around.names), look.width));
+        }
     }
     out
-}
-
-/// The changes of an instance or group: what, then why.
-fn block(changes: &[&Change], group: bool, common: Option<(usize, &[Change])>, look: Look) -> String {
-    let mut out = String::new();
-    let told = |change: &&&Change| change.on.kind == Kind::Service || !change.reasons.is_empty();
-    let labels = changes.iter().filter(told).map(|change| columns(&label_of(change)));
-    let kinds = changes.iter().filter(|change| !told(change)).map(|change| columns(change.on.kind.word()));
-    let wide = labels.chain(kinds).max().unwrap_or(0).min(24);
-    let mut made: BTreeMap<(Action, Kind), Vec<&str>> = BTreeMap::new();
-    for change in changes {
-        // Resources without a reason of their own are told in one line per kind.
-        if change.on.kind != Kind::Service && change.reasons.is_empty() {
-            made.entry((change.action, change.on.kind)).or_default().push(&change.on.key);
-            continue;
-        }
-        let prefix = format!("    {:<8} {:<wide$}  ", action_word(change.action), label_of(change));
-        let mut lines = what_lines(change, group, common);
-        if lines.is_empty() {
-            lines.push(first_words(change));
-        }
-        for (index, line) in lines.iter().enumerate() {
-            let before = if index == 0 { prefix.clone() } else { " ".repeat(columns(&prefix)) };
-            out.push_str(&hang(&before, line, look.width));
-        }
-    }
-    for ((action, kind), keys) in made {
-        let prefix = format!("    {:<8} {:<wide$}  ", action_word(action), kind.word());
-        out.push_str(&hang(&prefix, &keys.join(", "), look.width));
-    }
-    for line in because(changes) {
-        out.push_str(&hang("    because  ", &line, look.width));
-    }
-    out
-}
-
-fn label_of(change: &Change) -> String {
-    match change.on.kind {
-        Kind::Service => change.on.key.to_string(),
-        kind => format!("{} {}", kind.word(), change.on.key),
-    }
-}
-
-/// What a change without reasons says: image and gate.
-fn first_words(change: &Change) -> String {
-    let parts =
-        [change.detail.as_ref().map(ToString::to_string), change.gate.as_ref().map(|gate| format!("ready: {gate}"))];
-    parts.into_iter().flatten().collect::<Vec<_>>().join("   ")
-}
-
-/// The values that change, and for an outlier whether the others have it too.
-fn what_lines(change: &Change, group: bool, common: Option<(usize, &[Change])>) -> Vec<String> {
-    let mut lines = Vec::new();
-    for reason in &change.reasons {
-        let shared = common.map(|(number, changes)| {
-            if changes.iter().any(|other| other.on == change.on && other.reasons.iter().any(|r| same(r, reason))) {
-                format!("as the other {number}")
-            } else {
-                "only here".to_owned()
-            }
-        });
-        let (what, more) = value_words(reason, group);
-        match shared {
-            Some(shared) => lines.push(format!("{what:<40} {shared}")),
-            None => lines.push(what),
-        }
-        lines.extend(more);
-    }
-    if change.gap.is_some() {
-        let gap = Change { reasons: Vec::new(), ..change.clone() };
-        lines.extend(reason_lines(&gap, group));
-    }
-    lines
-}
-
-/// A reason without its place, and what stands below it.
-fn value_words(reason: &Reason, group: bool) -> (String, Option<String>) {
-    if let Reason::Changed { path, old: Some(Shown::Plain(old)), new: Some(Shown::Plain(new)), unknown: false, .. } =
-        reason
-        && path.as_ref() == "image"
-    {
-        let (repository, moved) = image_move(old, new);
-        return (format!("image  {moved}"), (!repository.is_empty()).then_some(repository));
-    }
-    let mut placeless = reason.clone();
-    if let Reason::Changed { source, .. } | Reason::SecretChanged { source, .. } = &mut placeless {
-        *source = None;
-    }
-    let one = Change { reasons: vec![placeless], gap: None, ..empty() };
-    (reason_lines(&one, group).into_iter().next().unwrap_or_default(), None)
-}
-
-/// Whether two instances change for the same reason: same path, same text before interpolation, same place.
-fn same(one: &Reason, other: &Reason) -> bool {
-    match (one, other) {
-        (
-            Reason::Changed { path, new, raw, source, .. },
-            Reason::Changed { path: path2, new: new2, raw: raw2, source: source2, .. },
-        ) => path == path2 && raw == raw2 && source == source2 && (raw.is_some() || new == new2),
-        (one, other) => one == other,
-    }
-}
-
-fn empty() -> Change {
-    Change {
-        on: escadre_model::ids::ResourceKey::new(Kind::Service, ""),
-        action: Action::Keep,
-        reasons: Vec::new(),
-        restarts: 0,
-        gate: None,
-        gap: None,
-        detail: None,
-    }
-}
-
-/// The places that changes come from, once each.
-fn because(changes: &[&Change]) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for reason in changes.iter().flat_map(|change| &change.reasons) {
-        let line = match reason {
-            Reason::Changed { source: Some(source), path, .. } => format!("{source}  {path}"),
-            Reason::SecretChanged { source: Some(source), name } => format!("{source}  secret {name}"),
-            _ => continue,
-        };
-        if !lines.contains(&line) {
-            lines.push(line);
-        }
-    }
-    lines
 }
 
 /// Instances that stay as they are.

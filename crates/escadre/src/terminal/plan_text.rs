@@ -10,9 +10,12 @@ use super::style::{self, Look, count, hang};
 use super::table::Table;
 use escadre_model::desired::Shown;
 use escadre_model::diagnostic::{Diagnostic, Severity};
-use escadre_model::ids::Kind;
+use escadre_model::ids::{InstanceId, Kind};
+use escadre_model::source::Source;
 use escadre_plan::change::{Action, Change, Reason};
 use escadre_plan::plan::{InstancePlan, Plan, Refusal};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What stands around a plan and is not in it.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +36,8 @@ pub(crate) struct Around {
     pub(crate) findings: Vec<Diagnostic>,
     /// The plan lies in the state folder under its id, and `apply` finds it there.
     pub(crate) saved: bool,
+    /// Where the values of each instance's parameters were written.
+    pub(crate) places: BTreeMap<InstanceId, BTreeMap<Arc<str>, Source>>,
     /// All names, however many.
     pub(crate) names: bool,
 }
@@ -360,20 +365,6 @@ pub(crate) fn reason_lines(change: &Change, group: bool) -> Vec<String> {
         lines.push(format!("the old one stops first{why} (gap: {expected})"));
     }
     lines
-}
-
-/// Where what changed was written, each place once.
-pub(crate) fn sources_of(change: &Change) -> Vec<String> {
-    let places = change.reasons.iter().filter_map(|reason| match reason {
-        Reason::Changed { source, .. } | Reason::SecretChanged { source, .. } => {
-            source.as_ref().map(ToString::to_string)
-        }
-        _ => None,
-    });
-    let mut places: Vec<String> = places.collect();
-    places.sort();
-    places.dedup();
-    places
 }
 
 /// Why, below a table that has shown an image's move already.

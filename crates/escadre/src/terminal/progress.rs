@@ -24,6 +24,8 @@ const TICK: Duration = Duration::from_millis(500);
 pub(crate) struct State {
     /// Instances in all.
     total: usize,
+    /// Columns that the names of instances take.
+    wide: usize,
     /// One instance only: its services are told one by one.
     single: bool,
     done: usize,
@@ -47,7 +49,12 @@ struct Work {
 impl State {
     /// For so many instances.
     pub(crate) fn new(total: usize) -> Self {
-        Self { total, single: total == 1, ..Self::default() }
+        Self { total, single: total == 1, wide: 8, ..Self::default() }
+    }
+
+    /// With names of so many columns, so that lines stand below each other.
+    pub(crate) fn named(self, wide: usize) -> Self {
+        Self { wide: wide.clamp(8, 32), ..self }
     }
 
     /// Takes an event; gives the lines that are final and stay on the screen.
@@ -55,7 +62,10 @@ impl State {
         match event {
             Event::InstanceBegan(id) => {
                 self.at_work.insert(id.clone(), Work { doing: "begins".to_owned(), ..Work::default() });
-                Vec::new()
+                // Where nothing is redrawn, a few instances say that they have begun; of hundreds the ends are enough.
+                let told = clock.is_some() && !self.single && self.total <= MOST;
+                let wide = self.wide;
+                told.then(|| stamped(clock, &format!("{:<wide$} begins", id.instance.as_str()))).into_iter().collect()
             }
             Event::StepBegan(on, step, act) => {
                 self.words.insert((on.instance.clone(), *step), act);
@@ -72,7 +82,8 @@ impl State {
                 // Gates name their service themselves.
                 let what = on.resource.key.as_ref();
                 let why = if why.contains(what) { why } else { format!("{what} {why}") };
-                let line = format!("{:<8} failed      {why}", on.instance.instance.as_str());
+                let wide = self.wide;
+                let line = format!("{:<wide$} failed      {why}", on.instance.instance.as_str());
                 self.doing(on, format!("failed: {why}"));
                 vec![stamped(clock, &line)]
             }
@@ -105,11 +116,11 @@ impl State {
         let said = match act {
             "gate" => "ready",
             "run" => "exit code 0",
-            "ensure_image" => "is here",
+            "ensure image" => "is here",
             _ => return Vec::new(),
         };
         // An image that was here already took no time worth a line.
-        if !self.single || (act == "ensure_image" && took < Duration::from_millis(300)) {
+        if !self.single || (act == "ensure image" && took < Duration::from_millis(300)) {
             return Vec::new();
         }
         vec![stamped(clock, &format!("  {:<24} {said:<12} {:>9}", on.resource.key, time::short(took)))]
@@ -136,7 +147,8 @@ impl State {
                 "STUCK"
             }
         };
-        stamped(clock, &format!("{:<8} {said:<11} {:>9}", id.instance.as_str(), time::short(took)))
+        let wide = self.wide;
+        stamped(clock, &format!("{:<wide$} {said:<11} {:>9}", id.instance.as_str(), time::short(took)))
     }
 
     /// The lines that are redrawn.
@@ -151,7 +163,8 @@ impl State {
             let back = if work.unwinding { "goes back: " } else { "" };
             let waited = work.since.map(|since| since.elapsed()).filter(|waited| *waited >= Duration::from_secs(1));
             let waited = waited.map(|waited| format!(" ({})", time::long(waited))).unwrap_or_default();
-            let line = format!("     {:<wide$}  {}  {back}{}{waited}", id.instance.as_str(), work.on, work.doing);
+            let on = if work.on.is_empty() { String::new() } else { format!("{}  ", work.on) };
+            let line = format!("     {:<wide$}  {on}{back}{}{waited}", id.instance.as_str(), work.doing);
             lines.push(style::cut(&line, look.width.saturating_sub(1)).into_owned());
         }
         if self.at_work.len() > MOST {
@@ -172,8 +185,8 @@ fn stamped(clock: Option<&str>, line: &str) -> String {
 /// An act in words.
 fn act_words(act: &str) -> &str {
     match act {
-        "ensure_image" => "having its image",
-        "ensure_network" | "ensure_volume" | "ensure_file" => "preparing",
+        "ensure image" => "having its image",
+        "ensure network" | "ensure volume" | "ensure file" | "ensure secret" | "ensure config" => "preparing",
         "create" => "making the new one",
         "start" => "starting",
         "run" => "running to its end",
@@ -199,13 +212,15 @@ pub(crate) struct Painter {
 struct Inner {
     state: State,
     drawn: usize,
+    shown: Vec<String>,
     over: bool,
 }
 
 impl Painter {
-    /// For so many instances; `quiet` says nothing (with `--json`).
-    pub(crate) fn new(terminal: &Terminal, total: usize, quiet: bool) -> Arc<Self> {
-        let inner = Mutex::new(Inner { state: State::new(total), drawn: 0, over: false });
+    /// For these instances; `quiet` says nothing (with `--json`).
+    pub(crate) fn new(terminal: &Terminal, names: &[&str], quiet: bool) -> Arc<Self> {
+        let wide = names.iter().map(|name| columns(name)).max().unwrap_or(0);
+        let inner = Mutex::new(Inner { state: State::new(names.len()).named(wide), drawn: 0, shown: Vec::new(), over: false });
         let painter = Arc::new(Self { terminal: *terminal, quiet, inner });
         if terminal.live && !quiet {
             painter.tick();
@@ -239,12 +254,16 @@ impl Painter {
 
     fn draw(&self, inner: &mut Inner, finals: &[String]) {
         let live = inner.state.live(self.terminal.err);
+        if finals.is_empty() && live == inner.shown {
+            return;
+        }
         let mut text = erase(inner.drawn);
         for line in finals.iter().chain(&live) {
             text.push_str(line);
             text.push('\n');
         }
         inner.drawn = live.len();
+        inner.shown = live;
         self.terminal.say(&text);
     }
 

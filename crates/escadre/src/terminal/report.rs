@@ -13,6 +13,9 @@ use std::time::Duration;
 /// The schema of [`Ended`] as JSON.
 pub(crate) const SCHEMA: &str = "escadre.report/1";
 
+/// The addresses of so many instances are told after an apply; more belong to `status`.
+const MOST: usize = 12;
+
 /// How an apply ended.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Ended {
@@ -26,6 +29,8 @@ pub(crate) struct Ended {
     pub(crate) done: Vec<String>,
     /// Those of them that were taken down, as planned.
     pub(crate) down: Vec<String>,
+    /// Volumes that went with those, with their data.
+    pub(crate) destroyed: usize,
     /// Instances that failed, with all that is known.
     pub(crate) failures: Vec<Failure>,
     /// Instances that were not touched, and why.
@@ -34,6 +39,8 @@ pub(crate) struct Ended {
     pub(crate) not_begun: Vec<String>,
     /// Where the product is reached now (a fleet of one, or a few addresses).
     pub(crate) addresses: Vec<String>,
+    /// Where each instance of a fleet that is as planned is reached, by name.
+    pub(crate) reach: Vec<(String, Vec<String>)>,
     /// Milliseconds in all.
     pub(crate) took_ms: u64,
     /// The exit code.
@@ -116,8 +123,23 @@ pub(crate) fn paint(ended: &Ended, look: Look) -> String {
         out.push_str(&hang("not begun: ", &style::names(&names, false), look.width));
         out.push_str(&format!("  {:<19} escadre resume {}\n", "the rest", ended.plan));
     }
+    out.push_str(&reach(ended, look));
     out.push_str(&last_line(ended, look));
     out
+}
+
+/// Where the instances are reached: as many as a person reads.
+fn reach(ended: &Ended, look: Look) -> String {
+    let known = ended.reach.iter().filter(|(_, addresses)| !addresses.is_empty());
+    if ended.single || known.clone().count() > MOST {
+        return String::new();
+    }
+    let mut table = super::table::Table::words(2, 2);
+    for (instance, addresses) in known {
+        table.row([instance.clone(), addresses.join("  ")]);
+    }
+    let table = table.paint(look);
+    if table.is_empty() { table } else { format!("{table}\n") }
 }
 
 /// `39 of 40 updated, 1 went back.   6 min 36 s, exit 4`.
@@ -127,6 +149,11 @@ fn last_line(ended: &Ended, look: Look) -> String {
     if ended.exit == 0 {
         let left = match (ended.single, ended.addresses.as_slice()) {
             _ if !ended.down.is_empty() && ended.down.len() == ended.done.len() => match ended.down.as_slice() {
+                all if ended.destroyed > 0 => format!(
+                    "{} down, {} destroyed with the data.",
+                    if let [one] = all { format!("{one} is") } else { format!("{} are", count(all.len(), "instance")) },
+                    count(ended.destroyed, "volume"),
+                ),
                 [one] => format!("{one} is down. What it stored stays; to start it again: escadre up"),
                 all => format!("{} are down. What they stored stays.", count(all.len(), "instance")),
             },
@@ -194,7 +221,10 @@ fn block(failure: &Failure, plan: &str, look: Look) -> String {
         line("its log", &lines);
     }
     for text in &failure.log {
-        out.push_str(&format!("    | {}\n", style::cut(&harmless(text), look.width.saturating_sub(6))));
+        // The end of a line often is what matters: it goes on below.
+        for line in style::wrap(&harmless(text), look.width.saturating_sub(6)) {
+            out.push_str(&format!("    | {line}\n"));
+        }
     }
     let mut list = |label: &str, texts: &[String], none: Option<&str>| {
         let shown: Vec<&str> =

@@ -25,6 +25,8 @@ use escadre_model::desired::{Desired, Route};
 use escadre_model::diagnostic::{Code, Diagnostic, has_errors};
 use escadre_model::ids::{InstanceId, ResourceKey};
 use escadre_model::resolved::Resolved;
+use escadre_model::source::Source;
+use escadre_plan::change::{Action, Change};
 use escadre_plan::make;
 use escadre_plan::plan::{Plan, Refusal, SCHEMA};
 use escadre_render::engine::Facts;
@@ -119,6 +121,18 @@ pub(crate) async fn ground(settings: &Settings, ask: &Ask) -> Result<Ground, Fau
     let mut ground = build(world, wanted, Arc::unwrap_or_clone(prepared.observed), plan, only.as_ref(), ask.save);
     ground.findings.extend(findings);
     Ok(ground)
+}
+
+/// All receipts that are kept: looking at the present needs the newest only, looking back needs all.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub(crate) async fn remember(ground: &mut Ground) -> Result<(), Fault> {
+    let store = Arc::clone(&ground.held.world.store);
+    for (id, seen) in &mut ground.observed.instances {
+        seen.record.receipts = escadre_engine::journal::receipts(store.as_ref(), id).await.map_err(Fault::world)?;
+    }
+    Ok(())
 }
 
 /// The instances that want something else than in another commit; new ones and gone ones among them.
@@ -341,8 +355,18 @@ fn around(world: &World, wanted: &Wanted, plan: &Plan, saved: bool) -> Around {
         told: if first { told } else { Vec::new() },
         findings: warnings,
         saved,
+        places: places(&wanted.resolved),
         names: false,
     }
+}
+
+/// Where the values of parameters were written, for each instance.
+fn places(resolved: &[Resolved]) -> BTreeMap<InstanceId, BTreeMap<Arc<str>, Source>> {
+    let of = |one: &Resolved| {
+        let written = one.values.iter().filter_map(|(name, value)| Some((Arc::clone(name), value.source.clone()?)));
+        (one.instance.clone(), written.collect())
+    };
+    resolved.iter().map(of).collect()
 }
 
 /// What became of the keys of the Compose files; the first instance stands for all of its product.
@@ -539,7 +563,23 @@ fn ended(report: &Report, ground: &Ground) -> Ended {
         place(one, &mut ended, ground);
     }
     ended.addresses = ground.around.addresses.iter().map(|(address, _)| address.clone()).collect();
+    if ground.single.is_none() {
+        let of = |one: &&Desired| {
+            let is = |name: &String| name == one.instance.instance.as_str();
+            ended.done.iter().any(is) && !ended.down.iter().any(is)
+        };
+        let reach = ground.desired.iter().filter(of).map(|one| {
+            let found = addresses(std::slice::from_ref(one), &ground.plan, ground.http);
+            (one.instance.instance.to_string(), found.into_iter().map(|(address, _)| address).collect())
+        });
+        ended.reach = reach.collect();
+    }
     ended
+}
+
+/// Does data go with it?
+fn loses(change: &Change) -> bool {
+    change.on.kind == escadre_model::ids::Kind::Volume && change.action == Action::Delete
 }
 
 fn place(one: &InstanceReport, ended: &mut Ended, ground: &Ground) {
@@ -549,6 +589,7 @@ fn place(one: &InstanceReport, ended: &mut Ended, ground: &Ground) {
             let plan = ground.plan.instances.iter().find(|plan| plan.instance == one.instance);
             if plan.is_some_and(|plan| crate::terminal::plan_text::goes(&crate::terminal::plan_text::changing(plan))) {
                 ended.down.push(instance.clone());
+                ended.destroyed += plan.map_or(0, |plan| plan.changes.iter().filter(|change| loses(change)).count());
             }
             ended.done.push(instance);
         }
@@ -619,9 +660,11 @@ fn failed(instance: String, failure: &apply::Failure, manner: report::Manner, gr
         .find(|change| change.on == failure.on.resource)
         .and_then(|change| change.gate.as_ref());
     let gate = planned.map(ToString::to_string).or_else(|| evidence?.gate.as_ref().map(ToString::to_string));
-    let because = because
-        .filter(|change| change.on.key == failure.on.resource.key)
-        .flat_map(crate::terminal::plan_text::sources_of);
+    let because = because.filter(|change| change.on.key == failure.on.resource.key).flat_map(|change| {
+        let id = ground.plan.instances.iter().find(|one| one.instance.instance.as_str() == instance);
+        let places = id.and_then(|one| ground.around.places.get(&one.instance));
+        crate::terminal::plan_block::origins(change, places)
+    });
     Failure {
         manner,
         failed: failure.why.to_string(),

@@ -9,7 +9,7 @@ use super::files::{self, Read};
 use super::{Ask, ground};
 use crate::args::inside::Exec as Typed;
 use crate::exit::{Exit, Fault};
-use crate::settings::Settings;
+use crate::settings::{Selection, Settings};
 use escadre_drivers::podman::Exec;
 use escadre_engine::journal::Body;
 use escadre_engine::observe::observe;
@@ -124,6 +124,8 @@ fn nobody() -> escadre_model::ids::ResourceId {
 pub(crate) async fn exec(settings: &Settings, args: &Typed) -> Result<u8, Fault> {
     let read = Read::from(files::find(settings, &args.files, None)?, &args.files)?;
     let (world, wanted) = ground::wanted(settings, read, &args.files).await?;
+    let known = Selection { instances: vec![args.place.instance.clone()], ..Selection::default() };
+    known.known(wanted.resolved.iter().map(|one| one.instance.instance.as_str()))?;
     let id = InstanceId::new(wanted.fleet.clone(), args.place.instance.clone());
     let ports = world.ports(Arc::clone(&wanted.secrets), None);
     let observed = observe(&ports, &Scope::Instances(vec![id.clone()])).await.map_err(Fault::world)?;

@@ -281,7 +281,9 @@ fn both_ways_what_was_written_is_read_back() {
     let body = create::container(&resource.payload.0, &place, Dialect::Podman);
     assert_eq!(
         body.pointer("/NetworkingConfig/EndpointsConfig/totem_france_front"),
-        Some(&json!({"Aliases": ["web"], "IPAMConfig": {"IPv4Address": "10.210.0.3"}}))
+        Some(
+            &json!({"Aliases": ["web"], "IPAMConfig": {"IPv4Address": "10.210.0.3"}, "MacAddress": "02:42:0a:d2:00:03"})
+        )
     );
     assert_eq!(
         body.pointer("/HostConfig/Mounts"),

@@ -15,7 +15,8 @@ fn web(name: &str) -> ResourceId {
 fn without_a_terminal_each_finished_instance_is_a_line_with_the_time_first() {
     let mut state = State::new(2);
     let clock = Some("14:08:33");
-    assert!(state.take(&Event::InstanceBegan(id("yew")), clock).is_empty());
+    assert_eq!(state.take(&Event::InstanceBegan(id("yew")), clock), ["14:08:33 yew      begins"]);
+    assert!(State::new(40).take(&Event::InstanceBegan(id("yew")), clock).is_empty(), "of many only the ends are told");
     assert!(state.take(&Event::StepBegan(web("yew"), 0, "gate"), clock).is_empty());
     assert!(state.take(&Event::StepDone(web("yew"), 0, Duration::from_secs(2)), clock).is_empty());
     let lines = state.take(&Event::InstanceEnded(id("yew"), Outcome::Healthy, Duration::from_millis(6_800)), clock);

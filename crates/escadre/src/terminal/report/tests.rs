@@ -83,3 +83,18 @@ fn stuck_refused_and_done() {
     };
     assert_eq!(paint(&one, Look::plain(80)), format!("desk runs: http://localhost:8080{:>48}\n", "32.7 s in all"));
 }
+
+#[test]
+fn a_down_that_destroyed_data_does_not_say_that_it_stays() {
+    let down = Ended { down: vec!["a".into(), "b".into()], done: vec!["a".into(), "b".into()], ..Ended::default() };
+    assert!(paint(&down, Look::plain(80)).starts_with("2 instances are down. What they stored stays."));
+    let destroyed = Ended { destroyed: 2, ..down };
+    assert!(paint(&destroyed, Look::plain(80)).starts_with("2 instances are down, 2 volumes destroyed with the data."));
+}
+
+#[test]
+fn a_fleet_says_where_its_instances_are_reached() {
+    let reach = vec![("elm".to_owned(), vec!["http://elm.localhost".to_owned()]), ("int".to_owned(), vec![])];
+    let ended = Ended { done: vec!["elm".into(), "int".into()], reach, ..Ended::default() };
+    assert!(paint(&ended, Look::plain(80)).starts_with("  elm  http://elm.localhost\n\n2 instances done."));
+}
