@@ -100,12 +100,15 @@ impl Maker {
     fn several(&mut self, most: usize, mut make: impl FnMut(&mut Self) -> Tree) -> Tree {
         let count = self.chance.below(most + 1);
         let mut items: Vec<Tree> = Vec::new();
+        // Tags within a list reach nothing: items have no names.
+        let over = std::mem::take(&mut self.over);
         for _ in 0..count {
             let item = make(self);
             if self.odd && self.chance.one_in(30) || !items.iter().any(|known| as_text(known) == as_text(&item)) {
                 items.push(item);
             }
         }
+        self.over = over;
         List(items)
     }
 
@@ -390,8 +393,12 @@ impl Maker {
             if std::ptr::eq(object, &raw const t::SECRET) || std::ptr::eq(object, &raw const t::CONFIG) {
                 continue;
             }
+            let tagged = self.over && self.chance.one_in(12);
+            let over = self.over;
+            self.over = over && !tagged;
             let value = self.value(name, shape);
-            entries.push(((*name).to_owned(), self.tagged(value)));
+            self.over = over;
+            entries.push(((*name).to_owned(), if tagged { self.tagged(&value) } else { value }));
         }
         if std::ptr::eq(object, &raw const t::SECRET) || std::ptr::eq(object, &raw const t::CONFIG) {
             entries.push(match self.chance.below(3) {
@@ -412,14 +419,11 @@ impl Maker {
         Map(entries)
     }
 
-    fn tagged(&mut self, value: Tree) -> Tree {
-        if !self.over || !self.chance.one_in(12) {
-            return value;
+    fn tagged(&mut self, value: &Tree) -> Tree {
+        if self.chance.one_in(2) {
+            return Raw("!reset null".to_owned());
         }
-        match value {
-            _ if self.chance.one_in(2) => Raw("!reset null".to_owned()),
-            value => { let mut out = String::from("!override "); flow(&value, &mut out); Raw(out) }
-        }
+        Raw(format!("!override {}", as_text(value)))
     }
 
     /// A whole file.

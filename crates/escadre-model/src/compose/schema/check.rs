@@ -295,9 +295,15 @@ impl<'f> Checker<'f> {
     }
 
     fn unique(&mut self, items: &[Node]) {
-        let mut seen = HashSet::new();
+        let (mut seen, mut same) = (HashSet::new(), HashSet::new());
         for item in items {
-            let Some(scalar) = item.as_scalar() else { continue };
+            let Some(scalar) = item.as_scalar() else {
+                if item.as_mapping().is_some() && !same.insert(item.to_json().to_string()) {
+                    let message = format!("the same entry is listed twice in `{}`", self.path);
+                    self.report(Diagnostic::error(Code::E0421, message).at(&item.span));
+                }
+                continue;
+            };
             if !seen.insert((scalar.display(), scalar.resolve() == Resolved::Text)) {
                 let message = format!("`{}` is listed twice in `{}`", scalar.display(), self.path);
                 self.report(Diagnostic::error(Code::E0421, message).at(&item.span));
