@@ -4,6 +4,7 @@
 //! Out: every field of `inspect` of containers, networks and volumes that differs and is not in `tests/compose/differences.txt`.
 //! **Invariant**: an unlisted difference fails; so does a listed one that no file shows any more.
 //! Not here: whether what both make is right (the verdicts, and the tests of the driver).
+#![expect(clippy::print_stdout, reason = "the table of what was compared is for people")]
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
