@@ -177,6 +177,11 @@ fn pre_start(entry: &mut Mapping, variables: &dyn Lookup, findings: &mut Vec<Dia
         let base = Node::mapping(inherited.clone(), &hook.span);
         *hook = merge(base, hook.clone(), &["services", "hook"], findings);
         if let Some(hook) = hook.mapping_mut() {
+            if let Some(listed) = hook.get("environment").filter(|node| node.as_sequence().is_some()).cloned() {
+                let empty = Node::mapping(Mapping::new(), &listed.span);
+                let key = Key::new("environment", &listed.span);
+                hook.insert(key, merge(empty, listed, &["services", "hook", "environment"], findings));
+            }
             inherit(hook, "environment", variables, true);
         }
     }

@@ -80,7 +80,7 @@ const TOKENS: &[&str] = &[
 
 fn mutated(seeds: &[Vec<u8>], chance: &mut Chance) -> Vec<u8> {
     let mut bytes = seeds[chance.below(seeds.len())].clone();
-    for _ in 0..=chance.below(6) {
+    for _ in 0..chance.below(5) {
         let at = chance.below(bytes.len() + 1);
         match chance.below(6) {
             0 => bytes.truncate(at),
@@ -129,15 +129,15 @@ fn nothing_panics_and_nothing_hangs() {
         let bytes: Arc<[u8]> = mutated(&seeds, &mut chance).into();
         let begin = Instant::now();
         let outcome = std::panic::catch_unwind(|| {
-            // Every input is read as YAML; each fourth one as a project too.
+            // Every input is read as YAML; each tenth one as a project too.
             parse("compose.yaml", &bytes, Limits::default());
-            number % 4 == 0 && once(&bytes)
+            number % 10 == 0 && once(&bytes)
         });
         slowest = slowest.max(begin.elapsed());
         let Ok(loaded) = outcome else { panic!("input {number} panics:\n{}", String::from_utf8_lossy(&bytes)) };
         accepted += usize::from(loaded);
     }
     // Both sides were reached: some inputs still are projects, most are not.
-    assert!(accepted > INPUTS / 100 && accepted < INPUTS / 4, "{accepted} of {} were accepted", INPUTS / 4);
+    assert!(accepted > INPUTS / 200 && accepted < INPUTS / 10, "{accepted} of {} were accepted", INPUTS / 10);
     assert!(slowest < Duration::from_secs(5), "one input took {slowest:?}");
 }

@@ -173,6 +173,7 @@ impl<'f> Checker<'f> {
         let value = match node.as_scalar().map(Scalar::resolve) {
             // A text counts as the number it holds; that it holds one is looked at later.
             Some(Resolved::Text) => match node.as_str().map(str::parse::<f64>) {
+                Some(Ok(value)) if !value.is_finite() => return,
                 Some(Ok(value)) if fraction || value.fract() == 0.0 => value,
                 Some(Ok(_)) => return self.wrong(node, "an integer"),
                 _ => return,
