@@ -137,6 +137,12 @@ impl World {
         self.env.lock().expect("unpoisoned").insert(key.to_owned(), value.to_owned());
     }
 
+    /// From now on the binary does not see this variable.
+    #[cfg(feature = "kill-points")]
+    pub(crate) fn unset(&self, key: &str) {
+        self.env.lock().expect("unpoisoned").remove(key);
+    }
+
     /// An image that is removed at the end.
     pub(crate) fn doomed(&self, reference: &str) {
         self.images.lock().expect("unpoisoned").insert(reference.to_owned());
