@@ -220,7 +220,8 @@ impl Painter {
     /// For these instances; `quiet` says nothing (with `--json`).
     pub(crate) fn new(terminal: &Terminal, names: &[&str], quiet: bool) -> Arc<Self> {
         let wide = names.iter().map(|name| columns(name)).max().unwrap_or(0);
-        let inner = Mutex::new(Inner { state: State::new(names.len()).named(wide), drawn: 0, shown: Vec::new(), over: false });
+        let inner =
+            Mutex::new(Inner { state: State::new(names.len()).named(wide), drawn: 0, shown: Vec::new(), over: false });
         let painter = Arc::new(Self { terminal: *terminal, quiet, inner });
         if terminal.live && !quiet {
             painter.tick();

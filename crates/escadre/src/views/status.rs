@@ -9,7 +9,7 @@ use crate::terminal::plan_text::changing;
 use crate::terminal::style::{self, Look, count, hang};
 use crate::terminal::table::Table;
 use escadre_model::desired::{Desired, State};
-use escadre_model::observed::{Hold, Record, Outcome, Receipt};
+use escadre_model::observed::{Hold, Outcome, Receipt, Record};
 use schemars::JsonSchema;
 use serde::Serialize;
 
