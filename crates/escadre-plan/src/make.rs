@@ -17,9 +17,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-/// Fewer instances than this for a thread are not worth one.
-const FEW: usize = 8;
-
 /// Everything a plan is made of.
 #[derive(Clone, Debug)]
 pub struct Input<'a> {
@@ -149,9 +146,9 @@ pub fn make(input: &Input<'_>) -> Plan {
     let selected = |id: &InstanceId| input.options.only.as_ref().is_none_or(|only| only.contains(id));
     let mut instances: Vec<InstancePlan> = Vec::with_capacity(sorted.len());
     let chosen: Vec<&Desired> = sorted.iter().filter(|desired| selected(&desired.instance)).copied().collect();
-    for (desired, hash) in chosen.iter().zip(hashes(&chosen)) {
+    for desired in chosen {
         let seen = input.observed.instance(&desired.instance);
-        instances.push(instance::plan(input, desired, hash, seen, &mut shared));
+        instances.push(instance::plan(input, desired, desired.hash(), seen, &mut shared));
     }
     orphans(input, &sorted, &mut instances, &mut shared);
     instances.sort_by(|a, b| a.instance.cmp(&b.instance));
@@ -173,20 +170,6 @@ pub fn make(input: &Input<'_>) -> Plan {
     };
     plan.id = plan.content_id();
     plan
-}
-
-/// The hashes of what instances want: much of a plan's cost, and each by itself, so that several threads share it.
-fn hashes(chosen: &[&Desired]) -> Vec<Hash> {
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(chosen.len() / FEW);
-    let all = |part: &[&Desired]| part.iter().map(|desired| desired.hash()).collect::<Vec<_>>();
-    if threads < 2 {
-        return all(chosen);
-    }
-    std::thread::scope(|scope| {
-        let parts = chosen.chunks(chosen.len().div_ceil(threads));
-        let running: Vec<_> = parts.map(|part| (part, scope.spawn(move || all(part)))).collect();
-        running.into_iter().flat_map(|(part, thread)| thread.join().unwrap_or_else(|_| all(part))).collect()
-    })
 }
 
 fn shared(input: &Input<'_>, sorted: &[&Desired]) -> Shared {

@@ -9,7 +9,7 @@ use super::fleet::{self, FLEET, Product, SOCKET};
 use super::floor::{self, Calls};
 use super::measure::{self, timed};
 use super::planning::{megabytes, seconds};
-use super::table::{Row, Table, Verdict};
+use super::table::{Row, Table, Verdict, note};
 use super::wire::Tap;
 use anyhow::{Context, Result, ensure};
 use std::fs;
@@ -78,6 +78,7 @@ fn everything(table: &mut Table, place: &Place<'_>) -> Result<()> {
             }
         }
         if let (Some(ours), Some(bare)) = (ours.last(), bare.last()) {
+            note(&format!("pair {}: ours {}, bare {}", pair + 1, seconds(*ours), seconds(*bare)));
             ratios.push(ours / bare);
         }
     }
@@ -123,6 +124,7 @@ fn recorded(place: &Place<'_>) -> Result<Calls> {
     fleet::head(&place.fleet, SOCKET)?;
     count(INSTANCES * 5)?;
     let calls = floor::calls(tap.take())?;
+    note(&format!("recorded the {} changing calls of a first apply", calls.changing));
     ensure!(calls.changing >= INSTANCES * 11, "too few calls were recorded: {}", calls.changing);
     stop_edge(place, &place.state)?;
     // The recorded containers bind files of this state folder, so it stays.

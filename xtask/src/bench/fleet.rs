@@ -105,7 +105,7 @@ fn desk(image: &str) -> String {
                 write!(text, "    depends_on:\n      svc-{:02}: {{ condition: service_healthy }}\n", (index - 1) / 2);
         }
         if index % 5 == 4 {
-            let _ = write!(text, "    volumes: [\"data-{index:02}:/var/lib/data\"]\n");
+            let _ = writeln!(text, "    volumes: [\"data-{index:02}:/var/lib/data\"]");
         }
     }
     text.push_str("networks: { front: {}, back: {} }\nvolumes: { data-04: {}, data-09: {}, data-14: {}, data-19: {} }\nconfigs: { desk: { file: files/desk.toml } }\n");

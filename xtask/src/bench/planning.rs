@@ -51,10 +51,9 @@ fn read(folder: &Path) -> Result<Read> {
     let ((fleet, findings), reading) = timed(|| escadre_model::fleet::read(&tree));
     ensure!(!has_errors(&findings), "the fleet has errors: {findings:?}");
     let fleet = fleet.context("there is no fleet")?;
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let names: Vec<_> = fleet.instances.keys().collect();
     let (all, spelling) =
-        timed(|| escadre_render::engine::fleet(&fleet, &names, &tree, &Keys::none(), &Facts::default(), threads));
+        timed(|| escadre_render::engine::fleet(&fleet, &names, &tree, &Keys::none(), &Facts::default()));
     let (mut resolved, mut desired) = (Vec::with_capacity(all.len()), Vec::with_capacity(all.len()));
     for one in all {
         let Some((files, target)) = one.wanted else { bail!("an instance is not sound: {:?}", one.findings) };

@@ -67,6 +67,12 @@ impl Row {
     }
 }
 
+/// Tells what is going on.
+#[expect(clippy::print_stderr, reason = "a tool tells what it does while it does it")]
+pub(crate) fn note(text: &str) {
+    eprintln!("bench: {text}");
+}
+
 /// All rows, in order; each is told on standard error as soon as it is there.
 #[derive(Default)]
 pub(crate) struct Table {

@@ -55,8 +55,10 @@ const SERVICES: &[&str] = &["web", "db", "my_job", "a.b"];
 const NETWORKS: &[&str] = &["front", "back", "default"];
 const VOLUMES: &[&str] = &["data", "cache"];
 const VARIABLES: &[&str] = &["TAG", "EMPTY", "UNSET", "PORT", "FLAG"];
-const WORDS: &[&str] =
-    &["x", "alpha", "a b", "yes", "1", "0x10", "true", "~", "null", "a=b", "a: b", "", "é", "1.5", "a,b", "$$x", "-", "on"];
+const WORDS: &[&str] = &[
+    "x", "alpha", "a b", "yes", "1", "0x10", "true", "~", "null", "a=b", "a: b", "", "é", "1.5", "a,b", "$$x", "-",
+    "on",
+];
 
 struct Maker {
     chance: Chance,
@@ -88,7 +90,10 @@ impl Maker {
         match self.chance.below(8) {
             0 => Raw("null".to_owned()),
             1 => Raw(self.chance.of(&["true", "no", "False", "on"]).to_owned()),
-            2 => Raw(self.chance.of(&["0", "1", "-1", "010", "0o17", "0x1F", "1_000", "99999999999999999999"]).to_owned()),
+            2 => Raw(self
+                .chance
+                .of(&["0", "1", "-1", "010", "0o17", "0x1F", "1_000", "99999999999999999999"])
+                .to_owned()),
             3 => Raw(self.chance.of(&["1.5", "1e3", ".5", "2.0", "1."]).to_owned()),
             4 => List(vec![]),
             5 => Map(vec![]),
@@ -100,12 +105,15 @@ impl Maker {
     fn several(&mut self, most: usize, mut make: impl FnMut(&mut Self) -> Tree) -> Tree {
         let count = self.chance.below(most + 1);
         let mut items: Vec<Tree> = Vec::new();
+        // Tags within a list reach nothing: items have no names.
+        let over = std::mem::take(&mut self.over);
         for _ in 0..count {
             let item = make(self);
             if self.odd && self.chance.one_in(30) || !items.iter().any(|known| as_text(known) == as_text(&item)) {
                 items.push(item);
             }
         }
+        self.over = over;
         List(items)
     }
 
@@ -117,20 +125,34 @@ impl Maker {
         match shape {
             Shape::Text | Shape::TextOrNull => self.words(key),
             Shape::TextOrNumber => self.number(),
-            Shape::TextOrBool => if self.chance.one_in(2) { self.boolean() } else { text("mode=max") },
+            Shape::TextOrBool => {
+                if self.chance.one_in(2) {
+                    self.boolean()
+                } else {
+                    text("mode=max")
+                }
+            }
             Shape::Choice(words) => text(self.chance.of(words)),
             Shape::Rule(..) if key == "pull_policy" => {
                 text(self.chance.of(&["always", "if_not_present", "missing", "every_12h", "daily", "every_1w2d"]))
             }
             Shape::Rule(..) => text(self.chance.of(&["box", "my.box", "Box_1"])),
             Shape::Bool { text, .. } | Shape::OptOut { text } => {
-                if *text && self.chance.one_in(5) { Text(self.chance.of(&["true", "false", "yes", "on", "${FLAG}"]).to_owned()) } else { self.boolean() }
+                if *text && self.chance.one_in(5) {
+                    Text(self.chance.of(&["true", "false", "yes", "on", "${FLAG}"]).to_owned())
+                } else {
+                    self.boolean()
+                }
             }
             Shape::Int(integer) => {
                 let lowest = if integer.least < 0 && self.chance.one_in(4) { "-1" } else { "3" };
-                if integer.text && self.chance.one_in(4) { text(self.chance.of(&["7", "0", "${PORT}", "010"])) }
-                else if integer.fraction && self.chance.one_in(6) { Raw("2.0".to_owned()) }
-                else { Raw(self.chance.of(&["0", "1", "100", lowest]).to_owned()) }
+                if integer.text && self.chance.one_in(4) {
+                    text(self.chance.of(&["7", "0", "${PORT}", "010"]))
+                } else if integer.fraction && self.chance.one_in(6) {
+                    Raw("2.0".to_owned())
+                } else {
+                    Raw(self.chance.of(&["0", "1", "100", lowest]).to_owned())
+                }
             }
             Shape::Float { fraction, .. } => match self.chance.below(4) {
                 0 => text(self.chance.of(&["0.5", "1", "0.123456789"])),
@@ -138,25 +160,58 @@ impl Maker {
                 _ => Raw(self.chance.of(&["0", "1", "50"]).to_owned()),
             },
             Shape::Bytes { number, .. } => {
-                if *number && self.chance.one_in(3) { Raw(self.chance.of(&["0", "1024", "60"]).to_owned()) }
-                else { text(self.chance.of(&["64m", "1g", "512M", "1.5G", "100", "0", "2kb", "1 gb", "1Gi", "-1", "10MiB"])) }
+                if *number && self.chance.one_in(3) {
+                    Raw(self.chance.of(&["0", "1024", "60"]).to_owned())
+                } else {
+                    text(
+                        self.chance.of(&["64m", "1g", "512M", "1.5G", "100", "0", "2kb", "1 gb", "1Gi", "-1", "10MiB"]),
+                    )
+                }
             }
-            Shape::Duration { .. } => text(self.chance.of(&["10s", "1m30s", "0s", "1h", "500ms", "1.5s", "2d", "1w", "0", "100us"])),
+            Shape::Duration { .. } => {
+                text(self.chance.of(&["10s", "1m30s", "0s", "1h", "500ms", "1.5s", "2d", "1w", "0", "100us"]))
+            }
             Shape::Mode | Shape::TmpfsMode => match self.chance.below(3) {
                 0 => Raw(self.chance.of(&["0440", "0o440", "288", "1777"]).to_owned()),
                 _ => text(self.chance.of(&["0440", "777", "0"])),
             },
-            Shape::DeviceCount => if self.chance.one_in(2) { text(self.chance.of(&["all", "2"])) } else { Raw("1".to_owned()) },
+            Shape::DeviceCount => {
+                if self.chance.one_in(2) {
+                    text(self.chance.of(&["all", "2"]))
+                } else {
+                    Raw("1".to_owned())
+                }
+            }
             Shape::Object(object) => self.object(object),
-            Shape::Short(word, object) => if self.chance.one_in(2) { self.words(word) } else { self.object(object) },
+            Shape::Short(word, object) => {
+                if self.chance.one_in(2) {
+                    self.words(word)
+                } else {
+                    self.object(object)
+                }
+            }
             Shape::Dict(keys, of) => self.dict(key, *keys, of),
             Shape::Named(of) => self.named(key, of),
             Shape::List { of, .. } => self.several(3, |maker| maker.value(key, of)),
             Shape::Texts { .. } => self.several(3, |maker| maker.item(key)),
-            Shape::TextOrTexts { .. } => if self.chance.one_in(2) { self.item(key) } else { self.several(3, |maker| maker.item(key)) },
-            Shape::TextsOrNumbers => self.several(3, |maker| if key == "expose" {
-                match maker.chance.below(3) { 0 => Raw("80".to_owned()), 1 => text("3000"), _ => text("8000-8010/udp") }
-            } else { maker.number() }),
+            Shape::TextOrTexts { .. } => {
+                if self.chance.one_in(2) {
+                    self.item(key)
+                } else {
+                    self.several(3, |maker| maker.item(key))
+                }
+            }
+            Shape::TextsOrNumbers => self.several(3, |maker| {
+                if key == "expose" {
+                    match maker.chance.below(3) {
+                        0 => Raw("80".to_owned()),
+                        1 => text("3000"),
+                        _ => text("8000-8010/udp"),
+                    }
+                } else {
+                    maker.number()
+                }
+            }),
             Shape::Command => self.command(),
             Shape::HealthTest => match self.chance.below(5) {
                 0 => List(vec![text("CMD"), text("true")]),
@@ -166,36 +221,125 @@ impl Maker {
                 _ => List(vec![text("true"), self.scalar()]),
             },
             Shape::Pairs(pairs) => self.pairs(*pairs),
-            Shape::Options { null } => { let null = *null; self.map(|maker| match maker.chance.below(4) {
-                0 => Raw("5".to_owned()), 1 => Raw("1.5".to_owned()), 2 if null => Raw("null".to_owned()), _ => maker.scalar() }) }
+            Shape::Options { null } => {
+                let null = *null;
+                self.map(|maker| match maker.chance.below(4) {
+                    0 => Raw("5".to_owned()),
+                    1 => Raw("1.5".to_owned()),
+                    2 if null => Raw("null".to_owned()),
+                    _ => maker.scalar(),
+                })
+            }
             Shape::MultiOptions => self.map(|maker| match maker.chance.below(4) {
-                0 => maker.number(), 1 => maker.boolean(), 2 => maker.several(2, Self::number), _ => maker.scalar() }),
-            Shape::Hosts => if self.chance.one_in(2) {
-                self.several(3, |maker| text(maker.chance.of(&["a:1.2.3.4", "b=1.2.3.5", "c=[::1]", "d:::1", "a=host-gateway", "e=::2"])))
-            } else {
-                Map(vec![("a".to_owned(), text("1.2.3.4")), ("b".to_owned(), List(vec![text("::1"), text("1.1.1.1")]))])
-            },
-            Shape::Ulimit => if self.chance.one_in(2) { Raw("1024".to_owned()) } else { self.object(&t::ULIMIT) },
-            Shape::Ports => self.several(3, |maker| if maker.chance.one_in(4) { maker.object(&t::PORT) } else { maker.port() }),
+                0 => maker.number(),
+                1 => maker.boolean(),
+                2 => maker.several(2, Self::number),
+                _ => maker.scalar(),
+            }),
+            Shape::Hosts => {
+                if self.chance.one_in(2) {
+                    self.several(3, |maker| {
+                        text(maker.chance.of(&[
+                            "a:1.2.3.4",
+                            "b=1.2.3.5",
+                            "c=[::1]",
+                            "d:::1",
+                            "a=host-gateway",
+                            "e=::2",
+                        ]))
+                    })
+                } else {
+                    Map(vec![
+                        ("a".to_owned(), text("1.2.3.4")),
+                        ("b".to_owned(), List(vec![text("::1"), text("1.1.1.1")])),
+                    ])
+                }
+            }
+            Shape::Ulimit => {
+                if self.chance.one_in(2) {
+                    Raw("1024".to_owned())
+                } else {
+                    self.object(&t::ULIMIT)
+                }
+            }
+            Shape::Ports => {
+                self.several(3, |maker| if maker.chance.one_in(4) { maker.object(&t::PORT) } else { maker.port() })
+            }
             Shape::Port => self.object(&t::PORT),
-            Shape::Volume => if self.chance.one_in(4) { self.mount() } else { self.volume() },
-            Shape::Device => if self.chance.one_in(3) { self.object(&t::DEVICE) } else { text(self.chance.of(&["/dev/a", "/dev/a:/dev/b", "/dev/a:/dev/b:rw", "/dev/a:r", "vendor.com/class=x"])) },
-            Shape::FileReference => { let source = if key == "configs" { "conf" } else { "key" };
-                if self.chance.one_in(2) { text(source) } else { match self.object(&t::FILE_REFERENCE) {
-                    Map(mut entries) => { entries.retain(|(name, _)| name != "source"); entries.push(("source".to_owned(), text(source))); Map(entries) }
-                    other => other } } }
+            Shape::Volume => {
+                if self.chance.one_in(4) {
+                    self.mount()
+                } else {
+                    self.volume()
+                }
+            }
+            Shape::Device => {
+                if self.chance.one_in(3) {
+                    self.object(&t::DEVICE)
+                } else {
+                    text(self.chance.of(&[
+                        "/dev/a",
+                        "/dev/a:/dev/b",
+                        "/dev/a:/dev/b:rw",
+                        "/dev/a:r",
+                        "vendor.com/class=x",
+                    ]))
+                }
+            }
+            Shape::FileReference => {
+                let source = if key == "configs" { "conf" } else { "key" };
+                if self.chance.one_in(2) {
+                    text(source)
+                } else {
+                    match self.object(&t::FILE_REFERENCE) {
+                        Map(mut entries) => {
+                            entries.retain(|(name, _)| name != "source");
+                            entries.push(("source".to_owned(), text(source)));
+                            Map(entries)
+                        }
+                        other => other,
+                    }
+                }
+            }
             Shape::EnvFiles => match self.chance.below(3) {
                 0 => text("a.env"),
                 1 => List(vec![text("a.env"), text("./b.env")]),
-                _ => List(vec![Map(vec![("path".to_owned(), text("gone.env")), ("required".to_owned(), Raw("false".to_owned()))]), text("b.env")]),
+                _ => List(vec![
+                    Map(vec![("path".to_owned(), text("gone.env")), ("required".to_owned(), Raw("false".to_owned()))]),
+                    text("b.env"),
+                ]),
             },
-            Shape::DependsOn => { let others = self.others(); if self.chance.one_in(2) { self.several(2, |maker| text(maker.chance.of(others))) } else {
-                let other = self.chance.of(others).to_owned();
-                Map(vec![(other, self.object(&t::DEPENDENCY))]) } }
-            Shape::Build => if self.chance.one_in(3) { text(self.chance.of(&[".", "./dir", "https://x.example/y.git#main", "../up"])) } else { self.object(&t::BUILD) },
-            Shape::Gpus => if self.chance.one_in(2) { text("all") } else { self.several(2, |maker| maker.object(&t::GPU)) },
+            Shape::DependsOn => {
+                let others = self.others();
+                if self.chance.one_in(2) {
+                    self.several(2, |maker| text(maker.chance.of(others)))
+                } else {
+                    let other = self.chance.of(others).to_owned();
+                    Map(vec![(other, self.object(&t::DEPENDENCY))])
+                }
+            }
+            Shape::Build => {
+                if self.chance.one_in(3) {
+                    text(self.chance.of(&[".", "./dir", "https://x.example/y.git#main", "../up"]))
+                } else {
+                    self.object(&t::BUILD)
+                }
+            }
+            Shape::Gpus => {
+                if self.chance.one_in(2) {
+                    text("all")
+                } else {
+                    self.several(2, |maker| maker.object(&t::GPU))
+                }
+            }
             Shape::External => self.boolean(),
-            Shape::Schedule => if self.chance.one_in(2) { text("0 3 * * *") } else { self.object(&t::SCHEDULE) },
+            Shape::Schedule => {
+                if self.chance.one_in(2) {
+                    text("0 3 * * *")
+                } else {
+                    self.object(&t::SCHEDULE)
+                }
+            }
         }
     }
 
@@ -209,7 +353,11 @@ impl Maker {
     }
 
     fn number(&mut self) -> Tree {
-        match self.chance.below(3) { 0 => Raw("80".to_owned()), 1 => text("8080"), _ => text(self.chance.of(&["9000-9002", "x", "${PORT}"])) }
+        match self.chance.below(3) {
+            0 => Raw("80".to_owned()),
+            1 => text("8080"),
+            _ => text(self.chance.of(&["9000-9002", "x", "${PORT}"])),
+        }
     }
 
     fn command(&mut self) -> Tree {
@@ -217,7 +365,19 @@ impl Maker {
             0 => List(vec![text("sh"), text("-c"), self.scalar()]),
             1 => Raw("null".to_owned()),
             2 => text(""),
-            _ => text(self.chance.of(&["echo 'a b' c", "run --x=\"1 2\" y", "a\\ b c", "echo \"it's\"", "a 'b", "x  y", "a # b", "a\"b\"c", "a ; b", "a | b", "echo $$HOME `x`"])),
+            _ => text(self.chance.of(&[
+                "echo 'a b' c",
+                "run --x=\"1 2\" y",
+                "a\\ b c",
+                "echo \"it's\"",
+                "a 'b",
+                "x  y",
+                "a # b",
+                "a\"b\"c",
+                "a ; b",
+                "a | b",
+                "echo $$HOME `x`",
+            ])),
         }
     }
 
@@ -267,24 +427,64 @@ impl Maker {
             0 => Raw("80".to_owned()),
             1 => text("${PORT}:80"),
             2 => text("3000-3002:4000-4002"),
-            _ => text(self.chance.of(&["8080:80", "127.0.0.1:8001:8001/udp", "80", "9000-9001", "[::1]:6000:7000", "0.0.0.0::90", "7000-7009:80", ":81", "1:2/sctp", "3000-3005", "22:22/tcp", "8081:80/TCP", "a:80", "80:b", "70000:1", "::1:80:81"][..if self.odd { 16 } else { 12 }])),
+            _ => text(self.chance.of(&[
+                "8080:80",
+                "127.0.0.1:8001:8001/udp",
+                "80",
+                "9000-9001",
+                "[::1]:6000:7000",
+                "0.0.0.0::90",
+                "7000-7009:80",
+                ":81",
+                "1:2/sctp",
+                "3000-3005",
+                "22:22/tcp",
+                "8081:80/TCP",
+                "a:80",
+                "80:b",
+                "70000:1",
+                "::1:80:81",
+            ][..if self.odd { 16 } else { 12 }])),
         }
     }
 
     fn volume(&mut self) -> Tree {
-        text(self.chance.of(&["data:/d", "./src:/s:ro", "/abs:/a:rw,z", "cache:/c:nocopy", "/anon", "~/h:/h", "../u:/u:rslave", "data:/d2:ro,volume-nocopy", ".:/dot", "${TAG}:/v", "C:\\x:/w", "./x:/s", "data:/d/", "data:/d:bogus", "./src:/s:cached", "a/b:/c"]))
+        text(self.chance.of(&[
+            "data:/d",
+            "./src:/s:ro",
+            "/abs:/a:rw,z",
+            "cache:/c:nocopy",
+            "/anon",
+            "~/h:/h",
+            "../u:/u:rslave",
+            "data:/d2:ro,volume-nocopy",
+            ".:/dot",
+            "${TAG}:/v",
+            "C:\\x:/w",
+            "./x:/s",
+            "data:/d/",
+            "data:/d:bogus",
+            "./src:/s:cached",
+            "a/b:/c",
+        ]))
     }
 
     fn mount(&mut self) -> Tree {
         let kind = self.chance.of(&["bind", "volume", "tmpfs", "image"]);
-        let mut entries = vec![("type".to_owned(), text(kind)), ("target".to_owned(), text(self.chance.of(&["/t", "/u/", "/s"])))];
+        let mut entries =
+            vec![("type".to_owned(), text(kind)), ("target".to_owned(), text(self.chance.of(&["/t", "/u/", "/s"])))];
         match kind {
             "bind" => entries.push(("source".to_owned(), text(self.chance.of(&["./b", "/b", "~/b"])))),
             "volume" => entries.push(("source".to_owned(), text("data"))),
             "image" => entries.push(("source".to_owned(), text("alpine"))),
             _ => {}
         }
-        for (name, object) in [("bind", &t::MOUNT_BIND), ("volume", &t::MOUNT_VOLUME), ("tmpfs", &t::MOUNT_TMPFS), ("image", &t::MOUNT_IMAGE)] {
+        for (name, object) in [
+            ("bind", &t::MOUNT_BIND),
+            ("volume", &t::MOUNT_VOLUME),
+            ("tmpfs", &t::MOUNT_TMPFS),
+            ("image", &t::MOUNT_IMAGE),
+        ] {
             if name == kind && self.chance.one_in(2) {
                 entries.push((name.to_owned(), self.object(object)));
             }
@@ -382,16 +582,24 @@ impl Maker {
             if clash && !self.odd {
                 continue;
             }
-            let needed = matches!(*name, "target" | "source") && (std::ptr::eq(object, &raw const t::PORT) && *name == "target" || std::ptr::eq(object, &raw const t::DEVICE));
+            let needed = matches!(*name, "target" | "source")
+                && (std::ptr::eq(object, &raw const t::PORT) && *name == "target"
+                    || std::ptr::eq(object, &raw const t::DEVICE));
             let wanted = wanted || needed;
-            if matches!(*name, "extends" | "triggers" | "credential_spec" | "provider") || !wanted && !self.chance.one_in(few) {
+            if matches!(*name, "extends" | "triggers" | "credential_spec" | "provider")
+                || !wanted && !self.chance.one_in(few)
+            {
                 continue;
             }
             if std::ptr::eq(object, &raw const t::SECRET) || std::ptr::eq(object, &raw const t::CONFIG) {
                 continue;
             }
+            let tagged = self.over && self.chance.one_in(12);
+            let over = self.over;
+            self.over = over && !tagged;
             let value = self.value(name, shape);
-            entries.push(((*name).to_owned(), self.tagged(value)));
+            self.over = over;
+            entries.push(((*name).to_owned(), if tagged { self.tagged(&value) } else { value }));
         }
         if std::ptr::eq(object, &raw const t::SECRET) || std::ptr::eq(object, &raw const t::CONFIG) {
             entries.push(match self.chance.below(3) {
@@ -412,14 +620,11 @@ impl Maker {
         Map(entries)
     }
 
-    fn tagged(&mut self, value: Tree) -> Tree {
-        if !self.over || !self.chance.one_in(12) {
-            return value;
+    fn tagged(&mut self, value: &Tree) -> Tree {
+        if self.chance.one_in(2) {
+            return Raw("!reset null".to_owned());
         }
-        match value {
-            _ if self.chance.one_in(2) => Raw("!reset null".to_owned()),
-            value => { let mut out = String::from("!override "); flow(&value, &mut out); Raw(out) }
-        }
+        Raw(format!("!override {}", as_text(value)))
     }
 
     /// A whole file.
@@ -525,14 +730,19 @@ pub(crate) fn write(folder: &str, seed: u64, count: u64) -> std::io::Result<()> 
     for number in seed..seed.saturating_add(count) {
         let folder = Path::new(folder).join(format!("case{number:06}"));
         std::fs::create_dir_all(&folder)?;
-        let mut maker = Maker { chance: Chance(number.wrapping_mul(7919)), wild: 0, over: false, odd: false, service: "" };
+        let mut maker =
+            Maker { chance: Chance(number.wrapping_mul(7919)), wild: 0, over: false, odd: false, service: "" };
         if maker.chance.one_in(3) {
             maker.wild = 400;
         }
         maker.odd = maker.chance.one_in(4);
         let put = |name: &str, content: &str| std::fs::write(folder.join(name), content);
         let mut names = vec!["compose.yaml"];
-        let shown = |tree: &Tree| { let mut out = String::new(); block(tree, 0, &mut out); out };
+        let shown = |tree: &Tree| {
+            let mut out = String::new();
+            block(tree, 0, &mut out);
+            out
+        };
         let mut root = maker.file();
         match maker.chance.below(6) {
             0 => maker.extends(&mut root, ""),

@@ -7,7 +7,7 @@
 //! Tests: tests/cases/compose.
 
 use super::paths::each;
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::text::{Key, Mapping, Node, Resolved, Scalar};
 
 /// Adds defaults and checks single entries.
@@ -71,7 +71,7 @@ fn container(entry: &mut Mapping, findings: &mut Vec<Diagnostic>) {
             findings.push(Diagnostic::error(Code::E0404, "a device needs `target:`").at(&device.span));
         }
     }
-    list(entry, "gpus", |request| device_request(request, findings));
+    requests(entry, "gpus", findings);
     let devices = entry.get("deploy").and_then(|deploy| deploy.at("resources.reservations.devices")).is_some();
     if devices
         && let Some(reservations) = ["resources", "reservations"]
@@ -81,22 +81,29 @@ fn container(entry: &mut Mapping, findings: &mut Vec<Diagnostic>) {
             })
             .flatten()
     {
-        list(reservations, "devices", |request| device_request(request, findings));
+        requests(reservations, "devices", findings);
     }
 }
 
-fn device_request(request: &mut Mapping, findings: &mut Vec<Diagnostic>) {
+fn requests(entry: &mut Mapping, key: &str, findings: &mut Vec<Diagnostic>) {
+    if entry.get(key).and_then(Node::as_sequence).is_none_or(<[Node]>::is_empty) {
+        return;
+    }
+    for request in entry.get_mut(key).and_then(Node::sequence_mut).into_iter().flatten() {
+        let span = request.span.clone();
+        if let Some(request) = request.mapping_mut() {
+            device_request(request, &span, findings);
+        }
+    }
+}
+
+fn device_request(request: &mut Mapping, span: &Span, findings: &mut Vec<Diagnostic>) {
     match (request.get("count"), request.get("device_ids")) {
         (Some(count), Some(ids)) => {
             let message = "a device request has either `count` or `device_ids`";
             findings.push(Diagnostic::error(Code::E0414, message).label(&count.span, "").label(&ids.span, ""));
         }
-        (None, None) => {
-            let span = request.iter().next().map(|(key, _)| key.span.clone());
-            if let Some(span) = span {
-                default(request, "count", Node::text("all", &span));
-            }
-        }
+        (None, None) => default(request, "count", Node::text("all", span)),
         _ => {}
     }
 }

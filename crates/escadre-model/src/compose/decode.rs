@@ -152,6 +152,11 @@ impl Decoder<'_> {
             _ => match self.letters(node) {
                 Err(outcome) => return outcome,
                 // A quoted number is decimal: `"010"` is ten, while a bare `010` is eight.
+                // Only a umask reads the same with and without quotes.
+                Ok(text) if self.path.ends_with(".umask") => match Scalar::plain(text).resolve() {
+                    Resolved::Integer(value) if !text.contains('_') => i64::try_from(value).ok(),
+                    _ => None,
+                },
                 Ok(text) => text.parse().ok(),
             },
         };

@@ -91,7 +91,7 @@ fn container(entry: &mut Mapping, variables: &dyn Lookup, findings: &mut Vec<Dia
     {
         deploy.insert(Key::new("replicas", &scale.span), scale);
     }
-    pre_start(entry, findings);
+    pre_start(entry, variables, findings);
 }
 
 /// Keys without a value take it from the environment; what the environment does not have stays without (`keep`) or goes.
@@ -163,7 +163,7 @@ fn dependencies(entry: &mut Mapping) {
 }
 
 /// A `pre_start` hook is a container like the service's, except where it says otherwise; volumes are not inherited.
-fn pre_start(entry: &mut Mapping, findings: &mut Vec<Diagnostic>) {
+fn pre_start(entry: &mut Mapping, variables: &dyn Lookup, findings: &mut Vec<Diagnostic>) {
     if entry.get("pre_start").and_then(Node::as_sequence).is_none_or(<[Node]>::is_empty) {
         return;
     }
@@ -176,6 +176,14 @@ fn pre_start(entry: &mut Mapping, findings: &mut Vec<Diagnostic>) {
     for hook in hooks.iter_mut().filter(|hook| hook.as_mapping().is_some()) {
         let base = Node::mapping(inherited.clone(), &hook.span);
         *hook = merge(base, hook.clone(), &["services", "hook"], findings);
+        if let Some(hook) = hook.mapping_mut() {
+            if let Some(listed) = hook.get("environment").filter(|node| node.as_sequence().is_some()).cloned() {
+                let empty = Node::mapping(Mapping::new(), &listed.span);
+                let key = Key::new("environment", &listed.span);
+                hook.insert(key, merge(empty, listed, &["services", "hook", "environment"], findings));
+            }
+            inherit(hook, "environment", variables, true);
+        }
     }
 }
 

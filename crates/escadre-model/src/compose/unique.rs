@@ -57,6 +57,7 @@ const LISTS: &[(&str, By)] = &[
     ("env_file", By::Path),
     ("environment", By::Key),
     ("expose", By::Text),
+    ("label_file", By::Text),
     ("labels", By::Key),
     ("links", By::Key),
     ("ports", By::Port),

@@ -450,8 +450,8 @@ fn walk(
         Value::Mapping(mapping) => {
             for (key, child) in mapping.iter() {
                 // The keys of sections and networks are names that people choose.
-                let free =
-                    pattern.len() == 1 || matches!(pattern.last().map(String::as_str), Some("networks" | "models" | "ulimits"));
+                let free = pattern.len() == 1
+                    || matches!(pattern.last().map(String::as_str), Some("networks" | "models" | "ulimits"));
                 pattern.push(if free { "*".to_owned() } else { key.text.to_string() });
                 enter(path, &key.text);
                 let text = pattern.join(".");

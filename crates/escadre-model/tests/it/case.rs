@@ -69,3 +69,12 @@ pub(crate) fn run(folder: &str, run: impl Fn(&Case) -> String) {
         wrong.join("\n")
     );
 }
+
+/// The files of all cases of a folder that are no longer than `most` bytes.
+pub(crate) fn files(folder: &str, most: usize) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(folder);
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let files = paths.iter().flat_map(|path| Case::read(path).files.into_values());
+    files.filter(|bytes| bytes.len() <= most).collect()
+}

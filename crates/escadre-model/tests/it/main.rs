@@ -6,4 +6,5 @@
 mod case;
 mod compose;
 mod fleet;
+mod mutation;
 mod resolve;

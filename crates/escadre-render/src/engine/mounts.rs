@@ -46,7 +46,13 @@ pub(super) fn of(render: &mut Render<'_>, written: Written<'_>) -> Mounts {
 }
 
 /// A service's own mounts, then those of the services it has them from; `lent`: as a loan that may only be read.
-fn read(render: &mut Render<'_>, written: Written<'_>, lent: bool, lenders: &mut BTreeSet<String>, mounts: &mut Mounts) {
+fn read(
+    render: &mut Render<'_>,
+    written: Written<'_>,
+    lent: bool,
+    lenders: &mut BTreeSet<String>,
+    mounts: &mut Mounts,
+) {
     let borrows = lenders.len() > 1;
     let path = format!("services.{}.volumes", written.name);
     for node in written.list("volumes") {
@@ -70,7 +76,9 @@ fn read(render: &mut Render<'_>, written: Written<'_>, lent: bool, lenders: &mut
         let project = &render.resolved.project;
         let (name, mode) = text.split_once(':').unwrap_or((text, "rw"));
         match project.service(name) {
-            Some(lender) if lenders.insert(name.to_owned()) => read(render, lender, lent || mode == "ro", lenders, mounts),
+            Some(lender) if lenders.insert(name.to_owned()) => {
+                read(render, lender, lent || mode == "ro", lenders, mounts)
+            }
             Some(_) => {}
             None => {
                 let path = format!("services.{}.volumes_from", written.name);

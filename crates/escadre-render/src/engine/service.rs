@@ -80,7 +80,8 @@ pub(super) fn add(render: &mut Render<'_>, written: Written<'_>) {
     let manner = manner(render, written, &mounts, &mode, &engine_ports, &networks);
 
     let create = create(render, written, &mode);
-    let words = json!({"create": create, "mounts": mounts.spelled, "networks": endpoint_words(render, written, &networks)});
+    let words =
+        json!({"create": create, "mounts": mounts.spelled, "networks": endpoint_words(render, written, &networks)});
     let payload = Payload::new(words);
     let grace = written.node("stop_grace_period").and_then(value::milliseconds).unwrap_or(GRACE);
     let of_files: Vec<_> = mounts.files.iter().filter_map(|key| render.resources.get(key)).map(|r| &r.spec).collect();

@@ -169,14 +169,9 @@ fn needs(looked: &Looked<'_>, desired: &Desired) -> Vec<(u8, Need)> {
         need(1, "interrupted", text.to_owned(), format!("escadre up {name}"));
     }
     if desired.state == State::Running {
-        match looked.condition(desired) {
-            Condition::Unhealthy => need(
-                2,
-                "unhealthy",
-                bad_services(looked, desired, Condition::Unhealthy),
-                format!("escadre logs {name}"),
-            ),
-            _ => {}
+        if looked.condition(desired) == Condition::Unhealthy {
+            let which = bad_services(looked, desired, Condition::Unhealthy);
+            need(2, "unhealthy", which, format!("escadre logs {name}"));
         }
         let fallen = looked.fallen(&desired.instance);
         if !fallen.is_empty() {

@@ -264,7 +264,6 @@ impl Read {
         let vault = Vault::new(Arc::clone(fleet), Arc::clone(&keyring.identities));
         let reveal = |stored: &fleet::Stored<'_>| vault.reveal_stored(stored);
         let keys = Keys { hash_key: keyring.hash_key.clone(), reveal: &reveal };
-        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let (mut resolved, mut desired) = (Vec::new(), Vec::new());
         let mut strict = BTreeSet::new();
         let mut here: Option<&Arc<Target>> = None;
@@ -290,7 +289,7 @@ impl Read {
             here = here.or(target);
             names.push(name);
         }
-        for spelled in escadre_render::engine::fleet(fleet, &names, self.tree.as_ref(), &keys, facts, threads) {
+        for spelled in escadre_render::engine::fleet(fleet, &names, self.tree.as_ref(), &keys, facts) {
             findings.extend(spelled.findings);
             let Some((one, wanted)) = spelled.wanted else { continue };
             let environment = fleet.environments.iter().find(|known| known.name.value.as_str() == &*one.environment);

@@ -476,7 +476,6 @@ pub(crate) async fn carry_out(
         wait: manner.wait,
         stop: stop.clone(),
         kill: kill(settings),
-        ..Options::default()
     };
     let mut plan = ground.plan.clone();
     plan.instances.retain(|one| !manner.except.contains(&one.instance.instance));

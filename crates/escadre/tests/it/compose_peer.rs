@@ -4,6 +4,7 @@
 //! Out: every field of `inspect` of containers, networks and volumes that differs and is not in `tests/compose/differences.txt`.
 //! **Invariant**: an unlisted difference fails; so does a listed one that no file shows any more.
 //! Not here: whether what both make is right (the verdicts, and the tests of the driver).
+#![expect(clippy::print_stdout, reason = "the table of what was compared is for people")]
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,7 +37,13 @@ fn skip(reason: &str) {
 
 fn run(program: &Path, line: &[&str], dir: &Path, env: &[(&str, &str)]) -> Output {
     let mut command = Command::new("timeout");
-    command.args(["-k", "5", "120"]).arg(program).args(line).current_dir(dir).envs(env.iter().copied()).stdin(Stdio::null());
+    command
+        .args(["-k", "5", "120"])
+        .arg(program)
+        .args(line)
+        .current_dir(dir)
+        .envs(env.iter().copied())
+        .stdin(Stdio::null());
     command.output().unwrap_or_else(|error| panic!("{}: {error}", program.display()))
 }
 
@@ -113,7 +120,7 @@ impl Side<'_> {
         }
         // What either leaves: volumes, and containers of a failed run.
         for (list, remove) in [
-            (&["ps", "-a"][..], &["rm", "-f", "-t", "1", "-v"][..]),
+            (&["ps", "-a"][..], &["rm", "-f", "--depend", "-t", "1", "-v"][..]),
             (&["volume", "ls"], &["volume", "rm", "-f"]),
             (&["network", "ls"], &["network", "rm", "-f"]),
         ] {
@@ -310,15 +317,16 @@ fn containers_are_those_that_docker_compose_makes() {
             if theirs == ours {
                 continue;
             }
-            let known = allowed.iter().find(|line| {
-                (line.file == "*" || name.starts_with(&line.file)) && matches(&line.field, path)
-            });
+            let known = allowed
+                .iter()
+                .find(|line| (line.file == "*" || name.starts_with(&line.file)) && matches(&line.field, path));
             match known {
                 Some(line) => {
                     listed += 1;
                     used.insert(line.line);
                 }
-                None => failures.push(format!("{name}: {path}\n    docker compose  {theirs:?}\n    escadre         {ours:?}")),
+                None => failures
+                    .push(format!("{name}: {path}\n    docker compose  {theirs:?}\n    escadre         {ours:?}")),
             }
         }
         println!("{name}: {} fields, {listed} differ as listed, {} otherwise", theirs.len(), failures.len() - before);

@@ -3,7 +3,7 @@
 //! In: one update of a small instance, killed at point 1, 2, 3, … Out: what the next `up` makes of it.
 //! **Invariant**: the same services in the same specification, one container each, nothing left over, an empty plan, a journal without an open end.
 //! Not here: dying in the simulated world, where every fault is cheap (`escadre-testkit`).
-#![cfg(feature = "kill-points")]
+#![expect(clippy::print_stderr, reason = "the table of what was found is for people")]
 
 use super::world::{IMAGE, World, get, port, world};
 use serde_json::Value;

@@ -6,6 +6,7 @@
 
 mod bad;
 mod fleet;
+#[cfg(feature = "kill-points")]
 mod kill;
 mod registry;
 mod stranger;
@@ -189,4 +190,10 @@ fn doctor_looks_and_changes_nothing() {
         assert!(check["state"] != "bad" || check["mend"].is_string() || check["name"] == "state folder", "{check}");
     }
     assert!(!state.exists(), "doctor made the state folder");
+}
+
+#[cfg(not(feature = "kill-points"))]
+#[test]
+fn killed_at_every_point_of_an_update() {
+    world::skip("kill", "the binary has no kill points: --features escadre/kill-points");
 }

@@ -3,6 +3,7 @@
 //! In: files. Out: what the binary said, what the engine has.
 //! **Invariant**: everything made here carries the project's name and is removed at the end, also when the test fails.
 //! Not here: what is expected (the suites beside).
+#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -134,11 +135,6 @@ impl World {
     /// From now on the binary sees this variable.
     pub(crate) fn set(&self, key: &str, value: &str) {
         self.env.lock().expect("unpoisoned").insert(key.to_owned(), value.to_owned());
-    }
-
-    /// From now on the binary does not see this variable.
-    pub(crate) fn unset(&self, key: &str) {
-        self.env.lock().expect("unpoisoned").remove(key);
     }
 
     /// An image that is removed at the end.
@@ -347,8 +343,6 @@ impl Client {
 
 /// A door before the engine's that writes down which calls pass.
 pub(crate) struct Recorder {
-    /// Its address.
-    pub(crate) address: String,
     calls: Arc<Mutex<Vec<String>>>,
 }
 
@@ -368,9 +362,8 @@ impl Recorder {
                 std::thread::spawn(move || pass(back, client, None));
             }
         });
-        let address = format!("unix://{}", path.display());
-        world.set("CONTAINER_HOST", &address);
-        Self { address, calls }
+        world.set("CONTAINER_HOST", &format!("unix://{}", path.display()));
+        Self { calls }
     }
 
     /// Forgets what passed.

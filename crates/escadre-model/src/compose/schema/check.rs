@@ -173,6 +173,7 @@ impl<'f> Checker<'f> {
         let value = match node.as_scalar().map(Scalar::resolve) {
             // A text counts as the number it holds; that it holds one is looked at later.
             Some(Resolved::Text) => match node.as_str().map(str::parse::<f64>) {
+                Some(Ok(value)) if !value.is_finite() => return,
                 Some(Ok(value)) if fraction || value.fract() == 0.0 => value,
                 Some(Ok(_)) => return self.wrong(node, "an integer"),
                 _ => return,
@@ -295,9 +296,15 @@ impl<'f> Checker<'f> {
     }
 
     fn unique(&mut self, items: &[Node]) {
-        let mut seen = HashSet::new();
+        let (mut seen, mut same) = (HashSet::new(), HashSet::new());
         for item in items {
-            let Some(scalar) = item.as_scalar() else { continue };
+            let Some(scalar) = item.as_scalar() else {
+                if item.as_mapping().is_some() && !same.insert(item.to_json().to_string()) {
+                    let message = format!("the same entry is listed twice in `{}`", self.path);
+                    self.report(Diagnostic::error(Code::E0421, message).at(&item.span));
+                }
+                continue;
+            };
             if !seen.insert((scalar.display(), scalar.resolve() == Resolved::Text)) {
                 let message = format!("`{}` is listed twice in `{}`", scalar.display(), self.path);
                 self.report(Diagnostic::error(Code::E0421, message).at(&item.span));
