@@ -312,8 +312,7 @@ pub(crate) fn observed() -> Observed {
     // Against what the files ask for: it stands.
     let against = Some(desired("larch", "50").hash());
     larch.record.receipts.insert(0, failed);
-    larch.record.hold =
-        Some(Hold { against, because: "7c41e9".into(), at: "2026-11-20T13:08:46Z".into() });
+    larch.record.hold = Some(Hold { against, because: "7c41e9".into(), at: "2026-11-20T13:08:46Z".into() });
     let all = Complete { containers: true, networks: true, volumes: true, images: true, record: true };
     Observed {
         instances: BTreeMap::from([
