@@ -92,7 +92,7 @@ fn single(plan: &Plan, only: &InstancePlan, file: &str, around: &Around, look: L
     out.push_str(&hang("", &format!("Plan for {name}: {}", answer(only, &changing)), look.width));
     out.push('\n');
     out.push_str(&table(only, look));
-    if !around.addresses.is_empty() && !goes(&changing) {
+    if !around.addresses.is_empty() && !goes(only) {
         out.push('\n');
         for (index, (address, to)) in around.addresses.iter().enumerate() {
             let label = if index == 0 { "reach it at" } else { "" };
@@ -179,10 +179,11 @@ pub(crate) fn is_first(only: &InstancePlan, changing: &[&Change]) -> bool {
     !kept && !changing.is_empty() && retried.clone().all(|change| change.action != Action::Start)
 }
 
-/// Whether everything of an instance that runs is taken away.
-pub(crate) fn goes(changing: &[&Change]) -> bool {
-    let mut services = changing.iter().filter(|change| change.on.kind == Kind::Service).peekable();
-    services.peek().is_some() && services.all(|change| change.action == Action::Delete)
+/// Whether nothing of an instance runs afterwards: what runs is taken away, or, after an earlier `down`, what was left.
+pub(crate) fn goes(only: &InstancePlan) -> bool {
+    let changing = changing(only);
+    let taken = |change: &&Change| matches!(change.action, Action::Delete | Action::Retain);
+    !changing.is_empty() && changing.iter().all(taken) && !any_kept(only)
 }
 
 fn any_kept(only: &InstancePlan) -> bool {
@@ -199,7 +200,7 @@ fn answer(only: &InstancePlan, changing: &[&Change]) -> String {
         return "nothing of it runs here yet.".to_owned();
     }
     let all = || changing.iter().filter(|change| change.on.kind == Kind::Service);
-    if goes(changing) {
+    if goes(only) && all().count() > 0 {
         let kept = changing.iter().filter(|change| change.action == Action::Retain).count();
         let kept = if kept == 0 { String::new() } else { format!("; {} with its data stays", count(kept, "volume")) };
         return format!("{} stop and go{kept}.", count(all().count(), "service"));
@@ -209,6 +210,9 @@ fn answer(only: &InstancePlan, changing: &[&Change]) -> String {
     }
     if changing.iter().all(|change| change.action == Action::Retain) {
         return "nothing of it runs; what it stored stays.".to_owned();
+    }
+    if goes(only) {
+        return "nothing of it runs; what is named here goes.".to_owned();
     }
     let services = only.changes.iter().filter(|change| change.on.kind == Kind::Service).count();
     let touched = changing.iter().filter(|change| change.on.kind == Kind::Service).count();
@@ -253,7 +257,7 @@ fn table(only: &InstancePlan, look: Look) -> String {
     let mut table = Table::words(2, 4);
     let order = order(only);
     let mut because = Vec::new();
-    let all_go = goes(&changing(only));
+    let all_go = goes(only);
     for (action, kind) in grouped_kinds(only) {
         let names: Vec<String> = only
             .changes

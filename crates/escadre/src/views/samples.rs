@@ -308,9 +308,11 @@ pub(crate) fn observed() -> Observed {
         ..InstanceSeen::default()
     };
     let mut larch = up("larch", Health::Healthy);
-    larch.record.receipts.insert(0, receipt(9, "larch", "60", "2026-11-20T13:08:46Z", Outcome::WentBack));
-    larch.record.hold =
-        Some(Hold { against: Some(Hash::of("x")), because: "7c41e9".into(), at: "2026-11-20T13:08:46Z".into() });
+    let failed = receipt(9, "larch", "60", "2026-11-20T13:08:46Z", Outcome::WentBack);
+    // Against what the files ask for: it stands.
+    let against = Some(desired("larch", "50").hash());
+    larch.record.receipts.insert(0, failed);
+    larch.record.hold = Some(Hold { against, because: "7c41e9".into(), at: "2026-11-20T13:08:46Z".into() });
     let all = Complete { containers: true, networks: true, volumes: true, images: true, record: true };
     Observed {
         instances: BTreeMap::from([

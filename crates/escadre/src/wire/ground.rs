@@ -586,7 +586,7 @@ fn place(one: &InstanceReport, ended: &mut Ended, ground: &Ground) {
     match &one.end {
         End::Done(_) | End::AlreadyDone => {
             let plan = ground.plan.instances.iter().find(|plan| plan.instance == one.instance);
-            if plan.is_some_and(|plan| crate::terminal::plan_text::goes(&crate::terminal::plan_text::changing(plan))) {
+            if plan.is_some_and(crate::terminal::plan_text::goes) {
                 ended.down.push(instance.clone());
                 ended.destroyed += plan.map_or(0, |plan| plan.changes.iter().filter(|change| loses(change)).count());
             }
