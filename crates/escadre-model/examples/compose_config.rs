@@ -1,4 +1,4 @@
-//! Prints a project's normalised model: `-f FILE`, `--profile P`, `-p NAME`, `--format json`, as `docker compose config` does.
+//! Prints a project's normalised model: `-f FILE`, `--profile P`, `-p NAME`, `--format json`, `--no-env-file`, as `docker compose config` does.
 //!
 //! In: arguments, environment, files. Out: JSON on standard output, findings on standard error.
 //! **Invariant**: the same functions as `escadre compose config`.
@@ -33,12 +33,15 @@ fn main() -> ExitCode {
     let environment: Variables = std::env::vars().collect();
     let mut options = Options::new(here.clone(), Vec::new());
     let mut folder = None;
+    let mut dot_env = true;
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "-f" => options.files.extend(arguments.next().map(|file| paths::join(&here, &file))),
             "--profile" => options.profiles.extend(arguments.next()),
             "-p" => options.project_name = arguments.next(),
             "--project-directory" => folder = arguments.next().map(|folder| paths::join(&here, &folder)),
+            // As `--env-file /dev/null` of the verb.
+            "--no-env-file" => dot_env = false,
             "--format" => drop(arguments.next()),
             other => eprintln!("ignored: {other}"),
         }
@@ -53,7 +56,7 @@ fn main() -> ExitCode {
     options.working_dir = folder.or_else(|| options.files.first().map(|file| paths::parent(file))).unwrap_or(here);
     options.home = environment.get("HOME").and_then(|home| home.text.as_str().map(str::to_owned));
     options.environment = environment;
-    options.use_dot_env = true;
+    options.use_dot_env = dot_env;
     let (project, more) = load(&options, &Disk, &Cache::new());
     for finding in findings.iter().chain(&more) {
         eprintln!("{finding}");
