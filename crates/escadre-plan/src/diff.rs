@@ -253,6 +253,7 @@ fn one_service<'a>(
         left.entry(container.id.replica.unwrap_or(1)).or_default().push(container);
     }
     let existed = !left.is_empty();
+    let fresh = diff.changes.iter().any(|one| one.on.kind == Kind::Volume && one.action == Action::Create);
     let (mut leftovers, mut former) = (Vec::new(), Vec::new());
     for replica in 1..=replicas {
         let mut there = left.remove(&replica).unwrap_or_default();
@@ -276,7 +277,7 @@ fn one_service<'a>(
             moved: &diff.moved_files,
             networks: &diff.networks,
         };
-        let (fate, why) = if service.job { slot.job(best) } else { slot.fate(best) };
+        let (fate, why) = if service.job { slot.job(best, fresh) } else { slot.fate(best) };
         let unfit = |verdict: &Verdict| matches!(verdict, Verdict::CannotTell);
         if let Some(best) = best
             && unfit(&reasons::compare(&view.seen.record, &resource_key(key), resource, best.spec.as_ref()))
@@ -521,7 +522,8 @@ impl<'a> Slot<'_, 'a> {
     }
 
     /// A one-shot runs once per spec and image; the receipt or the exited container proves that it did.
-    fn job(&self, best: Option<&'a ContainerSeen>) -> (Fate<'a>, Vec<Reason>) {
+    /// Where a volume is made anew (`fresh`), what ran before it proves nothing: its work went with the data.
+    fn job(&self, best: Option<&'a ContainerSeen>, fresh: bool) -> (Fate<'a>, Vec<Reason>) {
         let record = &self.view.seen.record;
         let image = self.view.wanted_image(&self.service.image);
         let same = |it: &str| image.as_ref().is_none_or(|id| same_image(id, it));
@@ -529,7 +531,7 @@ impl<'a> Slot<'_, 'a> {
         let on_record = evidence.any(|one| one.spec == self.resource.spec && same(&one.image));
         let fits = |one: &&ContainerSeen| one.spec.as_ref() == Some(&self.resource.spec) && same(&one.image);
         let ended = best.filter(fits).is_some_and(|one| one.phase == Phase::Exited(0));
-        if on_record || ended || self.view.input.options.rollback.is_some() {
+        if (!fresh && (on_record || ended)) || self.view.input.options.rollback.is_some() {
             return (Fate::Done, Vec::new());
         }
         let cannot = best.is_some_and(|one| {

@@ -176,6 +176,17 @@ fn a_job_runs_again_only_for_another_spec_or_image() {
 }
 
 #[test]
+fn a_job_runs_again_where_its_volume_is_made_anew() {
+    let mut world = World::new();
+    world.up(&[desk("acme", "1")]);
+    let seen = world.seen("acme");
+    seen.containers.clear();
+    seen.volumes.clear();
+    let plan = world.plan(&[desk("acme", "1")]);
+    assert_eq!(action(&plan, Kind::Service, "migrate"), "run", "its work went with the data: {}", dump(&plan));
+}
+
+#[test]
 fn an_incomplete_list_refuses_changes_and_deletes_nothing() {
     let mut world = World::new();
     world.up(&[desk("acme", "1")]);
