@@ -256,9 +256,26 @@ impl Engine {
             // The former version may have listened elsewhere: a port that stays open is its port.
             let settled = !open.is_empty() && began.elapsed() >= SETTLED;
             if settled || led.iter().all(|port| open.contains(port)) {
-                return;
+                break;
             }
             sleep(LOOK).await;
+        }
+        self.settle(job, name).await;
+    }
+
+    /// Where the engine runs no checks by itself, a container that was started again would be called "starting" for ever: its check is run until it
+    /// passes, for a bounded time.
+    async fn settle(&self, job: &Job<'_>, name: &str) {
+        let began = Instant::now();
+        while !self.runs_checks() && began.elapsed() < AWAKE {
+            match self.look(job, name, u64::MAX).await {
+                Ok(Look { health: Health::Starting | Health::Unhealthy, .. }) => {}
+                _ => return,
+            }
+            match self.probe(name, AWAKE).await {
+                Ok((Health::Starting | Health::Unhealthy, _)) => sleep(LOOK).await,
+                _ => return,
+            }
         }
     }
 

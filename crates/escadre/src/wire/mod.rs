@@ -7,6 +7,7 @@
 
 mod compose;
 mod edge;
+mod ended;
 mod files;
 mod ground;
 mod guard;
