@@ -14,5 +14,6 @@ pub mod ports;
 pub mod rebuild;
 pub mod reconcile;
 pub mod recover;
+pub mod spell;
 
 pub use kill::Kill;

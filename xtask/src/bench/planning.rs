@@ -53,7 +53,7 @@ fn read(folder: &Path) -> Result<Read> {
     let fleet = fleet.context("there is no fleet")?;
     let names: Vec<_> = fleet.instances.keys().collect();
     let (all, spelling) =
-        timed(|| escadre_render::engine::fleet(&fleet, &names, &tree, &Keys::none(), &Facts::default()));
+        timed(|| escadre_engine::spell::fleet(&fleet, &names, &tree, &Keys::none(), &Facts::default()));
     let (mut resolved, mut desired) = (Vec::with_capacity(all.len()), Vec::with_capacity(all.len()));
     for one in all {
         let Some((files, target)) = one.wanted else { bail!("an instance is not sound: {:?}", one.findings) };

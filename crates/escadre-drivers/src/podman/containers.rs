@@ -164,9 +164,9 @@ impl Engine {
         let path = self.compat(&format!("/containers/{}/start", encode(name)));
         let call = Call::post(format!("start container {name}"), path).within(Some(Duration::from_secs(120)));
         let _turn = self.turn().await;
-        match self.door.bytes(call).await {
-            Ok(_) => Ok(Changed::Updated),
-            Err(Error::Refused { status: 304, .. }) => Ok(Changed::NotNeeded),
+        match self.door.changes(call).await {
+            Ok(true) => Ok(Changed::Updated),
+            Ok(false) => Ok(Changed::NotNeeded),
             // One that is paused or about to restart is refused in other words.
             Err(error @ Error::Refused { .. }) => {
                 let running = self.inspect(name).await?.as_ref().is_some_and(running);

@@ -204,6 +204,14 @@ impl Door {
             .map_err(|error| Error::Bug { act: act.into(), why: format!("the answer broke off: {error}").into() })
     }
 
+    /// Makes a call that answers with its status alone: was anything changed? The engine says 304 where it was so already.
+    ///
+    /// # Errors
+    /// When the engine cannot be reached or refuses.
+    pub async fn changes(&self, call: Call) -> Result<bool, Error> {
+        Ok(self.send(call).await?.status() != StatusCode::NOT_MODIFIED)
+    }
+
     /// Makes a call and hands the answer's body over as it comes.
     ///
     /// # Errors

@@ -289,7 +289,7 @@ impl Read {
             here = here.or(target);
             names.push(name);
         }
-        for spelled in escadre_render::engine::fleet(fleet, &names, self.tree.as_ref(), &keys, facts) {
+        for spelled in escadre_engine::spell::fleet(fleet, &names, self.tree.as_ref(), &keys, facts) {
             findings.extend(spelled.findings);
             let Some((one, wanted)) = spelled.wanted else { continue };
             let environment = fleet.environments.iter().find(|known| known.name.value.as_str() == &*one.environment);

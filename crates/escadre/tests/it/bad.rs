@@ -183,7 +183,7 @@ fn engines_that_are_none() {
     let root = folder.path();
     let one = root.join("one");
     write(root, "one/compose.yaml", b"services:\n  web: { image: localhost/x }\n");
-    let help = "= help: what is wrong with this machine: escadre doctor";
+    let help = "= help: what is wrong and what mends it: escadre doctor";
 
     let nowhere = format!("unix://{}/nowhere.sock", root.display());
     let output = escadre(&one, &["status", "-f", "compose.yaml"], &[("CONTAINER_HOST", &nowhere)]);
