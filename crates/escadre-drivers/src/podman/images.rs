@@ -248,11 +248,11 @@ fn passing(why: &str) -> bool {
 /// The engine's words, with what to do first.
 fn advice(why: &str, full: &str) -> String {
     let lower = why.to_lowercase();
+    // Words, not status numbers: the registry's port, or a digest, may hold the digits of one.
     let registry = registry_of(full);
-    let first = if lower.contains("unauthorized") || lower.contains("authentication required") || lower.contains("401")
-    {
+    let first = if lower.contains("unauthorized") || lower.contains("authentication required") {
         format!("{registry} wants other credentials (registries: in fleet.yaml)")
-    } else if lower.contains("manifest unknown") || lower.contains("not found") || lower.contains("404") {
+    } else if lower.contains("manifest unknown") || lower.contains("not found") {
         format!("{registry} has no such image or tag")
     } else if lower.contains("no such host") || lower.contains("connection refused") {
         format!("{registry} cannot be reached")

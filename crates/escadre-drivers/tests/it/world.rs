@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub(crate) const IMAGE: &str = "localhost/escadre-test/base:v1";
 static SKIPPED: AtomicU32 = AtomicU32::new(0);
 static COUNT: AtomicU32 = AtomicU32::new(0);
+static BEGIN: std::sync::OnceLock<u32> = std::sync::OnceLock::new();
 
 pub(crate) struct One;
 impl Secrets for One {
@@ -56,7 +57,9 @@ pub(crate) async fn world(test: &str) -> Option<World> {
         skip(test, "needs a real engine, set ESCADRE_TEST_PODMAN=1");
         return None;
     }
-    let number = COUNT.fetch_add(1, Ordering::Relaxed) + std::process::id() % 60 * 4;
+    // What a failed run left behind must not fail the next one: a process begins anywhere among the 4,000 subnets.
+    let begin = std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos() ^ std::process::id();
+    let number = COUNT.fetch_add(1, Ordering::Relaxed) + *BEGIN.get_or_init(|| begin % 3_900);
     let state = tempfile::tempdir().unwrap();
     let settings = settings(&state);
     let engine = Engine::connect(settings, Arc::new(NoEdge)).await.unwrap();
