@@ -158,7 +158,8 @@ fn words(file: &str, text: &str) -> Vec<String> {
     for (number, line) in text.lines().enumerate() {
         let number = number + 1;
         let bare_allow = concat!("#[all", "ow(");
-        if line.contains(bare_allow) {
+        let whole_file = concat!("#![all", "ow(");
+        if line.contains(bare_allow) || line.contains(whole_file) {
             findings.push(format!(
                 "{file}:{number}: a bare allow; `#[expect(…, reason = \"…\")]` says why and notices when it is over"
             ));

@@ -37,6 +37,7 @@ fn empty_names_and_silent_skips_are_found() {
     assert_eq!(size_and_name("crates/a/src/common/mod.rs", "").len(), 1);
     assert_eq!(words("crates/a/src/b.rs", concat!("#[ign", "ore]\n")).len(), 1);
     assert_eq!(words("crates/a/src/b.rs", concat!("#[all", "ow(dead_code)]\n")).len(), 1);
+    assert_eq!(words("crates/a/src/b.rs", concat!("#![all", "ow(dead_code)]\n")).len(), 1);
 }
 
 #[test]

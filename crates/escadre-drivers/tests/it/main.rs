@@ -4,7 +4,6 @@
     clippy::unwrap_used,
     reason = "a test reads the environment, says what it skips, and may fall over"
 )]
-#![allow(missing_docs, reason = "tests")]
 
 mod conformance;
 mod images;

@@ -1,6 +1,6 @@
 //! The engine against the small world: it works, it goes back, it survives death at every step, and planted bugs are found.
 
-#![allow(clippy::cloned_ref_to_slice_refs, reason = "a list of one reads like a list of many")]
+#![expect(clippy::cloned_ref_to_slice_refs, reason = "a list of one reads like a list of many")]
 
 mod conformance;
 mod faults;

@@ -4,7 +4,7 @@
 //! **Invariant**: a value is shown only if it is the same for all who are meant; else its text before interpolation is.
 //! Not here: who belongs together (`escadre_plan::group`), the frame around (`plan_groups`). Tests: `plan_text/tests.rs`.
 
-use super::plan_text::{Around, action_word, changing, image_move, reason_lines};
+use super::plan_text::{Around, changing, image_move, reason_lines};
 use super::style::{Look, columns, hang};
 use escadre_model::desired::Shown;
 use escadre_model::ids::{InstanceId, Kind};
@@ -45,7 +45,7 @@ impl Members<'_> {
                 made.entry((change.action, change.on.kind)).or_default().push(&change.on.key);
                 continue;
             }
-            let prefix = format!("    {:<8} {:<wide$}  ", action_word(change.action), label_of(change));
+            let prefix = format!("    {:<8} {:<wide$}  ", change.action.word(), label_of(change));
             let mut lines = self.what_lines(change, look.width.saturating_sub(columns(&prefix)));
             if lines.is_empty() {
                 lines.push(first_words(change, image));
@@ -56,7 +56,7 @@ impl Members<'_> {
             }
         }
         for ((action, kind), keys) in made {
-            let prefix = format!("    {:<8} {:<wide$}  ", action_word(action), kind.word());
+            let prefix = format!("    {:<8} {:<wide$}  ", action.word(), kind.word());
             out.push_str(&hang(&prefix, &keys.join(", "), look.width));
         }
         for line in gaps(changes) {

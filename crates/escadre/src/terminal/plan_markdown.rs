@@ -5,7 +5,7 @@
 //! Not here: the terminal's form (`plan_text`, `plan_groups`). Tests: `plan_text/tests.rs`.
 
 use super::plan_groups::{answer, at_commit};
-use super::plan_text::{Around, action_word, changing, reason_lines, refusal_words};
+use super::plan_text::{Around, changing, reason_lines, refusal_words};
 use super::style::count;
 use escadre_plan::change::{Action, Change};
 use escadre_plan::plan::Plan;
@@ -65,7 +65,7 @@ fn rows(changes: &[&Change], group: bool) -> String {
     for change in changes {
         let why: Vec<String> = reason_lines(change, group).iter().map(|line| text(line)).collect();
         let on = code(&change.on.to_string());
-        out.push_str(&format!("| {} | `{on}` | {} |\n", action_word(change.action), why.join("<br>")));
+        out.push_str(&format!("| {} | `{on}` | {} |\n", change.action.word(), why.join("<br>")));
     }
     out
 }

@@ -266,11 +266,11 @@ fn table(only: &InstancePlan, look: Look) -> String {
             .map(name_of)
             .collect();
         let ready = if kind == Kind::Image { "pulled or built if it is not here" } else { "" };
-        table.row([action_word(action).to_owned(), kind.word().to_owned(), names.join(", "), ready.to_owned()]);
+        table.row([action.word().to_owned(), kind.word().to_owned(), names.join(", "), ready.to_owned()]);
     }
     for change in order {
         let (what, ready) = service_cells(change);
-        table.row([action_word(change.action).to_owned(), change.on.key.to_string(), what, ready]);
+        table.row([change.action.word().to_owned(), change.on.key.to_string(), what, ready]);
         // What goes because all of it goes needs no reason of its own.
         because.push((change, if all_go { Vec::new() } else { why_lines(change) }));
     }
@@ -436,24 +436,6 @@ pub(crate) fn shown(value: Option<&Shown>) -> String {
 pub(crate) fn short_id(id: &str) -> String {
     let digits = id.strip_prefix("sha256:").unwrap_or(id);
     digits.get(..12).unwrap_or(digits).to_owned()
-}
-
-/// The word of an action.
-pub(crate) fn action_word(action: Action) -> &'static str {
-    match action {
-        Action::Create => "create",
-        Action::Start => "start",
-        Action::Stop => "stop",
-        Action::Update => "update",
-        Action::Replace => "replace",
-        Action::Run => "run",
-        Action::Adopt => "adopt",
-        Action::Move => "move",
-        Action::Retain => "retain",
-        Action::Delete => "delete",
-        Action::Keep => "keep",
-        Action::Held => "held",
-    }
 }
 
 /// What to do about an instance that is left alone.
