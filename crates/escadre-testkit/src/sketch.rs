@@ -252,6 +252,7 @@ impl ServiceSketch {
             stop_grace_ms: 10_000,
             engine_ports: Vec::new(),
             on_failure: OnFailure::GoBack,
+            rollout: Rollout::default(),
         }
     }
 }

@@ -238,7 +238,7 @@ impl Story {
             self.plans.push(prepared.plan.id.clone());
         }
         for one in &prepared.plan.instances {
-            for change in one.changes.iter().filter(|change| change.action != Action::Keep) {
+            for change in one.changes.iter().filter(|change| !change.is_quiet()) {
                 self.say(format!("{} {} {}", one.instance.instance, change.action.word(), change.on));
             }
         }

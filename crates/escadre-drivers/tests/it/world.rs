@@ -223,5 +223,6 @@ pub(crate) fn service() -> Service {
         stop_grace_ms: 1000,
         engine_ports: Vec::new(),
         on_failure: OnFailure::GoBack,
+        rollout: Rollout::default(),
     }
 }
