@@ -5,6 +5,7 @@
 //! Not here: the engine's words (`escadre_render::engine`), order, retries, journal (`escadre-engine`).
 //! Tests: `tests/it` against the real engine; the conformance suite of `escadre-testkit`.
 
+mod beside;
 mod build;
 mod containers;
 mod disk;
@@ -214,10 +215,11 @@ impl Driver for Engine {
             Act::Switch { routes } => self.edge.switch(instance, &Self::routes_of(job, routes)?).await.map(outcome),
             Act::Park { routes } => self.edge.park(instance, routes).await.map(outcome),
             Act::Unroute { routes } => self.edge.unroute(instance, routes).await.map(outcome),
-            Act::Drain { backends, deadline_ms } => {
-                let left = self.edge.drain(backends, Duration::from_millis(*deadline_ms)).await?;
-                let seen = (left > 0).then(|| format!("{left} still in flight when the time was up").into());
-                Ok(Outcome { seen, ..outcome(Changed::NotNeeded) })
+            Act::Join { name, networks } => self.join(name, networks).await,
+            Act::Follow(watch) => self.observe_callers(job, watch).await,
+            Act::Drain { backends, deadline_ms, name, inside_ms } => {
+                let (deadline, inside) = (Duration::from_millis(*deadline_ms), Duration::from_millis(*inside_ms));
+                self.drain(backends, deadline, name, inside).await
             }
             Act::Stop { name, grace_ms, forget } => self.stop(instance, name, *grace_ms, *forget).await,
             Act::Remove { name, engine, data } => self.remove(job, name, engine.as_ref(), *data).await,
@@ -250,6 +252,9 @@ impl Driver for Engine {
             Act::Start { name } => done(self.is_running(name).await?.then(|| outcome(Changed::Updated))),
             Act::Run { name, .. } => done(self.ended_well(name).await?.then(|| outcome(Changed::Updated))),
             Act::Attach { lines } => done(self.attached(instance, lines)?.then(|| outcome(Changed::Updated))),
+            Act::Join { name, networks } => {
+                done(self.is_joined(name, networks).await?.then(|| outcome(Changed::Updated)))
+            }
             Act::Stop { name, .. } => done((!self.is_running(name).await?).then(|| outcome(Changed::Updated))),
             Act::Remove { name, engine, .. } => {
                 done(self.is_gone(job, name, engine.as_ref()).await?.then(|| outcome(Changed::Updated)))
@@ -267,7 +272,7 @@ impl Driver for Engine {
                 done((!routes.iter().any(|key| seen.contains_key(key))).then(|| outcome(Changed::Updated)))
             }
             // Looking again costs nothing.
-            Act::Gate { .. } | Act::Drain { .. } | Act::Apply | Act::Prune => Found::NotDone,
+            Act::Gate { .. } | Act::Follow(_) | Act::Drain { .. } | Act::Apply | Act::Prune => Found::NotDone,
         })
     }
 

@@ -74,7 +74,7 @@ fn a_changed_value_says_old_new_and_where() {
     for other in ["db", "api", "migrate"] {
         assert!(acts(&plan, other).is_empty(), "{}", dump(&plan));
     }
-    assert_eq!(plan.instances[0].consent, Consent::Gap);
+    assert_eq!(plan.instances[0].consent, Consent::Additive);
     assert_eq!(plan.totals().restarts, 1);
 }
 

@@ -204,7 +204,7 @@ pub(crate) fn desired(name: &str, seats: &str) -> Desired {
             stop_grace_ms: 10_000,
             engine_ports: vec![],
             on_failure: OnFailure::GoBack,
-            rollout: Rollout::default(),
+            rollout: escadre_model::desired::Rollout::default(),
         })),
     };
     let host = format!("help.{name}.example");
