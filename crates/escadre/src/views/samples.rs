@@ -33,6 +33,7 @@ pub(crate) fn change(action: Action, kind: Kind, key: &str) -> Change {
         restarts: 0,
         gate: None,
         gap: None,
+        follows: Vec::new(),
         detail: None,
     }
 }
