@@ -6,6 +6,7 @@
 //! Tests: `tests/it` against the real engine; the conformance suite of `escadre-testkit`.
 
 mod beside;
+mod bridge;
 mod build;
 mod containers;
 mod disk;
@@ -78,6 +79,8 @@ pub struct Engine {
     edge: Arc<dyn Edge>,
     /// One writer of hosts files at a time; other processes are kept away by the instance's own lock.
     hosts: tokio::sync::Mutex<()>,
+    /// The host's ends of networks.
+    bridges: tokio::sync::Mutex<bridge::Bridges>,
     /// Turns at making things: see [`TURNS`].
     turns: tokio::sync::Semaphore,
     /// Old logs were looked for already.
@@ -101,6 +104,7 @@ impl Engine {
             settings,
             edge,
             hosts: tokio::sync::Mutex::new(()),
+            bridges: tokio::sync::Mutex::default(),
             turns: tokio::sync::Semaphore::new(TURNS),
             swept: false.into(),
         })
@@ -210,7 +214,7 @@ impl Driver for Engine {
             Act::EnsureVolume { name, external } => self.ensure_volume(job, name, *external).await,
             Act::EnsureFile { file } => self.ensure_file(job, file),
             Act::Create(placement) => self.create(job, placement).await,
-            Act::Start { name } => self.start(name).await.map(outcome),
+            Act::Start { name } => self.begin(instance, name).await,
             Act::Run { name, deadline_ms } => self.run(job, name, *deadline_ms).await,
             Act::Gate { name, gate } => self.gate(job, name, gate).await,
             Act::Attach { lines } => self.attach(instance, lines).await,

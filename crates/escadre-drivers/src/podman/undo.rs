@@ -101,7 +101,7 @@ impl Engine {
             Act::Stop { name, .. } => {
                 let was = read_back::<Ran>(before)?.unwrap_or(Ran { running: true, lines: Vec::new() });
                 if was.running && self.inspect(name).await?.is_some() {
-                    self.start(name).await?;
+                    self.begin(instance, name).await?;
                     // Its routes come back next: whoever is parked there would meet a process that does not listen yet.
                     self.awake(job, name).await;
                 }
