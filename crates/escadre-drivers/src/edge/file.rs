@@ -37,7 +37,7 @@ const SIX: &str = "@6";
 pub struct Listen {
     /// HTTP.
     pub http: Vec<SocketAddr>,
-    /// HTTPS; not served yet.
+    /// HTTPS, while there is at least one route with TLS.
     pub https: Vec<SocketAddr>,
 }
 
@@ -115,7 +115,8 @@ impl EdgeFiles {
             change(routes, specs);
             let any = !routes.routes.is_empty();
             routes.http_listen = if any { self.listen.http.clone() } else { Vec::new() };
-            routes.https_listen = if any { self.listen.https.clone() } else { Vec::new() };
+            let any_tls = routes.routes.iter().any(|route| route.tls.is_some());
+            routes.https_listen = if any_tls { self.listen.https.clone() } else { Vec::new() };
             specs.retain(|id, _| routes.routes.iter().any(|r| r.id == *id) || routes.tcp.iter().any(|r| r.id == *id));
         };
         let now = files::read_routes(&self.dir).map_err(refused)?;
