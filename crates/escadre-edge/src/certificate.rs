@@ -12,6 +12,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use escadre_model::hash::Hash;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
@@ -132,6 +133,13 @@ impl Certificate {
         let (names, issuer) = (names_of(first), issuer_of(first));
         let key = certified(chain, &parsed, key)?;
         Ok(Certificate { key: Arc::new(key), names, issuer, begins, ends })
+    }
+
+    /// What it is called among those that were brought: the hash of the certificates, which are public.
+    #[must_use]
+    pub fn id(&self) -> String {
+        let all: Vec<u8> = self.key.cert.iter().flat_map(|der| der.iter().copied()).collect();
+        Hash::of(all).as_str().chars().take(32).collect()
     }
 
     /// What TLS works with.

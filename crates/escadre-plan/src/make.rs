@@ -57,6 +57,8 @@ pub struct TargetFacts {
     pub loopback: RangeInclusive<u16>,
     /// Ports to choose from where a product asks for any (`ports: ["80"]`).
     pub any_port: RangeInclusive<u16>,
+    /// Where the edge answers for host names: HTTP, then HTTPS.
+    pub edge: [u16; 2],
 }
 
 impl Default for TargetFacts {
@@ -68,6 +70,7 @@ impl Default for TargetFacts {
             rootless: false,
             loopback: 20_000..=29_999,
             any_port: 32_768..=60_999,
+            edge: [80, 443],
         }
     }
 }
@@ -189,7 +192,7 @@ fn shared(input: &Input<'_>, sorted: &[&Desired]) -> Shared {
             }
         }
     }
-    let claims = Claims::of(sorted, input.observed);
+    let claims = Claims::of(sorted, input.observed, input.target.edge);
     held.extend(claims.ports());
     Shared {
         pool,

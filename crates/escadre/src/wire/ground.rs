@@ -15,6 +15,7 @@ use crate::exit::{Exit, Fault, Sources};
 use crate::settings::{Seen, Selection, Settings};
 use crate::terminal::plan_text::{Around, Verdicts};
 use crate::terminal::report::Ended;
+use crate::views::look::EdgePorts;
 use escadre_drivers::files as whole;
 use escadre_drivers::podman::Credentials;
 use escadre_engine::apply::{self, Options, Stop};
@@ -324,7 +325,7 @@ fn build(
         around,
         findings: wanted.findings.into_iter().filter(Diagnostic::is_error).collect(),
         sources: sources(&wanted.root),
-        http: world.http,
+        ports: world.ports,
         held: Arc::new(Held { world, secrets: wanted.secrets, desired: Arc::new(all) }),
     }
 }
@@ -350,7 +351,7 @@ fn around(world: &World, wanted: &Wanted, plan: &Plan, saved: bool) -> Around {
         single: wanted.single.clone(),
         lead,
         seen: "seen in full just now".to_owned(),
-        addresses: if first { addresses(&wanted.desired, plan, world.http) } else { Vec::new() },
+        addresses: if first { addresses(&wanted.desired, plan, world.ports) } else { Vec::new() },
         verdicts: verdicts.filter(|_| first),
         told: if first { told } else { Vec::new() },
         findings: warnings,
@@ -392,19 +393,14 @@ fn verdicts(resolved: &[Resolved]) -> (Option<Verdicts>, Vec<(&'static str, Diag
 }
 
 /// Where instances are reached: address → service:port.
-pub(super) fn addresses(desired: &[Desired], plan: &Plan, http: u16) -> Vec<(String, String)> {
+pub(super) fn addresses(desired: &[Desired], plan: &Plan, ports: EdgePorts) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for one in desired {
         for (key, route) in &one.routes {
             match route {
                 Route::Http(route) => {
-                    let port = if http == 80 { String::new() } else { format!(":{http}") };
-                    found.extend(
-                        route
-                            .hosts
-                            .iter()
-                            .map(|host| (format!("http://{host}{port}"), format!("{}:{}", route.service, route.port))),
-                    );
+                    let to = || format!("{}:{}", route.service, route.port);
+                    found.extend(ports.addresses(route).map(|address| (address, to())));
                 }
                 Route::Tcp(route) => {
                     let published =
