@@ -24,6 +24,7 @@ use rcgen::{
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use x509_cert::der::Decode;
+use x509_cert::ext::pkix::name::GeneralName;
 
 use crate::certificate::{Certificate, CertificateError};
 use crate::files::{FileError, make_dir, write_whole};
@@ -31,6 +32,9 @@ use crate::files::{FileError, make_dir, write_whole};
 #[cfg(test)]
 mod tests;
 
+/// How every root's name begins.
+const NAME: &str = "Escadre local authority of ";
+const END: &str = "-----END CERTIFICATE-----";
 /// How long the root holds: longer than the machine.
 const ROOT_LIFE: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// How long a host's certificate holds; a new one is made long before, in memory.
@@ -135,7 +139,7 @@ impl Authority {
         let uname = rustix::system::uname();
         let machine: String = uname.nodename().to_string_lossy().chars().filter(|c| !c.is_control()).take(64).collect();
         let number: String = key.public_key_raw().iter().skip(1).take(4).map(|b| format!("{b:02x}")).collect();
-        let name = format!("Escadre local authority of {machine} ({number})");
+        let name = format!("{NAME}{machine} ({number})");
         let mut params = root_params(&name);
         let now = SystemTime::now();
         (params.not_before, params.not_after) = ((now - EARLIER).into(), (now + ROOT_LIFE).into());
@@ -185,6 +189,34 @@ impl Authority {
         Certificate::read_apart(made.pem().as_bytes(), key.serialize_pem().as_bytes())
             .map_err(|error| failed(error.to_string()))
     }
+}
+
+/// The root of any local authority, whoever's it is: as PEM, its name, its end. `None`: another certificate, or none; above
+/// all, one that does not say of itself that it is for private names only.
+#[must_use]
+pub fn recognise(pem: &[u8]) -> Option<(String, String, SystemTime)> {
+    let der = CertificateDer::from_pem_slice(pem).ok()?;
+    let parsed = x509_cert::Certificate::from_der(&der).ok()?;
+    let name = crate::certificate::common_name(&parsed.tbs_certificate.subject)?;
+    let (_, constraints) = parsed.tbs_certificate.get::<x509_cert::ext::pkix::NameConstraints>().ok().flatten()?;
+    let permitted = constraints.permitted_subtrees.unwrap_or_default();
+    let private = |base: &GeneralName| match base {
+        GeneralName::DnsName(ending) => host::PRIVATE.contains(&ending.as_str()),
+        GeneralName::IpAddress(_) => true,
+        _ => false,
+    };
+    let names = permitted.iter().any(|subtree| matches!(subtree.base, GeneralName::DnsName(_)));
+    let addresses = permitted.iter().any(|subtree| matches!(subtree.base, GeneralName::IpAddress(_)));
+    // Without any name in the list it would hold for all of them.
+    if !(names && addresses && permitted.iter().all(|subtree| private(&subtree.base))) {
+        return None;
+    }
+    let ends = SystemTime::UNIX_EPOCH + parsed.tbs_certificate.validity.not_after.to_unix_duration();
+    // Only what was read, not what stands around it.
+    let text = String::from_utf8_lossy(pem);
+    let begin = text.find("-----BEGIN CERTIFICATE-----")?;
+    let end = text.get(begin..)?.find(END)? + begin + END.len();
+    (name.starts_with(NAME)).then(|| (format!("{}\n", text.get(begin..end).unwrap_or_default()), name, ends))
 }
 
 fn root_params(name: &str) -> CertificateParams {

@@ -23,8 +23,9 @@ use escadre_engine::ports::{Progress, Secrets};
 use escadre_engine::reconcile::{self, Asked};
 use escadre_engine::recover::Recovery;
 use escadre_model::compose::verdicts::{Capabilities, Kind};
-use escadre_model::desired::{Desired, Route};
+use escadre_model::desired::{CertificateSource, Desired, HttpRoute, Route};
 use escadre_model::diagnostic::{Code, Diagnostic, has_errors};
+use escadre_model::host;
 use escadre_model::ids::{InstanceId, ResourceKey};
 use escadre_model::resolved::Resolved;
 use escadre_model::source::Source;
@@ -392,6 +393,17 @@ fn verdicts(resolved: &[Resolved]) -> (Option<Verdicts>, Vec<(&'static str, Diag
     (Some(sum), told)
 }
 
+/// Has it a name that the local authority certifies?
+fn is_local(http: &HttpRoute) -> bool {
+    let from = http.tls.as_ref().map(|https| &https.from);
+    let private = |host: &Arc<str>| host::reach(host) == host::Reach::Private;
+    match from {
+        Some(CertificateSource::Local) => true,
+        Some(CertificateSource::Usual) => http.hosts.iter().any(private),
+        _ => false,
+    }
+}
+
 /// Where instances are reached: address → service:port.
 pub(super) fn addresses(desired: &[Desired], plan: &Plan, ports: EdgePorts) -> Vec<(String, String)> {
     let mut found = Vec::new();
@@ -484,7 +496,11 @@ pub(crate) async fn carry_out(
     });
     let report = reconcile::carry_out_rendered(Arc::new(plan), render, &ports, &options).await;
     watch.abort();
-    Ok(ended(&report, ground))
+    let mut ended = ended(&report, ground);
+    let locally = |one: &Desired| one.routes.values().any(|route| matches!(route, Route::Http(http) if is_local(http)));
+    ended.untrusted = ground.desired.iter().any(locally)
+        && super::trust::is_trusted(settings, &held.world.state.join("edge")) == Some(false);
+    Ok(ended)
 }
 
 /// Where to die, in tests of the real binary that were built for it.

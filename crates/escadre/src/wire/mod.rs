@@ -14,6 +14,7 @@ mod ground;
 mod guard;
 mod inside;
 mod keys;
+mod trust;
 mod world;
 mod write;
 
@@ -22,6 +23,7 @@ pub(crate) use edge::proxy;
 pub(crate) use ground::{carry_out, ground, read, remember, saved};
 pub(crate) use guard::{hold, recover, unhold};
 pub(crate) use inside::{exec, logs};
+pub(crate) use trust::{Trusting, trust};
 pub(crate) use write::{Secrets, begin, file_schemas, secret};
 
 use crate::args::shared::Files;
