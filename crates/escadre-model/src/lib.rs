@@ -13,6 +13,7 @@ pub mod hash;
 pub mod ids;
 pub mod name;
 pub mod observed;
+pub mod parallel;
 pub mod payload;
 pub mod resolve;
 pub mod resolved;
