@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::Interest;
 use tokio::net::UnixDatagram;
 
+use crate::control::Counters;
 use crate::options::Limits;
 
 /// Largest message: a few names and numbers.
@@ -43,7 +44,16 @@ pub(crate) enum ToWorker {
     /// The socket that was given back is closed.
     Released { address: SocketAddr },
     /// Carries the control socket: from now on this worker answers.
-    Lead,
+    Lead {
+        /// Since when is counted, milliseconds since 1970.
+        #[serde(default)]
+        since_ms: u64,
+        /// Workers that died since then.
+        #[serde(default)]
+        crashes: u64,
+    },
+    /// What another worker carried in all, as far as it has changed; worker 0 is the sum of those that ended.
+    Carried { worker: u64, counters: Vec<Counters> },
     /// Take nothing new, finish, end. `at_once` when no other worker goes on.
     Retire {
         within_ms: u64,
@@ -54,8 +64,13 @@ pub(crate) enum ToWorker {
     Reload,
     /// What a retiring worker has under way.
     Elsewhere { worker: u64, in_flight: BTreeMap<String, u64> },
-    /// A retiring worker ended.
-    Gone { worker: u64 },
+    /// A worker ended.
+    Gone {
+        worker: u64,
+        /// Without having retired.
+        #[serde(default)]
+        crashed: bool,
+    },
     /// End what this backend has under way.
     Cut { backend: String },
     /// Of a newer version.
@@ -80,6 +95,8 @@ pub(crate) enum ToHolder {
     Retired,
     /// One backend's work in a retiring worker.
     Flight { backend: String, in_flight: u64 },
+    /// What this worker carried in all, as far as it has changed.
+    Carried { counters: Vec<Counters> },
     /// End what this backend has under way in other workers.
     Cut { backend: String },
     /// Somebody asked for a new worker.

@@ -27,6 +27,9 @@ use crate::flight::lock;
 use crate::table::{Entry, bounded};
 use crate::worker::Worker;
 
+/// How long one who waited may take to say what shall become of what is left, before the edge cuts by itself.
+const AFTERWARDS: Duration = Duration::from_secs(10);
+
 /// Longest line that is read.
 const MAX_LINE: u64 = 64 * 1024;
 
@@ -107,8 +110,20 @@ async fn perform(worker: &Arc<Worker>, command: Command) -> Answer {
             give(&flying(worker, backend))
         }
         Command::WaitDrained { backend, timeout_ms } => {
+            let timeout = bounded(timeout_ms);
+            let until = Instant::now() + timeout + AFTERWARDS;
+            lock(&edge.registry).named(&backend).iter().for_each(|b| b.outlast(until));
             // Either way the answer says what is left.
-            let _emptied = tokio::time::timeout(bounded(timeout_ms), edge.emptied(&backend)).await;
+            let _emptied = tokio::time::timeout(timeout, edge.emptied(&backend)).await;
+            give(&flying(worker, backend))
+        }
+        Command::Cut { backend } => {
+            let named = lock(&edge.registry).named(&backend);
+            if named.is_empty() && edge.in_flight_elsewhere(&backend) == 0 {
+                return Err(unknown("backend", &backend));
+            }
+            edge.tell(ToHolder::Cut { backend: backend.clone() });
+            named.iter().for_each(|b| edge.cut_here(b));
             give(&flying(worker, backend))
         }
         Command::Park { route } => hold(worker, &route, true),
@@ -214,32 +229,29 @@ fn hold(worker: &Worker, route: &str, held: bool) -> Answer {
     let entry = table.entries.iter().find(|e| e.live.id == route).ok_or_else(|| unknown("route", route))?;
     entry.live.held.store(held, Ordering::SeqCst);
     worker.edge.tables.ring();
-    give(&Parking { route: route.to_owned(), parked: entry.is_parked(), waiting: entry.live.waiting() })
+    give(&Parking { route: route.to_owned(), parked: entry.is_parked(), waiting: entry.live.counters().waiting })
 }
 
-fn counters(entry: &Entry) -> Counters {
-    let live = &entry.live;
-    Counters {
-        id: live.id.clone(),
-        requests: live.requests.load(Ordering::Relaxed),
-        failed: live.failed.load(Ordering::Relaxed),
-        backend_errors: live.backend_errors.load(Ordering::Relaxed),
-        in_flight: live.in_flight(),
-        waiting: live.waiting(),
-    }
+/// The numbers of all routes over all workers, by id.
+fn counters(worker: &Worker) -> std::collections::BTreeMap<String, Counters> {
+    let mut all = lock(&worker.edge.registry).counters().map(|c| (c.id.clone(), c)).collect();
+    lock(&worker.edge.carried).ledger.add_to(&mut all);
+    all
 }
 
 fn stats(worker: &Worker) -> Stats {
-    let routes = worker.edge.tables.load().entries.iter().map(|e| counters(e)).collect();
+    let routes = counters(worker).into_values().collect();
+    let carried = lock(&worker.edge.carried);
     let uptime_ms = u64::try_from(worker.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Stats { worker: worker.number, uptime_ms, routes }
+    Stats { worker: worker.number, uptime_ms, since_ms: carried.since_ms, crashes: carried.crashes, routes }
 }
 
 fn status(worker: &Worker) -> Status {
     let edge = &worker.edge;
     let table = edge.tables.load();
-    let route = |entry: &Arc<Entry>| RouteStatus {
-        counters: counters(entry),
+    let mut carried = counters(worker);
+    let mut route = |entry: &Arc<Entry>| RouteStatus {
+        counters: carried.remove(&entry.live.id).unwrap_or_default(),
         parked: entry.is_parked(),
         backends: entry.backends.iter().map(|b| b.id.clone()).collect(),
     };
@@ -266,7 +278,7 @@ fn status(worker: &Worker) -> Status {
         problem: lock(&worker.problem).clone(),
         connections: connections as u64,
         listeners: lock(&edge.listening).values().cloned().collect(),
-        routes: table.entries.iter().map(route).collect(),
+        routes: table.entries.iter().map(&mut route).collect(),
         backends,
     }
 }

@@ -17,6 +17,7 @@ use std::time::Instant;
 
 use tokio::sync::{Notify, watch};
 
+use crate::control::Counters;
 use crate::pool::Pool;
 
 #[cfg(test)]
@@ -34,15 +35,14 @@ pub(crate) struct BackendLive {
     pub(crate) address: SocketAddr,
     state: Mutex<Flights>,
     emptied: Notify,
-    cut: watch::Sender<bool>,
+    /// The number of cuts: work of an earlier number is to end.
+    cuts: watch::Sender<u64>,
     pub(crate) pool: Pool,
 }
 
 #[derive(Debug, Default)]
 struct Flights {
     count: u64,
-    /// Counts cuts: guards from before a cut no longer count.
-    epoch: u64,
     /// The routes file says draining.
     filed: bool,
     /// Somebody said `drain`; the number tells a later `drain` from an earlier one.
@@ -67,7 +67,7 @@ impl BackendLive {
             address,
             state: Mutex::default(),
             emptied: Notify::new(),
-            cut: watch::Sender::new(false),
+            cuts: watch::Sender::new(0),
             pool: Pool::default(),
         })
     }
@@ -79,7 +79,7 @@ impl BackendLive {
             return None;
         }
         state.count += 1;
-        Some(Flight { backend: Arc::clone(self), epoch: state.epoch })
+        Some(Flight { backend: Arc::clone(self), epoch: *self.cuts.borrow() })
     }
 
     pub(crate) fn in_flight(&self) -> u64 {
@@ -119,17 +119,26 @@ impl BackendLive {
         let mut state = lock(&self.state);
         state.commanded = None;
         state.deadline = None;
-        self.cut.send_replace(false);
     }
 
-    /// It left the routes file. Gives the moment at which it is cut: the deadline of a `drain`, else the given one.
-    pub(crate) fn leave(&self, otherwise: Instant) -> Instant {
+    /// It left the routes file; what it has is cut at the deadline of a `drain`, else at the given one.
+    pub(crate) fn leave(&self, otherwise: Instant) {
         let mut state = lock(&self.state);
         state.gone = true;
-        let deadline = *state.deadline.get_or_insert(otherwise);
+        state.deadline.get_or_insert(otherwise);
         drop(state);
         self.pool.clear();
-        deadline
+    }
+
+    /// When what is still under way is cut.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        lock(&self.state).deadline
+    }
+
+    /// Somebody waits for its work until then: a deadline before that is not theirs.
+    pub(crate) fn outlast(&self, until: Instant) {
+        let mut state = lock(&self.state);
+        state.deadline = state.deadline.map(|deadline| deadline.max(until));
     }
 
     /// Whether a `drain` of this number is still the last word.
@@ -140,18 +149,12 @@ impl BackendLive {
     /// Ends what is under way; gives how many pieces of work that were.
     pub(crate) fn cut(&self) -> u64 {
         let mut state = lock(&self.state);
-        let cut = state.count;
-        state.epoch += 1;
-        state.count = 0;
-        self.cut.send_replace(true);
+        let cut = std::mem::take(&mut state.count);
+        self.cuts.send_modify(|n| *n += 1);
         drop(state);
+        self.pool.clear();
         self.emptied.notify_waiters();
         cut
-    }
-
-    /// A receiver that turns true when the work is to end.
-    pub(crate) fn cut_signal(&self) -> watch::Receiver<bool> {
-        self.cut.subscribe()
     }
 
     /// Ends when nothing is under way.
@@ -168,10 +171,19 @@ impl BackendLive {
     }
 }
 
-/// Waits until the signal is true; if its sender is gone, nobody can cut any more and this never ends.
-pub(crate) async fn cut(signal: &mut watch::Receiver<bool>) {
-    if signal.wait_for(|cut| *cut).await.is_err() {
-        std::future::pending::<()>().await;
+/// The end of one piece of work, told from outside.
+#[derive(Debug)]
+pub(crate) struct Cut {
+    cuts: watch::Receiver<u64>,
+    epoch: u64,
+}
+
+impl Cut {
+    /// Ends when the work is to end; if nobody can cut any more, never.
+    pub(crate) async fn told(&mut self) {
+        if self.cuts.wait_for(|now| *now > self.epoch).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
 
@@ -185,14 +197,19 @@ pub(crate) struct Flight {
 impl Flight {
     /// Whether this work was cut by a deadline.
     pub(crate) fn was_cut(&self) -> bool {
-        lock(&self.backend.state).epoch != self.epoch
+        *self.backend.cuts.borrow() > self.epoch
+    }
+
+    /// Tells when the work is to end.
+    pub(crate) fn cut(&self) -> Cut {
+        Cut { cuts: self.backend.cuts.subscribe(), epoch: self.epoch }
     }
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
         let mut state = lock(&self.backend.state);
-        if state.epoch == self.epoch {
+        if !self.was_cut() {
             state.count = state.count.saturating_sub(1);
             let empty = state.count == 0;
             drop(state);
@@ -203,34 +220,71 @@ impl Drop for Flight {
     }
 }
 
+/// Why a request or connection could not be served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// No backend took the connection.
+    Refused,
+    /// A backend broke off before or within its answer.
+    Broken,
+    /// No answer in time.
+    Late,
+    /// Nobody to serve it: stopped, waited too long, waiting room full.
+    Unserved,
+    /// Cut at the deadline of a drain.
+    Cut,
+}
+
 /// One route's numbers; they outlive a change of the table.
 #[derive(Debug, Default)]
 pub(crate) struct RouteLive {
     pub(crate) id: String,
-    /// Requests or connections that arrived.
-    pub(crate) requests: AtomicU64,
-    /// Those we or the backend could not serve.
-    pub(crate) failed: AtomicU64,
-    /// Answers of the backend itself with status 5xx.
-    pub(crate) backend_errors: AtomicU64,
+    requests: AtomicU64,
+    backend_errors: AtomicU64,
+    failures: [AtomicU64; 5],
     in_flight: AtomicU64,
     waiting: AtomicU32,
     /// Somebody said `park`.
     pub(crate) held: AtomicBool,
     /// Whose turn it is.
     pub(crate) turn: AtomicUsize,
+    changed: Arc<Changed>,
+}
+
+/// Whether any number changed since it was last told.
+#[derive(Debug, Default)]
+pub(crate) struct Changed {
+    flag: AtomicBool,
+    rang: Notify,
+}
+
+impl Changed {
+    fn ring(&self) {
+        // Looking first keeps the line in every core's cache: this is on the way of every request.
+        if !self.flag.load(Ordering::Relaxed) && !self.flag.swap(true, Ordering::Relaxed) {
+            self.rang.notify_one();
+        }
+    }
+
+    /// Ends when a number changed since the last time.
+    pub(crate) async fn wait(&self) {
+        while !self.flag.swap(false, Ordering::Relaxed) {
+            self.rang.notified().await;
+        }
+    }
 }
 
 impl RouteLive {
-    pub(crate) fn new(id: &str) -> Arc<RouteLive> {
-        Arc::new(RouteLive { id: id.to_owned(), ..RouteLive::default() })
+    pub(crate) fn new(id: &str, changed: &Arc<Changed>) -> Arc<RouteLive> {
+        Arc::new(RouteLive { id: id.to_owned(), changed: Arc::clone(changed), ..RouteLive::default() })
     }
 
     /// Counts an arrival.
     pub(crate) fn arrive(self: &Arc<Self>) -> Visit {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        Visit { route: Arc::clone(self) }
+        self.changed.ring();
+        Visit { route: Arc::clone(self), failed: AtomicBool::new(false) }
     }
 
     /// A place in the waiting room, unless `room` are taken.
@@ -239,31 +293,55 @@ impl RouteLive {
         taken.ok().map(|_| Place { route: Arc::clone(self) })
     }
 
-    pub(crate) fn waiting(&self) -> u32 {
-        self.waiting.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn in_flight(&self) -> u64 {
-        self.in_flight.load(Ordering::Relaxed)
+    /// All numbers of this worker.
+    pub(crate) fn counters(&self) -> Counters {
+        let of = |failure: Failure| self.failures.get(failure as usize).map_or(0, |n| n.load(Ordering::Relaxed));
+        let mut counters = Counters {
+            id: self.id.clone(),
+            requests: self.requests.load(Ordering::Relaxed),
+            failed: 0,
+            refused: of(Failure::Refused),
+            broken: of(Failure::Broken),
+            late: of(Failure::Late),
+            unserved: of(Failure::Unserved),
+            cut: of(Failure::Cut),
+            lost: 0,
+            backend_errors: self.backend_errors.load(Ordering::Relaxed),
+            in_flight: self.in_flight.load(Ordering::Relaxed),
+            waiting: self.waiting.load(Ordering::Relaxed),
+        };
+        counters.sum_up();
+        counters
     }
 }
 
 /// One request or connection of a route, counted until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Visit {
-    pub(crate) route: Arc<RouteLive>,
+    route: Arc<RouteLive>,
+    failed: AtomicBool,
 }
 
 impl Visit {
-    /// It could not be served, because of us or the backend.
-    pub(crate) fn fail(&self) {
-        self.route.failed.fetch_add(1, Ordering::Relaxed);
+    /// It could not be served, because of us or the backend; the first reason counts.
+    pub(crate) fn fail(&self, failure: Failure) {
+        if !self.failed.swap(true, Ordering::Relaxed)
+            && let Some(count) = self.route.failures.get(failure as usize)
+        {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The backend itself answered 5xx.
+    pub(crate) fn backend_error(&self) {
+        self.route.backend_errors.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 impl Drop for Visit {
     fn drop(&mut self) {
         self.route.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.route.changed.ring();
     }
 }
 

@@ -27,10 +27,12 @@ use rustix::fs::{FlockOperation, flock};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::channel::{Channel, ToHolder, ToWorker};
 use crate::files;
+use crate::ledger::Ledger;
 use crate::listeners::{self, Refusal};
 use crate::log::{self, Log};
 use crate::options::Options;
@@ -101,6 +103,9 @@ struct Holder {
     leader: Option<u64>,
     count: u64,
     events: mpsc::UnboundedSender<Event>,
+    ledger: Ledger,
+    since_ms: u64,
+    crashes: u64,
     wait: Duration,
     restart: Option<Instant>,
     started: Instant,
@@ -127,6 +132,9 @@ async fn serve(options: Options) -> Result<(), HolderError> {
         leader: None,
         count: 0,
         events,
+        ledger: Ledger::default(),
+        since_ms: log::now_ms(),
+        crashes: 0,
         wait: Duration::ZERO,
         restart: Some(Instant::now()),
         started: Instant::now(),
@@ -251,8 +259,8 @@ impl Holder {
             limits: self.options.limits.clone(),
             retire_ms: u64::try_from(self.options.retire.as_millis()).unwrap_or(u64::MAX),
         };
-        tokio::spawn(wait_for(number, child, Arc::clone(&kill), self.events.clone()));
-        tokio::spawn(listen_to(number, Arc::clone(&channel), self.events.clone()));
+        let listening = tokio::spawn(listen_to(number, Arc::clone(&channel), self.events.clone()));
+        tokio::spawn(wait_for(number, child, listening, Arc::clone(&kill), self.events.clone()));
         let hand =
             Hand { channel, kill, asked: BTreeSet::new(), flights: BTreeMap::new(), ready: false, retired: false };
         let sent = hand.channel.send(&hello, self.good.as_ref().map(AsFd::as_fd)).await;
@@ -266,9 +274,11 @@ impl Holder {
         if self.leader == Some(worker) {
             self.leader = None;
         }
-        if hand.retired {
-            self.tell_leader(ToWorker::Gone { worker }).await;
-        } else {
+        self.ledger.close(worker);
+        let crashed = !hand.retired && self.stopping.is_none();
+        self.crashes += u64::from(crashed);
+        self.tell_leader(ToWorker::Gone { worker, crashed }).await;
+        if !hand.retired {
             let how = how.map_or_else(|e| e.to_string(), |s| s.to_string());
             self.log.say(&format!("worker {worker} died: {how}"));
         }
@@ -312,8 +322,16 @@ impl Holder {
                 if let Some(hand) = self.workers.get_mut(&worker) {
                     hand.flights.insert(backend.clone(), in_flight);
                 }
-                let in_flight = BTreeMap::from([(backend, in_flight)]);
-                self.tell_leader(ToWorker::Elsewhere { worker, in_flight }).await;
+                if self.leader != Some(worker) {
+                    let in_flight = BTreeMap::from([(backend, in_flight)]);
+                    self.tell_leader(ToWorker::Elsewhere { worker, in_flight }).await;
+                }
+            }
+            ToHolder::Carried { counters } => {
+                self.ledger.note(worker, counters.clone());
+                if self.leader != Some(worker) {
+                    self.tell_leader(ToWorker::Carried { worker, counters }).await;
+                }
             }
             ToHolder::Cut { backend } => {
                 let others: Vec<u64> = self.workers.keys().filter(|n| **n != worker).copied().collect();
@@ -385,8 +403,12 @@ impl Holder {
                     .await;
             }
         }
+        for (worker, counters) in self.ledger.all_but(newest).collect::<Vec<_>>() {
+            self.tell(newest, ToWorker::Carried { worker, counters }, None).await;
+        }
+        let lead = ToWorker::Lead { since_ms: self.since_ms, crashes: self.crashes };
         match self.control.try_clone() {
-            Ok(control) => self.tell(newest, ToWorker::Lead, Some(control.into())).await,
+            Ok(control) => self.tell(newest, lead, Some(control.into())).await,
             Err(error) => self.log.say(&format!("cannot pass on the control socket: {error}")),
         }
         self.log.say(&format!("worker {newest} serves"));
@@ -431,7 +453,13 @@ impl Holder {
 }
 
 /// Waits for a worker's end, and brings it about when asked.
-async fn wait_for(number: u64, mut child: Child, kill: Arc<Notify>, events: mpsc::UnboundedSender<Event>) {
+async fn wait_for(
+    number: u64,
+    mut child: Child,
+    listening: JoinHandle<()>,
+    kill: Arc<Notify>,
+    events: mpsc::UnboundedSender<Event>,
+) {
     let how = tokio::select! {
         how = child.wait() => how,
         () = kill.notified() => match child.kill().await {
@@ -439,6 +467,8 @@ async fn wait_for(number: u64, mut child: Child, kill: Arc<Notify>, events: mpsc
             Err(error) => Err(error),
         },
     };
+    // Its last words first. A panic of the listener is told by its absence.
+    let _heard = listening.await;
     // The holder that would listen has ended.
     let _unheard = events.send(Event::Died(number, how));
 }

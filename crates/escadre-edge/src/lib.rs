@@ -9,6 +9,7 @@
 //!   └─ worker ── reads routes.json, accepts, answers the control socket        worker, commands, listeners
 //!        ├─ table     routes as looked up per request, swapped as a whole
 //!        ├─ flight    what is under way for each backend and route; drain, cut, counters
+//!        ├─ ledger    counters of all workers, added up
 //!        ├─ park      waiting while nobody can serve
 //!        ├─ http      requests and answers; headers, pool, upgrade, pages
 //!        └─ tcp       bytes both ways
@@ -30,6 +31,7 @@ mod flight;
 mod headers;
 pub mod holder;
 mod http;
+mod ledger;
 mod listeners;
 mod log;
 mod options;

@@ -14,11 +14,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use escadre_model::routes::Routes;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::channel::ToHolder;
 use crate::control::ListenerState;
-use crate::flight::{BackendLive, lock};
+use crate::flight::{BackendLive, Changed, lock};
+use crate::ledger::Ledger;
 use crate::log::Log;
 use crate::options::Limits;
 use crate::park::Tables;
@@ -40,7 +41,27 @@ pub(crate) struct Edge {
     /// In flight in workers that retire, by worker and backend.
     pub(crate) elsewhere: Mutex<BTreeMap<u64, BTreeMap<String, u64>>>,
     pub(crate) elsewhere_changed: Notify,
-    outbox: mpsc::UnboundedSender<ToHolder>,
+    /// What other workers carried, since when that is known, and how many of them died.
+    pub(crate) carried: Mutex<Carried>,
+    /// Rings when a counter changed.
+    pub(crate) counted: Arc<Changed>,
+    outbox: mpsc::UnboundedSender<Said>,
+}
+
+/// What the holder knows of other workers' numbers.
+#[derive(Debug, Default)]
+pub(crate) struct Carried {
+    pub(crate) ledger: Ledger,
+    pub(crate) since_ms: u64,
+    pub(crate) crashes: u64,
+}
+
+/// What goes to the holder, in order.
+#[derive(Debug)]
+pub(crate) enum Said {
+    Message(ToHolder),
+    /// Everything before it was sent.
+    Mark(oneshot::Sender<()>),
 }
 
 /// Whether a worker is on its way out.
@@ -59,19 +80,22 @@ pub(crate) type Connected = Arc<OwnedSemaphorePermit>;
 
 impl Edge {
     /// The worker's state, and what is to be said to the holder.
-    pub(crate) fn new(mut limits: Limits, log: Log) -> (Arc<Edge>, mpsc::UnboundedReceiver<ToHolder>) {
+    pub(crate) fn new(mut limits: Limits, log: Log) -> (Arc<Edge>, mpsc::UnboundedReceiver<Said>) {
         limits.connections = limits.connections.clamp(1, 1 << 20);
         let (outbox, said) = mpsc::unbounded_channel();
+        let counted = Arc::<Changed>::default();
         let edge = Edge {
             open: Arc::new(Semaphore::new(limits.connections)),
             limits,
             log,
             tables: Tables::new(),
-            registry: Mutex::default(),
+            registry: Mutex::new(Registry::new(&counted)),
             retiring: watch::Sender::new(Retiring::No),
             listening: Mutex::default(),
             elsewhere: Mutex::default(),
             elsewhere_changed: Notify::new(),
+            carried: Mutex::default(),
+            counted,
             outbox,
         };
         (Arc::new(edge), said)
@@ -80,7 +104,12 @@ impl Edge {
     /// Says something to the holder, after what was said before.
     pub(crate) fn tell(&self, message: ToHolder) {
         // Without a holder this worker is retiring anyway.
-        let _unheard = self.outbox.send(message);
+        let _unheard = self.outbox.send(Said::Message(message));
+    }
+
+    /// Has this sent when everything that was said before is with the holder.
+    pub(crate) fn tell_and(&self, heard: oneshot::Sender<()>) {
+        let _unheard = self.outbox.send(Said::Mark(heard));
     }
 
     /// Serves these routes from now on. Gives how long the swap itself took.
@@ -96,17 +125,24 @@ impl Edge {
         drop(registry);
         drop(old);
         for backend in left {
-            let deadline = backend.leave(Instant::now() + drain);
+            backend.leave(Instant::now() + drain);
             let edge = Arc::clone(self);
-            tokio::spawn(async move { edge.see_off(&backend, deadline).await });
+            tokio::spawn(async move { edge.see_off(&backend).await });
         }
         took
     }
 
     /// Waits until a backend that left has nothing under way, or cuts it at the deadline.
-    async fn see_off(&self, backend: &Arc<BackendLive>, deadline: Instant) {
-        if tokio::time::timeout_at(deadline.into(), self.emptied(&backend.id)).await.is_err() {
-            self.cut(backend);
+    async fn see_off(&self, backend: &Arc<BackendLive>) {
+        while let Some(deadline) = backend.deadline() {
+            if tokio::time::timeout_at(deadline.into(), self.emptied(&backend.id)).await.is_ok() {
+                break;
+            }
+            // It may have been put off meanwhile.
+            if backend.deadline().is_none_or(|now| now <= deadline) {
+                self.cut(backend);
+                break;
+            }
         }
         lock(&self.registry).prune();
     }

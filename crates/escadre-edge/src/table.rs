@@ -17,13 +17,17 @@ use std::time::Duration;
 
 use escadre_model::routes::{self, Backend, BackendState, Routes};
 
-use crate::flight::{BackendLive, Flight, RouteLive};
+use crate::control::Counters;
+use crate::flight::{BackendLive, Changed, Flight, RouteLive};
 
 #[cfg(test)]
 mod tests;
 
 /// Longest time a file or a command may ask for: a year. Beyond it a moment could not be computed.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Routes that left the file and are still counted: more than a fleet loses between two looks.
+const MOST_FORMER: usize = 4096;
 
 /// Milliseconds from a file or a command.
 pub(crate) fn bounded(milliseconds: u64) -> Duration {
@@ -75,9 +79,12 @@ pub(crate) enum Role {
 }
 
 /// The lives that outlast a table.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Registry {
     routes: HashMap<String, Arc<RouteLive>>,
+    /// Routes that left the file, the oldest first: their numbers still count.
+    former: Vec<Arc<RouteLive>>,
+    counted: Arc<Changed>,
     backends: BTreeMap<(String, SocketAddr), Arc<BackendLive>>,
     leaving: Vec<Arc<BackendLive>>,
 }
@@ -125,6 +132,16 @@ impl Table {
 }
 
 impl Registry {
+    pub(crate) fn new(counted: &Arc<Changed>) -> Registry {
+        Registry {
+            routes: HashMap::new(),
+            former: Vec::new(),
+            counted: Arc::clone(counted),
+            backends: BTreeMap::new(),
+            leaving: Vec::new(),
+        }
+    }
+
     /// Makes the table of these routes. Nothing is closed yet: that is [`Registry::settle`], after the swap, so that the
     /// new backends are open before the old ones close.
     pub(crate) fn compile(&mut self, routes: &Routes) -> Table {
@@ -177,7 +194,14 @@ impl Registry {
     }
 
     fn route(&mut self, id: &str) -> Arc<RouteLive> {
-        Arc::clone(self.routes.entry(id.to_owned()).or_insert_with(|| RouteLive::new(id)))
+        if let Some(live) = self.routes.get(id) {
+            return Arc::clone(live);
+        }
+        // One that comes back goes on counting.
+        let former = self.former.iter().position(|live| live.id == id);
+        let live = former.map_or_else(|| RouteLive::new(id, &self.counted), |at| self.former.remove(at));
+        self.routes.insert(id.to_owned(), Arc::clone(&live));
+        live
     }
 
     fn backends(&mut self, written: &[Backend]) -> Vec<Arc<BackendLive>> {
@@ -199,7 +223,10 @@ impl Registry {
         }
         let ids: std::collections::HashSet<&str> =
             routes.routes.iter().map(|r| r.id.as_str()).chain(routes.tcp.iter().map(|r| r.id.as_str())).collect();
-        self.routes.retain(|id, _| ids.contains(id.as_str()));
+        let gone = self.routes.extract_if(|id, _| !ids.contains(id.as_str())).map(|(_, live)| live);
+        self.former.extend(gone);
+        let too_many = self.former.len().saturating_sub(MOST_FORMER);
+        self.former.drain(..too_many);
         let mut left = Vec::new();
         self.backends.retain(|(id, address), live| match filed.get(&(id.as_str(), *address)) {
             Some(draining) => {
@@ -219,6 +246,11 @@ impl Registry {
     pub(crate) fn prune(&mut self) {
         self.leaving.retain(|b| !b.is_gone() || b.in_flight() > 0);
         self.backends.values().for_each(|b| b.pool.prune());
+    }
+
+    /// The numbers of every route, also of those that left.
+    pub(crate) fn counters(&self) -> impl Iterator<Item = Counters> + '_ {
+        self.routes.values().chain(&self.former).map(|live| live.counters())
     }
 
     /// Every backend that stands in the table or still has work.

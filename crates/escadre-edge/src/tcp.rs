@@ -9,14 +9,17 @@
 //!
 //! Tests: `tests/it/`.
 
+use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
 use tokio::net::TcpStream;
 
-use crate::flight::{Flight, cut};
+use crate::flight::{Failure, Flight};
 use crate::park::Admission;
 use crate::state::{Connected, Edge};
 use crate::table::{Entry, Role, Table};
@@ -34,43 +37,88 @@ pub(crate) async fn connection(
         Some(Role::Tcp(entry)) => Some(entry),
         _ => None,
     };
-    let Some((flight, mut backend)) = reach(&edge, &found).await else {
-        visit.fail();
-        reset(&client);
-        return;
+    let (flight, backend) = match reach(&edge, &found).await {
+        Ok(reached) => reached,
+        Err(failure) => {
+            visit.fail(failure);
+            reset(&client);
+            return;
+        }
     };
-    let mut signal = flight.backend.cut_signal();
+    let mut backend = Watched { stream: backend, broke: false };
+    let mut cut = flight.cut();
     let broken = tokio::select! {
-        ended = copy_bidirectional(&mut client, &mut backend) => ended.is_err(),
-        () = cut(&mut signal) => {
-            visit.fail();
+        ended = copy_bidirectional(&mut client, &mut backend) => {
+            if backend.broke {
+                visit.fail(Failure::Broken);
+            }
+            ended.is_err()
+        }
+        () = cut.told() => {
+            visit.fail(Failure::Cut);
             true
         }
     };
     if broken {
         reset(&client);
-        reset(&backend);
+        reset(&backend.stream);
     }
     drop((client, backend, flight, visit, connected));
 }
 
+/// A backend's connection that remembers whether it was the one that broke.
+struct Watched {
+    stream: TcpStream,
+    broke: bool,
+}
+
+impl Watched {
+    fn look<T>(&mut self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        self.broke |= matches!(polled, Poll::Ready(Err(_)));
+        polled
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.stream).poll_read(cx, to);
+        self.look(polled)
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.look(polled)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // It may have gone before we said that the client has ended: no failure.
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
 /// A connection to a backend of the route, once it can be had.
-async fn reach(edge: &Edge, found: &impl Fn(&Table) -> Option<Arc<Entry>>) -> Option<(Flight, TcpStream)> {
+async fn reach(edge: &Edge, found: &impl Fn(&Table) -> Option<Arc<Entry>>) -> Result<(Flight, TcpStream), Failure> {
     let wait = Duration::from_millis(edge.limits.connect_timeout_ms);
     let mut tried = Vec::new();
     loop {
-        let Admission::Go(entry) = edge.tables.admit(found).await else { return None };
+        let Admission::Go(entry) = edge.tables.admit(found).await else { return Err(Failure::Unserved) };
         let Some(flight) = entry.next(&tried) else {
             let same = found(&edge.tables.load()).is_some_and(|now| Arc::ptr_eq(&now, &entry));
             if same && !entry.is_parked() {
-                return None;
+                return Err(if tried.is_empty() { Failure::Unserved } else { Failure::Refused });
             }
             continue;
         };
         tried.push(flight.backend.address);
         if let Ok(Ok(stream)) = tokio::time::timeout(wait, TcpStream::connect(flight.backend.address)).await {
             crate::listeners::tune(&stream);
-            return Some((flight, stream));
+            return Ok((flight, stream));
         }
     }
 }

@@ -15,7 +15,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
 
-use crate::flight::{Flight, Visit, cut};
+use crate::flight::{Failure, Flight, Visit};
 use crate::headers;
 use crate::state::Connected;
 
@@ -41,7 +41,7 @@ pub(crate) fn switch(
 }
 
 async fn tunnel(client: OnUpgrade, backend: OnUpgrade, flight: Flight, visit: Visit, connected: Connected) {
-    let mut signal = flight.backend.cut_signal();
+    let mut cut = flight.cut();
     let bytes = async {
         let (Ok(client), Ok(backend)) = (client.await, backend.await) else { return };
         let (mut client, mut backend) = (TokioIo::new(client), TokioIo::new(backend));
@@ -50,7 +50,7 @@ async fn tunnel(client: OnUpgrade, backend: OnUpgrade, flight: Flight, visit: Vi
     };
     tokio::select! {
         () = bytes => {}
-        () = cut(&mut signal) => visit.fail(),
+        () = cut.told() => visit.fail(Failure::Cut),
     }
     drop((flight, visit, connected));
 }

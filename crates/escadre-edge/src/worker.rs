@@ -22,14 +22,22 @@ use tokio::task::AbortHandle;
 
 use crate::channel::{Channel, ToHolder, ToWorker};
 use crate::commands;
+use crate::control::Counters;
 use crate::files;
 use crate::flight::lock;
+use crate::ledger::TOLD_AT_ONCE;
 use crate::listeners::{Listeners, Refusal};
 use crate::log::Log;
-use crate::state::{Edge, Retiring};
+use crate::state::{Edge, Retiring, Said};
 
 /// How often a retiring worker tells what it still has.
 const TELL: Duration = Duration::from_millis(50);
+
+/// How often it tells what it carried, at most; what happened since is lost if it is killed.
+const COUNT: Duration = Duration::from_millis(200);
+
+/// How long a worker that has ended its work waits for its last words to be heard.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// How often unused connections and empty backends are dropped.
 const PRUNE: Duration = Duration::from_secs(5);
@@ -113,22 +121,24 @@ pub fn run() -> Result<(), WorkerError> {
 }
 
 impl Worker {
-    async fn serve(
-        self: Arc<Self>,
-        kept: Option<OwnedFd>,
-        outbox: mpsc::UnboundedReceiver<ToHolder>,
-        retire: Duration,
-    ) {
+    async fn serve(self: Arc<Self>, kept: Option<OwnedFd>, outbox: mpsc::UnboundedReceiver<Said>, retire: Duration) {
         tokio::spawn(forward(Arc::clone(&self.channel), outbox));
         let (event, mut events) = mpsc::unbounded_channel();
         tokio::spawn(Arc::clone(&self).listen_to_holder(event));
         let complete = self.begin(kept).await;
         self.edge.tell(ToHolder::Ready { complete });
         let retry = tokio::spawn(Arc::clone(&self).keep_up());
+        let telling = tokio::spawn(Arc::clone(&self).tell_counters());
         // The holder is gone when there are no events any more: then as if it had said so.
         let (within, how) = loop {
             match events.recv().await {
-                Some((ToWorker::Lead, Some(socket))) => self.lead(socket).await,
+                Some((ToWorker::Lead { since_ms, crashes }, Some(socket))) => {
+                    {
+                        let mut carried = lock(&self.edge.carried);
+                        (carried.since_ms, carried.crashes) = (since_ms, crashes);
+                    }
+                    self.lead(socket).await;
+                }
                 Some((ToWorker::Reload, _)) => self.reload().await,
                 Some((ToWorker::Retire { within_ms, at_once }, _)) => {
                     break (
@@ -144,6 +154,7 @@ impl Worker {
             }
         };
         retry.abort();
+        telling.abort();
         self.retire(within, how, events).await;
     }
 
@@ -179,9 +190,17 @@ impl Worker {
                     lock(&self.edge.elsewhere).entry(worker).or_default().extend(in_flight);
                     self.edge.elsewhere_changed.notify_waiters();
                 }
-                Ok(Some((ToWorker::Gone { worker }, _))) => {
+                Ok(Some((ToWorker::Gone { worker, crashed }, _))) => {
+                    {
+                        let mut carried = lock(&self.edge.carried);
+                        carried.ledger.close(worker);
+                        carried.crashes += u64::from(crashed);
+                    }
                     lock(&self.edge.elsewhere).remove(&worker);
                     self.edge.elsewhere_changed.notify_waiters();
+                }
+                Ok(Some((ToWorker::Carried { worker, counters }, _))) => {
+                    lock(&self.edge.carried).ledger.note(worker, counters);
                 }
                 Ok(Some((ToWorker::Cut { backend }, _))) => {
                     let named = lock(&self.edge.registry).named(&backend);
@@ -264,12 +283,15 @@ impl Worker {
         // Those who wait because of a command wait for an `unpark` that this worker will never hear.
         edge.tables.load().entries.iter().for_each(|e| e.live.held.store(false, std::sync::atomic::Ordering::SeqCst));
         edge.tables.ring();
+        // Told before the next worker answers, so that it knows from its first answer on what is still under way here.
+        let (mut told, mut counted) = (std::collections::BTreeMap::new(), std::collections::BTreeMap::new());
+        self.tell_flights(&mut told);
+        self.tell_changed_counters(&mut counted);
         edge.tell(ToHolder::Retired);
         let all = u32::try_from(edge.limits.connections.max(1)).unwrap_or(u32::MAX);
         let deadline = tokio::time::sleep(within);
         let done = edge.open.acquire_many(all);
         tokio::pin!(done, deadline);
-        let mut told = std::collections::BTreeMap::new();
         let mut tick = tokio::time::interval(TELL);
         let mut holder_is_there = true;
         loop {
@@ -291,10 +313,42 @@ impl Worker {
                     Some(_) => {}
                     None => holder_is_there = false,
                 },
-                _tick = tick.tick() => self.tell_flights(&mut told),
+                _tick = tick.tick() => {
+                    self.tell_flights(&mut told);
+                    self.tell_changed_counters(&mut counted);
+                }
             }
         }
+        self.tell_changed_counters(&mut counted);
+        // What was told before is not lost with this process.
+        let (heard, all_heard) = tokio::sync::oneshot::channel();
+        edge.tell_and(heard);
+        let _holder_is_gone = tokio::time::timeout(LAST_WORDS, all_heard).await;
         edge.log.say("retired");
+    }
+
+    /// Tells the holder what was carried, soon after it changed: that much is known even if this process is killed.
+    async fn tell_counters(self: Arc<Self>) {
+        let mut told = std::collections::BTreeMap::new();
+        loop {
+            self.edge.counted.wait().await;
+            self.tell_changed_counters(&mut told);
+            tokio::time::sleep(COUNT).await;
+        }
+    }
+
+    fn tell_changed_counters(&self, told: &mut std::collections::BTreeMap<String, Counters>) {
+        let mut changed: Vec<Counters> = lock(&self.edge.registry).counters().collect();
+        changed.retain(|now| {
+            let news = told.get(&now.id) != Some(now);
+            if news {
+                told.insert(now.id.clone(), now.clone());
+            }
+            news
+        });
+        for part in changed.chunks(TOLD_AT_ONCE) {
+            self.edge.tell(ToHolder::Carried { counters: part.to_vec() });
+        }
     }
 
     fn tell_flights(&self, told: &mut std::collections::BTreeMap<String, u64>) {
@@ -315,8 +369,16 @@ impl Worker {
 }
 
 /// Sends what tasks have to say to the holder, one after the other.
-async fn forward(channel: Arc<Channel>, mut outbox: mpsc::UnboundedReceiver<ToHolder>) {
-    while let Some(message) = outbox.recv().await {
+async fn forward(channel: Arc<Channel>, mut outbox: mpsc::UnboundedReceiver<Said>) {
+    while let Some(said) = outbox.recv().await {
+        let message = match said {
+            Said::Message(message) => message,
+            Said::Mark(heard) => {
+                // Whoever waits may have given up.
+                let _late = heard.send(());
+                continue;
+            }
+        };
         // The holder is gone: the reading side notices and says so.
         if channel.send(&message, None).await.is_err() {
             return;

@@ -8,9 +8,9 @@
 use super::{Edge, RoutesSeen};
 use crate::exec;
 use async_trait::async_trait;
-use escadre_edge::control::{Client, ControlError, Loaded};
+use escadre_edge::control::{Client, ControlError, Loaded, Stats};
 use escadre_edge::files;
-use escadre_engine::ports::{Changed, Error};
+use escadre_engine::ports::{Carried, Changed, Error, Traffic};
 use escadre_model::desired::Route;
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, Kind, ResourceId, ResourceKey};
@@ -407,8 +407,15 @@ impl Edge for EdgeFiles {
 
     async fn drain(&self, backends: &[ResourceId], deadline: Duration) -> Result<u64, Error> {
         let waiting = backends.iter().map(|id| async move {
-            match self.client.wait_drained(&id.to_string(), deadline).await {
-                Ok(flying) => Ok(flying.in_flight),
+            let backend = id.to_string();
+            match self.client.wait_drained(&backend, deadline).await {
+                Ok(flying) => {
+                    if !flying.is_empty() {
+                        // The container is stopped next: the edge ends it in order, and counts it as cut. If it ended by itself just now there is nothing to cut.
+                        let _ended = self.client.cut(&backend).await;
+                    }
+                    Ok(flying.in_flight)
+                }
                 // Without an edge nothing is in flight through it.
                 Err(ControlError::Absent { .. }) => Ok(0),
                 Err(error) => Err(Error::Edge(error.to_string().into())),
@@ -417,6 +424,35 @@ impl Edge for EdgeFiles {
         let left = futures_util::future::join_all(waiting).await;
         left.into_iter().sum()
     }
+
+    async fn traffic(&self) -> Result<Option<Traffic>, Error> {
+        match self.client.stats().await {
+            Ok(stats) => Ok(Some(traffic_of(&stats))),
+            Err(ControlError::Absent { .. }) => Ok(None),
+            Err(error) => Err(Error::Edge(error.to_string().into())),
+        }
+    }
+}
+
+/// The edge's counters by instance and route; the two halves of a port that listens everywhere are one.
+fn traffic_of(stats: &Stats) -> Traffic {
+    let mut traffic = Traffic { life: stats.since_ms, crashes: stats.crashes, ..Traffic::default() };
+    for counters in &stats.routes {
+        let Some((instance, key)) = route_of(&counters.id) else { continue };
+        let carried = Carried {
+            requests: counters.requests,
+            refused: counters.refused,
+            broken: counters.broken,
+            late: counters.late,
+            unserved: counters.unserved,
+            cut: counters.cut,
+            lost: counters.lost,
+            service_errors: counters.backend_errors,
+        };
+        let sum = traffic.routes.entry(instance).or_default().entry(key).or_default();
+        *sum = sum.plus(carried);
+    }
+    traffic
 }
 
 #[cfg(test)]

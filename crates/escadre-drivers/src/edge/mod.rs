@@ -10,7 +10,7 @@ mod file;
 pub use file::{EdgeFiles, Listen, Start};
 
 use async_trait::async_trait;
-use escadre_engine::ports::{Changed, Error};
+use escadre_engine::ports::{Changed, Error, Traffic};
 use escadre_model::desired::Route;
 use escadre_model::ids::{InstanceId, ResourceId};
 use escadre_model::observed::RouteSeen;
@@ -69,11 +69,17 @@ pub trait Edge: Send + Sync {
     /// When the edge does not acknowledge.
     async fn restore(&self, instance: &InstanceId, before: &Value) -> Result<(), Error>;
 
-    /// Waits until nothing is in flight to these containers; says how much still was when the time was up.
+    /// Waits until nothing is in flight to these containers; says how much still was when the time was up, and ends that.
     ///
     /// # Errors
     /// When the edge cannot be asked.
     async fn drain(&self, backends: &[ResourceId], deadline: Duration) -> Result<u64, Error>;
+
+    /// What the routes carried so far; `None` when no edge runs.
+    ///
+    /// # Errors
+    /// When it runs and does not answer.
+    async fn traffic(&self) -> Result<Option<Traffic>, Error>;
 }
 
 /// No edge at all: for instances without routes, and for tests of the engine alone.
@@ -113,5 +119,8 @@ impl Edge for NoEdge {
     }
     async fn drain(&self, _: &[ResourceId], _: Duration) -> Result<u64, Error> {
         Ok(0)
+    }
+    async fn traffic(&self) -> Result<Option<Traffic>, Error> {
+        Ok(None)
     }
 }

@@ -24,7 +24,9 @@ mod undo;
 use crate::edge::Edge;
 use async_trait::async_trait;
 use door::Door;
-use escadre_engine::ports::{Capabilities, Changed, Driver, Error, Found, Job, LogLine, LogQuery, Outcome, Scope};
+use escadre_engine::ports::{
+    Capabilities, Changed, Driver, Error, Found, Job, LogLine, LogQuery, Outcome, Scope, Traffic,
+};
 use escadre_model::ids::InstanceId;
 use escadre_model::observed::Observed;
 use escadre_model::secret::Secret;
@@ -269,6 +271,10 @@ impl Driver for Engine {
             // Looking again costs nothing.
             Act::Gate { .. } | Act::Drain { .. } | Act::Apply | Act::Prune => Found::NotDone,
         })
+    }
+
+    async fn traffic(&self) -> Result<Option<Traffic>, Error> {
+        self.edge.traffic().await
     }
 
     async fn logs(&self, scope: &Scope, query: &LogQuery, to: tokio::sync::mpsc::Sender<LogLine>) -> Result<(), Error> {

@@ -37,13 +37,47 @@ fn what_was_cut_counts_no_more() {
     assert!(!new.was_cut());
 }
 
+#[tokio::test]
+async fn what_begins_after_a_cut_is_not_cut() {
+    let live = backend();
+    let old = live.enter().expect("open");
+    let mut told = old.cut();
+    live.cut();
+    told.told().await;
+    let new = live.enter().expect("open");
+    let mut told = new.cut();
+    tokio::select! {
+        biased;
+        () = told.told() => panic!("it was cut before it began"),
+        () = tokio::task::yield_now() => {}
+    }
+}
+
+#[test]
+fn a_visit_fails_once_and_for_its_first_reason() {
+    let route = RouteLive::new("f/a/web", &Arc::default());
+    let visit = route.arrive();
+    visit.fail(Failure::Cut);
+    visit.fail(Failure::Broken);
+    assert_eq!((route.counters().cut, route.counters().broken, route.counters().failed), (1, 0, 1));
+    assert_eq!(route.counters().in_flight, 1);
+    drop(visit);
+    assert_eq!((route.counters().requests, route.counters().in_flight), (1, 0));
+}
+
 #[test]
 fn the_deadline_of_a_drain_beats_the_default() {
     let live = backend();
     let (early, late) = (Instant::now(), Instant::now() + Duration::from_secs(60));
     live.drain(early);
-    assert_eq!(live.leave(late), early);
-    assert_eq!(backend().leave(late), late);
+    live.leave(late);
+    assert_eq!(live.deadline(), Some(early));
+    let other = backend();
+    other.leave(early);
+    other.outlast(late);
+    assert_eq!(other.deadline(), Some(late), "who waits longer is not cut before");
+    other.outlast(early);
+    assert_eq!(other.deadline(), Some(late));
 }
 
 #[tokio::test]
@@ -63,7 +97,7 @@ async fn waiting_for_empty_ends() {
 
 #[test]
 fn the_waiting_room_is_bounded() {
-    let route = RouteLive::new("f/a/web");
+    let route = RouteLive::new("f/a/web", &Arc::default());
     let first = route.wait(1).expect("a place");
     assert!(route.wait(1).is_none());
     drop(first);

@@ -27,7 +27,7 @@ fn found(table: &Table, host: &str, path: &str) -> String {
 
 #[test]
 fn the_longest_path_of_whole_segments_wins() {
-    let table = Registry::default().compile(&routes());
+    let table = Registry::new(&Arc::default()).compile(&routes());
     for (host, path, expected) in [
         ("a.test", "/", "f/a/web"),
         ("a.test", "/api", "f/a/api"),
@@ -45,7 +45,7 @@ fn the_longest_path_of_whole_segments_wins() {
 
 #[test]
 fn backends_take_turns_and_closed_ones_are_skipped() {
-    let mut registry = Registry::default();
+    let mut registry = Registry::new(&Arc::default());
     let mut routes = routes();
     let table = registry.compile(&routes);
     let entry = &table.entries[0];
@@ -61,7 +61,7 @@ fn backends_take_turns_and_closed_ones_are_skipped() {
 
 #[test]
 fn lives_outlast_the_table() {
-    let mut registry = Registry::default();
+    let mut registry = Registry::new(&Arc::default());
     let first = registry.compile(&routes());
     registry.settle(&routes());
     let flight = first.entries[0].next(&[]).expect("open");
@@ -81,10 +81,29 @@ fn lives_outlast_the_table() {
 }
 
 #[test]
+fn a_route_that_left_still_counts_and_goes_on_when_it_comes_back() {
+    let mut registry = Registry::new(&Arc::default());
+    let table = registry.compile(&routes());
+    registry.settle(&routes());
+    drop(table.entries[0].live.arrive());
+    let mut without = routes();
+    without.routes.remove(0);
+    registry.compile(&without);
+    registry.settle(&without);
+    let requests = |registry: &Registry| registry.counters().find(|c| c.id == "f/a/web").map(|c| c.requests);
+    assert_eq!(requests(&registry), Some(1));
+    let table = registry.compile(&routes());
+    registry.settle(&routes());
+    drop(table.entries[0].live.arrive());
+    assert_eq!(requests(&registry), Some(2));
+    assert_eq!(registry.counters().count(), 3);
+}
+
+#[test]
 fn a_table_of_ten_thousand_routes_is_swapped_at_once() {
     let mut large = Routes::empty(1);
     large.routes = (0..10_000).map(|n| Route::new(format!("f/i{n}/web"), vec![format!("i{n}.test")])).collect();
-    let mut registry = Registry::default();
+    let mut registry = Registry::new(&Arc::default());
     let tables = arc_swap::ArcSwap::from_pointee(registry.compile(&large));
     let best = (0..20)
         .map(|_| {

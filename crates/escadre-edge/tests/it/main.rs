@@ -3,6 +3,7 @@
 //!
 //! Nothing here sleeps for luck: tests wait for conditions, with a deadline that only a failure reaches.
 
+mod counters;
 mod drain;
 mod hostile;
 mod parking;

@@ -8,6 +8,7 @@
 
 use super::progress::Progress;
 use super::secrets::Secrets;
+use super::traffic::Traffic;
 use async_trait::async_trait;
 use escadre_model::desired::Desired;
 use escadre_model::hash::Hash;
@@ -286,6 +287,14 @@ pub trait Driver: Send + Sync {
     /// # Errors
     /// When the target cannot be asked.
     async fn find(&self, job: &Job<'_>) -> Result<Found, Error>;
+
+    /// What the routes of all instances carried so far; `None` when nobody counts.
+    ///
+    /// # Errors
+    /// When what counts is there and does not answer.
+    async fn traffic(&self) -> Result<Option<Traffic>, Error> {
+        Ok(None)
+    }
 
     /// Reads logs, line by line, into the channel, until the end or until the receiver is gone.
     ///

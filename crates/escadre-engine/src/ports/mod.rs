@@ -11,6 +11,7 @@ mod locks;
 mod progress;
 mod secrets;
 mod store;
+mod traffic;
 
 pub use clock::Clock;
 pub use driver::{
@@ -20,3 +21,4 @@ pub use locks::{Attempt, Held, Holder, LockError, Locks};
 pub use progress::{Event, Progress, Silent};
 pub use secrets::{NoSecrets, Secrets};
 pub use store::{Blob, Entry, NewEntry, Phase, Store, StoreError};
+pub use traffic::{Carried, Traffic};

@@ -1,6 +1,7 @@
 //! Routes in and out of a table; an edge that runs is in `tests/it`.
 
 use super::*;
+use escadre_edge::control::Counters;
 use escadre_model::desired::TcpRoute as Wanted;
 
 fn web(generation: u64) -> ResourceId {
@@ -43,4 +44,15 @@ fn a_port_everywhere_is_two_listeners_and_goes_as_one() {
     assert!(routes.tcp.is_empty());
     put(&mut routes, "x", &tcp(0, "127.0.0.1"), &target(1));
     assert_eq!(routes.tcp.first().map(|route| route.listen.port()), Some(40_000), "any port is the planned one");
+}
+
+#[test]
+fn counters_are_told_by_instance_and_both_halves_of_a_port_together() {
+    let one = |id: &str, requests, cut| Counters { id: id.into(), requests, cut, ..Counters::default() };
+    let routes =
+        vec![one("totem/france/port-80", 3, 1), one("totem/france/port-80@6", 2, 0), one("totem/france/web", 7, 0)];
+    let traffic = traffic_of(&Stats { worker: 1, uptime_ms: 1, since_ms: 9, crashes: 0, routes });
+    let carried = traffic.of(&web(1).instance);
+    assert_eq!((traffic.life, carried.requests, carried.failed()), (9, 12, 1));
+    assert_eq!(traffic.routes[&web(1).instance].len(), 2);
 }
