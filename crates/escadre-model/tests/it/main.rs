@@ -7,4 +7,6 @@ mod case;
 mod compose;
 mod fleet;
 mod mutation;
+mod random;
 mod resolve;
+mod schema;
