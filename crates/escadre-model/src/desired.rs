@@ -434,9 +434,14 @@ pub struct TcpRoute {
 }
 
 impl Desired {
-    /// The hash of everything in it: what a plan is bound to and a hold is held against.
+    /// The hash of what it wants: what a plan is bound to and a hold is held against. It is made of the specs, which stand for the payloads, and of what
+    /// the planner must know besides. What people read (fields, and where things were written) follows from these and is no part of it: a comment that
+    /// moves every line asks for nothing new.
     pub fn hash(&self) -> Hash {
-        Hash::of_json(self)
+        let Desired { instance, origin, release, state, environment, labels, resources, routes } = self;
+        let resources: Vec<_> = resources.iter().map(|(key, one)| (key, &one.spec, &one.body)).collect();
+        let routes: Vec<_> = routes.iter().map(|(key, route)| (key, route.without_source())).collect();
+        Hash::of_json(&("desired/1", instance, origin, release, state, environment, labels, resources, routes))
     }
 
     /// The services, by key.
@@ -453,6 +458,18 @@ impl Desired {
             Some(resource @ Resource { body: Body::Service(service), .. }) => Some((resource, service)),
             _ => None,
         }
+    }
+}
+
+impl Route {
+    /// Its settings alone, without the place where they were written.
+    pub fn without_source(&self) -> Route {
+        let mut plain = self.clone();
+        match &mut plain {
+            Route::Http(http) => http.source = None,
+            Route::Tcp(tcp) => tcp.source = None,
+        }
+        plain
     }
 }
 

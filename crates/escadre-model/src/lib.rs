@@ -14,6 +14,7 @@ pub mod host;
 pub mod ids;
 pub mod name;
 pub mod observed;
+pub mod parallel;
 pub mod payload;
 pub mod resolve;
 pub mod resolved;

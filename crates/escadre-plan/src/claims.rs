@@ -139,6 +139,9 @@ impl Claims {
     }
 
     fn service(&mut self, one: &Desired, by: &Arc<str>, service: &Service, seen: Option<&InstanceSeen>) {
+        if service.engine_ports.is_empty() {
+            return;
+        }
         let holds = seen.is_some_and(|seen| {
             let former = seen.record.healthy().and_then(|receipt| receipt.desired.service(by));
             former.is_some_and(|(_, former)| former.engine_ports == service.engine_ports)

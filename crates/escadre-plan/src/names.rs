@@ -77,18 +77,7 @@ pub(crate) fn beside(wanted: &str, taken: &dyn Fn(&str) -> bool) -> Arc<str> {
 
 /// The hash of a route's own settings, without where they were written: what `RouteSeen::spec` and `RouteTarget::spec` hold.
 pub fn route_spec(route: &Route) -> Hash {
-    match route {
-        Route::Http(http) => Hash::of_json(&Route::Http({
-            let mut plain = http.clone();
-            plain.source = None;
-            plain
-        })),
-        Route::Tcp(tcp) => Hash::of_json(&Route::Tcp({
-            let mut plain = tcp.clone();
-            plain.source = None;
-            plain
-        })),
-    }
+    Hash::of_json(&route.without_source())
 }
 
 /// Is it by host name, and over TLS?

@@ -8,4 +8,6 @@ mod compose;
 mod endpoints;
 mod fleet;
 mod mutation;
+mod random;
 mod resolve;
+mod schema;

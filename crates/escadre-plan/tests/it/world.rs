@@ -241,7 +241,7 @@ impl World {
         mine.next().unwrap()
     }
 
-    fn input<'a>(&'a self, desired: &'a [Desired]) -> Input<'a> {
+    pub(crate) fn input<'a>(&'a self, desired: &'a [Desired]) -> Input<'a> {
         Input {
             fleet: "desk".into(),
             commit: "5d0e1b2".into(),

@@ -1,4 +1,4 @@
-//! trust.
+//! trust: the options of one verb.
 //!
 //! In → Out: words → options. **Invariant**: showing, writing, adding and removing are told apart; only one is asked.
 //! Not here: stores (`escadre_drivers::trust`). Tests: `tests.rs`.

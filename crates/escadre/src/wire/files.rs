@@ -21,6 +21,7 @@ use escadre_model::fleet::{self, Fleet, Target};
 use escadre_model::hash::Hash;
 use escadre_model::ids::InstanceId;
 use escadre_model::name::Name;
+use escadre_model::parallel::Threads;
 use escadre_model::resolve::{self, Cache, Keys, SingleInput};
 use escadre_model::resolved::Resolved;
 use escadre_model::secret::{Secret, SecretRef};
@@ -290,7 +291,9 @@ impl Read {
             here = here.or(target);
             names.push(name);
         }
-        for spelled in escadre_engine::spell::fleet(fleet, &names, self.tree.as_ref(), &keys, facts) {
+        for spelled in
+            escadre_render::engine::fleet(fleet, &names, self.tree.as_ref(), &keys, facts, Threads::of_machine())
+        {
             findings.extend(spelled.findings);
             let Some((one, wanted)) = spelled.wanted else { continue };
             let judged = certificates::judge(&one, &vault);

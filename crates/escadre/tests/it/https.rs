@@ -47,7 +47,8 @@ pub(crate) fn files(world: &World, endpoint: &str, edge: &str, instances: &[(&st
         ),
     );
     for (name, domain) in instances {
-        let text = format!("instance: {name}\nproduct: desk\nenvironment: production\nvalues: {{ DOMAIN: {domain} }}\n");
+        let text =
+            format!("instance: {name}\nproduct: desk\nenvironment: production\nvalues: {{ DOMAIN: {domain} }}\n");
         world.write(&format!("instances/{name}.yaml"), text);
     }
     ports
@@ -108,7 +109,12 @@ impl Authority {
 #[test]
 fn a_private_name_is_reached_with_https_and_trusted_after_one_command() {
     let Some(world) = world("trust") else { return };
-    let ports = files(&world, "hosts: [\"${DOMAIN}\"], redirect: [\"www.${DOMAIN}\"]", "", &[("larch", "larch.desk.localhost")]);
+    let ports = files(
+        &world,
+        "hosts: [\"${DOMAIN}\"], redirect: [\"www.${DOMAIN}\"]",
+        "",
+        &[("larch", "larch.desk.localhost")],
+    );
     let said = world.up();
     let address = format!("https://larch.desk.localhost:{}", ports.https);
     said.says(&address).says("trust it   escadre trust");
@@ -125,7 +131,10 @@ fn a_private_name_is_reached_with_https_and_trusted_after_one_command() {
     assert!(shown.starts_with("-----BEGIN CERTIFICATE-----") && shown.matches("-----BEGIN").count() == 1, "{shown}");
     world.run(&["trust", "--out", "root.pem"]).ends(0).says("escadre trust root.pem");
     assert_eq!(std::fs::read_to_string(world.root.join("root.pem")).expect("written"), shown);
-    assert_eq!(curl(Some(&world.root.join("root.pem")), "larch.desk.localhost", ports.https, "/"), Ok((200, "v1".into())));
+    assert_eq!(
+        curl(Some(&world.root.join("root.pem")), "larch.desk.localhost", ports.https, "/"),
+        Ok((200, "v1".into()))
+    );
     world.write("foreign.pem", Authority::new().pem);
     world.run(&["trust", "foreign.pem"]).ends(4).says("foreign.pem is not the root of a local authority");
 
@@ -189,7 +198,10 @@ fn trusting(world: &World, ports: Ports, root: &str) {
     assert!(part("AGAIN", "CURL").contains("was there already"), "{text}");
     assert!(part("CURL", "UP").starts_with("v1"), "{text}");
     if browse != "true" {
-        assert!(!before.contains("<body>v1") && !before.contains("<pre>v1"), "untrusted it must not show the page: {text}");
+        assert!(
+            !before.contains("<body>v1") && !before.contains("<pre>v1"),
+            "untrusted it must not show the page: {text}"
+        );
         assert!(part("CURL", "UP").matches("v1").count() >= 2, "Chromium shows the page: {text}");
         assert!(added.contains("chromium"), "{text}");
     } else {
