@@ -1,9 +1,11 @@
-// Reference-config reads Compose projects with the library inside docker compose and prints what it made of each, so that
-// Escadre's own loader can be compared with it (crates/escadre-model/examples/compose_random.rs).
+// Reference-config reads Compose projects with the library inside docker compose, one after another for as long as it is asked, so that Escadre's own loader
+// can be compared with it (crates/escadre-model/examples/compose_random.rs).
 //
-// usage: reference-config CASES >ANSWERS
-// Each folder directly below CASES that holds a case.json is a project: {"files": [...], "env": {...}, "profiles": [...]}.
-// A line of JSON comes out for each: {"case": NAME, "model": {...}}, or {"case": NAME, "refused": WORDS}.
+// Each line of standard input is a question in JSON, each line of standard output its answer, in the same order:
+//
+//	{"folder": F, "files": [...], "env": {...}, "profiles": [...]}   ->   {"model": {...}}, or {"refused": WORDS}
+//	{"schema": true}                                                 ->   {"schema": the JSON schema of the Compose Specification}
+//
 // As docker compose does, a `.env` beside the files is read; other than it does, the caller's environment is not.
 package main
 
@@ -17,45 +19,40 @@ import (
 	"path/filepath"
 
 	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/schema"
 	"github.com/sirupsen/logrus"
 )
 
-type input struct {
+type question struct {
+	Schema   bool              `json:"schema"`
+	Folder   string            `json:"folder"`
 	Files    []string          `json:"files"`
 	Env      map[string]string `json:"env"`
 	Profiles []string          `json:"profiles"`
 }
 
 type answer struct {
-	Case    string          `json:"case"`
+	Schema  json.RawMessage `json:"schema,omitempty"`
 	Model   json.RawMessage `json:"model,omitempty"`
 	Refused string          `json:"refused,omitempty"`
 }
 
-// load gives the normalised model of one case. A panic of the library counts as a refusal, and says so.
-func load(folder string) (model json.RawMessage, err error) {
+// load gives the normalised model of one project. A panic of the library counts as a refusal, and says so.
+func load(in question) (model json.RawMessage, err error) {
 	defer func() {
 		if panicked := recover(); panicked != nil {
 			err = fmt.Errorf("panic: %v", panicked)
 		}
 	}()
-	text, err := os.ReadFile(filepath.Join(folder, "case.json"))
-	if err != nil {
-		return nil, err
-	}
-	var in input
-	if err := json.Unmarshal(text, &in); err != nil {
-		return nil, err
-	}
 	var variables, files []string
 	for name, value := range in.Env {
 		variables = append(variables, name+"="+value)
 	}
 	for _, file := range in.Files {
-		files = append(files, filepath.Join(folder, file))
+		files = append(files, filepath.Join(in.Folder, file))
 	}
 	options, err := cli.NewProjectOptions(files,
-		cli.WithWorkingDirectory(folder),
+		cli.WithWorkingDirectory(in.Folder),
 		cli.WithEnv(variables),
 		cli.WithEnvFiles(),
 		cli.WithDotEnv,
@@ -74,32 +71,35 @@ func load(folder string) (model json.RawMessage, err error) {
 	return project.MarshalJSON()
 }
 
-func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: reference-config CASES >ANSWERS")
-		os.Exit(2)
+func answered(line []byte) answer {
+	var in question
+	if err := json.Unmarshal(line, &in); err != nil {
+		return answer{Refused: "the question: " + err.Error()}
 	}
+	if in.Schema {
+		return answer{Schema: json.RawMessage(schema.Schema)}
+	}
+	model, err := load(in)
+	if err != nil {
+		return answer{Refused: err.Error()}
+	}
+	return answer{Model: model}
+}
+
+func main() {
 	logrus.SetOutput(io.Discard)
-	root, err := filepath.Abs(os.Args[1])
-	fail(err)
-	folders, err := os.ReadDir(root)
-	fail(err)
+	lines := bufio.NewReader(os.Stdin)
 	out := bufio.NewWriter(os.Stdout)
 	encoder := json.NewEncoder(out)
-	for _, folder := range folders {
-		if _, err := os.Stat(filepath.Join(root, folder.Name(), "case.json")); err != nil {
-			continue
+	for {
+		line, err := lines.ReadBytes('\n')
+		if err == io.EOF {
+			return
 		}
-		line := answer{Case: folder.Name()}
-		model, err := load(filepath.Join(root, folder.Name()))
-		if err != nil {
-			line.Refused = err.Error()
-		} else {
-			line.Model = model
-		}
-		fail(encoder.Encode(line))
+		fail(err)
+		fail(encoder.Encode(answered(line)))
+		fail(out.Flush())
 	}
-	fail(out.Flush())
 }
 
 func fail(err error) {

@@ -1,771 +1,529 @@
-//! Projects that nobody wrote: from the tables, by chance.
+//! Values for the places of the schema, by chance.
 //!
-//! In: a seed and a count. Out: folders of cases.
-//! **Invariant**: a case depends on its seed and number alone.
-//! Not here: comparing. Source of what may stand where: the loader's tables.
+//! In: a place and its path. Out: a tree, and which forms of which places were made.
+//! **Invariant**: without `odd`, what is made is meant to be accepted: what excludes another thing is chosen once per case.
+//! Not here: whole projects (case), what is wrong on purpose (spoil).
 
-use crate::schema::{Keys, Object, Pairs, ROOT, SERVICE, Shape, tables as t};
-use std::fmt::Write as _;
-use std::path::Path;
+use super::case::plain;
+use super::chance::Chance;
+use super::spec::{Form, Object, Place};
+use super::tree::{List, Map, Raw, Style, Text, Tree, raw, text};
+use super::words::{self, CONFIGS, FRACTIONS, MODELS, NETWORKS, SECRETS, SERVICES, VOLUMES};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
-/// Chance (splitmix64).
-struct Chance(u64);
-
-impl Chance {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, most: usize) -> usize {
-        usize::try_from(self.next() % most.max(1) as u64).unwrap_or_default()
-    }
-
-    /// One in `of`.
-    fn one_in(&mut self, of: usize) -> bool {
-        self.below(of) == 0
-    }
-
-    fn of<'a>(&mut self, words: &[&'a str]) -> &'a str {
-        words[self.below(words.len())]
-    }
+/// What a case decides once, so that its files do not contradict each other.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Choices {
+    /// Keys that are left out in this case, below the path given.
+    left_out: BTreeSet<&'static str>,
+    /// What each named entry of a section is made of: `secrets.key` -> `file`.
+    kinds: BTreeMap<String, &'static str>,
 }
 
-/// A tree to be written as YAML.
-#[derive(Clone)]
-enum Tree {
-    /// As it stands.
-    Raw(String),
-    /// A text, quoted where it has to be.
-    Text(String),
-    Map(Vec<(String, Tree)>),
-    List(Vec<Tree>),
-}
-
-use Tree::{List, Map, Raw, Text};
-
-fn text(words: impl Into<String>) -> Tree {
-    Text(words.into())
-}
-
-const SERVICES: &[&str] = &["web", "db", "my_job", "a.b"];
-const NETWORKS: &[&str] = &["front", "back", "default"];
-const VOLUMES: &[&str] = &["data", "cache"];
-const VARIABLES: &[&str] = &["TAG", "EMPTY", "UNSET", "PORT", "FLAG"];
-const WORDS: &[&str] = &[
-    "x", "alpha", "a b", "yes", "1", "0x10", "true", "~", "null", "a=b", "a: b", "", "é", "1.5", "a,b", "$$x", "-",
-    "on",
+/// Of each group one is chosen; the others are left out.
+const EXCLUSIVE: &[&[&str]] = &[
+    &["services.*.network_mode", "services.*.networks"],
+    &["services.*.build.dockerfile", "services.*.build.dockerfile_inline"],
+    &["services.*.scale", "services.*.deploy.replicas", "services.*.container_name"],
+    &["services.*.cpus", "services.*.deploy.resources.limits"],
+    &["services.*.mem_limit", "services.*.deploy.resources.limits"],
+    &["services.*.pids_limit", "services.*.deploy.resources.limits"],
+    &["services.*.gpus.[].count", "services.*.gpus.[].device_ids"],
+    &[
+        "services.*.deploy.resources.reservations.devices.[].count",
+        "services.*.deploy.resources.reservations.devices.[].device_ids",
+    ],
+    &["services.*.platform", "services.*.build.platforms"],
+    &["services.*.mem_reservation", "services.*.deploy.resources.reservations.memory"],
 ];
 
-struct Maker {
-    chance: Chance,
-    /// One in this many values is not what the table asks for; 0: none.
-    wild: usize,
-    /// Whether tags of overriding files may stand here.
-    over: bool,
-    /// Whether words that are probably refused may be chosen.
-    odd: bool,
-    /// The service that is being written.
-    service: &'static str,
+/// Makes values.
+pub(crate) struct Maker {
+    pub(crate) chance: Chance,
+    pub(crate) choices: Choices,
+    /// Tags and partial entries may stand here: the file is laid over another.
+    pub(crate) over: bool,
+    /// Words that are probably refused may be chosen, and what excludes each other may meet.
+    pub(crate) odd: bool,
+    /// The service that is being written, and those it may refer to.
+    pub(crate) service: &'static str,
+    /// Services a reference may name.
+    pub(crate) others: Vec<&'static str>,
+    /// Variables of the case; texts hide in them now and then.
+    pub(crate) variables: BTreeMap<String, String>,
+    /// One text in so many hides in a variable; 0: none.
+    pub(crate) hide: usize,
+    /// One attribute of a service in so many is written.
+    pub(crate) sparse: usize,
+    /// Profiles that the case switches on.
+    pub(crate) profiles: Vec<&'static str>,
+    /// What was made: paths with their forms.
+    pub(crate) made: BTreeSet<String>,
 }
 
 impl Maker {
-    fn scalar(&mut self) -> Tree {
-        let word = self.chance.of(WORDS);
-        if self.chance.one_in(6) { self.variable() } else { text(word) }
-    }
-
-    fn variable(&mut self) -> Tree {
-        let name = self.chance.of(VARIABLES);
-        let forms = ["${N}", "$N", "${N:-x}", "${N-x}", "${N:+y}", "${N+y}", "p${N}s", "${N:-${TAG}}", "${N:?gone}"];
-        let forms = if self.odd || name == "TAG" { &forms[..] } else { &forms[..8] };
-        text(self.chance.of(forms).replace('N', name))
-    }
-
-    /// Something of any type.
-    fn wild(&mut self) -> Tree {
-        match self.chance.below(8) {
-            0 => Raw("null".to_owned()),
-            1 => Raw(self.chance.of(&["true", "no", "False", "on"]).to_owned()),
-            2 => Raw(self
-                .chance
-                .of(&["0", "1", "-1", "010", "0o17", "0x1F", "1_000", "99999999999999999999"])
-                .to_owned()),
-            3 => Raw(self.chance.of(&["1.5", "1e3", ".5", "2.0", "1."]).to_owned()),
-            4 => List(vec![]),
-            5 => Map(vec![]),
-            6 => List(vec![self.scalar(), self.scalar()]),
-            _ => self.scalar(),
+    /// A maker that begins with a seed.
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut chance = Chance(seed);
+        let odd = chance.one_in(6);
+        let mut choices = Choices::default();
+        for group in EXCLUSIVE {
+            let kept = chance.below(group.len());
+            choices.left_out.extend(group.iter().enumerate().filter(|(at, _)| *at != kept).map(|(_, path)| *path));
+        }
+        for name in SECRETS {
+            choices.kinds.insert(
+                format!("secrets.{name}"),
+                chance.of(&["file", "environment", "external", "file", "environment"]),
+            );
+        }
+        for name in CONFIGS {
+            choices.kinds.insert(format!("configs.{name}"), chance.of(&["file", "environment", "content", "external"]));
+        }
+        for (section, names) in [("networks", NETWORKS), ("volumes", VOLUMES)] {
+            for name in names {
+                let kind = if chance.one_in(5) { "external" } else { "own" };
+                choices.kinds.insert(format!("{section}.{name}"), kind);
+            }
+        }
+        let profiles = match chance.below(4) {
+            0 => vec![],
+            1 => vec!["one", "two", "3"],
+            2 => vec![chance.of(&["one", "two", "3"])],
+            _ => vec!["*"],
+        };
+        // Without all of them, a service that another one needs may be switched off.
+        if profiles.len() < 3 && profiles != ["*"] && !chance.one_in(25) {
+            choices.left_out.insert("services.*.profiles");
+        }
+        let hide = [0, 0, 12, 5][chance.below(4)];
+        let sparse = [30, 15, 8, 60][chance.below(4)];
+        let variables = [("TAG", "v1"), ("EMPTY", ""), ("PORT", "8090"), ("FLAG", "true")];
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Self {
+            chance,
+            choices,
+            over: false,
+            odd,
+            service: "",
+            others: Vec::new(),
+            variables,
+            hide,
+            sparse,
+            profiles,
+            made: BTreeSet::new(),
         }
     }
 
-    fn several(&mut self, most: usize, mut make: impl FnMut(&mut Self) -> Tree) -> Tree {
-        let count = self.chance.below(most + 1);
+    /// A value for a place.
+    pub(crate) fn value(&mut self, path: &str, place: &Place) -> Tree {
+        let steps: Vec<&str> = path.split('.').collect();
+        // Names of services hold dots of their own.
+        let pattern = path;
+        let forms: Vec<&Form> = place.forms.iter().filter(|form| usable(&steps, form, self.odd)).collect();
+        let Some(form) = forms.get(self.chance.below(forms.len())) else { return raw("null") };
+        self.made.insert(format!("{pattern}: {}", form.name()));
+        if let Some(value) = self.reference(&steps, form) {
+            return value;
+        }
+        match form {
+            Form::Null => raw("null"),
+            Form::Bool => raw(self.chance.of(&["true", "false", "True", "FALSE"])),
+            Form::Integer => self.number(&steps),
+            Form::Number if self.chance.one_in(3) && fraction_fits(&steps) => raw(self.chance.of(FRACTIONS)),
+            Form::Number => self.number(&steps),
+            Form::Text { choices } if choices.is_empty() => self.word(&steps),
+            Form::Text { choices } => {
+                let words: Vec<&str> = choices.iter().map(String::as_str).collect();
+                let word = self.chance.of(&words).to_owned();
+                self.text(word)
+            }
+            Form::List { of, unique } => self.list(path, of, *unique),
+            Form::Object(object) => self.object(path, object),
+        }
+    }
+
+    fn number(&mut self, steps: &[&str]) -> Tree {
+        if self.odd && self.chance.one_in(60) {
+            return raw(self.chance.of(words::WILD));
+        }
+        raw(self.chance.of(words::numbers(steps)))
+    }
+
+    fn word(&mut self, steps: &[&str]) -> Tree {
+        let odd = self.odd && self.chance.one_in(80);
+        let word = self.chance.of(if odd { words::odd(steps) } else { words::good(steps) });
+        if odd && self.chance.one_in(2) {
+            return text(word);
+        }
+        // Dollar signs of the words are doubled already.
+        if word.contains('$') { text(word) } else { self.text(word.to_owned()) }
+    }
+
+    /// A text, now and then in a style of its own or hidden in a variable.
+    fn text(&mut self, word: String) -> Tree {
+        if self.hide > 0 && self.chance.one_in(self.hide) {
+            return self.hidden(&word);
+        }
+        match self.chance.below(12) {
+            0 => Tree::Styled(Style::Single, word),
+            1 => Tree::Styled(Style::Double, word),
+            2 => Tree::Styled(Style::Literal, word),
+            _ => Text(word),
+        }
+    }
+
+    /// A text that becomes `word` when variables are filled in.
+    fn hidden(&mut self, word: &str) -> Tree {
+        let number = self.variables.len();
+        let name = format!("V{number}");
+        // What a default may hold without being read in another way.
+        let simple = !word.contains(['}', '{', '\n', '"', '\'', '\\']);
+        let form = match self.chance.below(if simple { 9 } else { 2 }) {
+            0 => format!("${{{name}}}"),
+            1 => format!("${{{name}:-other}}"),
+            2 => return text(format!("${{NONE:-{word}}}")),
+            3 => return text(format!("${{NONE-{word}}}")),
+            4 => return text(format!("${{TAG:+{word}}}")),
+            5 => return text(format!("${{EMPTY:-{word}}}")),
+            6 => return text(format!("${{NONE:-${{EMPTY:-{word}}}}}")),
+            7 => {
+                let cut = word.char_indices().nth(1).map_or(word.len(), |(at, _)| at);
+                self.variables.insert(name.clone(), word[cut..].to_owned());
+                return text(format!("{}${{{name}-}}", &word[..cut]));
+            }
+            _ => format!("${name}"),
+        };
+        self.variables.insert(name, word.to_owned());
+        text(form)
+    }
+
+    /// Places that name other entries.
+    fn reference(&mut self, steps: &[&str], form: &Form) -> Option<Tree> {
+        let names: Vec<&'static str> = match steps {
+            ["services" | "jobs", _, "networks", "[]"] | ["services", _, "pre_start", "[]", "networks", "[]"] => {
+                NETWORKS.to_vec()
+            }
+            [.., "models", "[]"] => MODELS.to_vec(),
+            [.., "configs", "[]"] | [.., "configs", "[]", "source"] => CONFIGS.to_vec(),
+            [.., "secrets", "[]"] | [.., "secrets", "[]", "source"] => SECRETS.to_vec(),
+            [.., "depends_on", "[]"] => self.others.clone(),
+            [.., "volumes_from", "[]"] => self.others.iter().copied().chain(["container:x"]).collect(),
+            [.., "links", "[]"] => self.others.clone(),
+            [.., "network_mode" | "ipc" | "pid" | "uts"] if self.chance.one_in(3) => self.others.clone(),
+            _ => return None,
+        };
+        if !matches!(form, Form::Text { .. }) {
+            return None;
+        }
+        if names.is_empty() {
+            // Nothing comes after the last service.
+            return matches!(steps, [.., "[]"]).then(|| text("container:y"));
+        }
+        let name = if self.odd && self.chance.one_in(60) { "nowhere" } else { self.chance.of(&names) };
+        let last = steps.last().copied().unwrap_or_default();
+        let before = steps.len().checked_sub(2).and_then(|at| steps.get(at)).copied().unwrap_or_default();
+        let coin = self.chance.one_in(2);
+        Some(self.text(match (last, before) {
+            ("network_mode" | "ipc" | "pid" | "uts", _) => format!("service:{name}"),
+            (_, "links") if coin => format!("{name}:alias"),
+            (_, "volumes_from") if coin && !name.contains(':') => format!("{name}:ro"),
+            _ => name.to_owned(),
+        }))
+    }
+
+    fn list(&mut self, path: &str, of: &Rc<Place>, unique: bool) -> Tree {
+        let inner = format!("{path}.[]");
         let mut items: Vec<Tree> = Vec::new();
-        // Tags within a list reach nothing: items have no names.
+        // Tags within a list reach nothing: items have no names. Hidden texts may turn out to be the same one twice.
         let over = std::mem::take(&mut self.over);
+        let hide = self.hide;
+        if unique && !self.chance.one_in(8) {
+            self.hide = 0;
+        }
+        let mut count = self.chance.below(4);
+        if path.ends_with(".test") {
+            let first = self.chance.of(&["CMD", "CMD-SHELL", "NONE"]);
+            items.push(text(if self.odd && self.chance.one_in(6) { "curl" } else { first }));
+        }
+        if path.ends_with("capabilities") || path.ends_with("include.path") {
+            count = count.max(1);
+        }
+        if unique && path.ends_with("include.path") {
+            count = 1;
+        }
         for _ in 0..count {
-            let item = make(self);
-            if self.odd && self.chance.one_in(30) || !items.iter().any(|known| as_text(known) == as_text(&item)) {
+            let item = self.value(&inner, of);
+            if plain(&item) == "container:y" {
+                continue;
+            }
+            let twice = items.iter().any(|known| key_of(path, known) == key_of(path, &item));
+            if !twice || self.odd && self.chance.one_in(40) {
                 items.push(item);
             }
         }
         self.over = over;
+        self.hide = hide;
         List(items)
     }
 
-    /// A value for a shape; `key` helps to make sense.
-    fn value(&mut self, key: &str, shape: &Shape) -> Tree {
-        if self.wild > 0 && self.chance.one_in(self.wild) {
-            return self.wild();
+    fn object(&mut self, path: &str, object: &Object) -> Tree {
+        let mut entries: Vec<(String, Tree)> = Vec::new();
+        let kind = self.choices.kinds.get(&self.section(path)).copied();
+        for (name, place) in &object.fields {
+            let inner = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            let required = object.required.contains(name) && !(self.over && path.matches('.').count() == 1);
+            if !(required || self.wants(path, name, &inner, kind)) {
+                continue;
+            }
+            let value = self.tagged(&inner, place);
+            entries.push((name.clone(), value));
         }
-        match shape {
-            Shape::Text | Shape::TextOrNull => self.words(key),
-            Shape::TextOrNumber => self.number(),
-            Shape::TextOrBool => {
-                if self.chance.one_in(2) {
-                    self.boolean()
-                } else {
-                    text("mode=max")
-                }
-            }
-            Shape::Choice(words) => text(self.chance.of(words)),
-            Shape::Rule(..) if key == "pull_policy" => {
-                text(self.chance.of(&["always", "if_not_present", "missing", "every_12h", "daily", "every_1w2d"]))
-            }
-            Shape::Rule(..) => text(self.chance.of(&["box", "my.box", "Box_1"])),
-            Shape::Bool { text, .. } | Shape::OptOut { text } => {
-                if *text && self.chance.one_in(5) {
-                    Text(self.chance.of(&["true", "false", "yes", "on", "${FLAG}"]).to_owned())
-                } else {
-                    self.boolean()
-                }
-            }
-            Shape::Int(integer) => {
-                let lowest = if integer.least < 0 && self.chance.one_in(4) { "-1" } else { "3" };
-                if integer.text && self.chance.one_in(4) {
-                    text(self.chance.of(&["7", "0", "${PORT}", "010"]))
-                } else if integer.fraction && self.chance.one_in(6) {
-                    Raw("2.0".to_owned())
-                } else {
-                    Raw(self.chance.of(&["0", "1", "100", lowest]).to_owned())
-                }
-            }
-            Shape::Float { fraction, .. } => match self.chance.below(4) {
-                0 => text(self.chance.of(&["0.5", "1", "0.123456789"])),
-                1 if *fraction => Raw(self.chance.of(&["0.25", "1.50", "0.1"]).to_owned()),
-                _ => Raw(self.chance.of(&["0", "1", "50"]).to_owned()),
-            },
-            Shape::Bytes { number, .. } => {
-                if *number && self.chance.one_in(3) {
-                    Raw(self.chance.of(&["0", "1024", "60"]).to_owned())
-                } else {
-                    text(
-                        self.chance.of(&["64m", "1g", "512M", "1.5G", "100", "0", "2kb", "1 gb", "1Gi", "-1", "10MiB"]),
-                    )
-                }
-            }
-            Shape::Duration { .. } => {
-                text(self.chance.of(&["10s", "1m30s", "0s", "1h", "500ms", "1.5s", "2d", "1w", "0", "100us"]))
-            }
-            Shape::Mode | Shape::TmpfsMode => match self.chance.below(3) {
-                0 => Raw(self.chance.of(&["0440", "0o440", "288", "1777"]).to_owned()),
-                _ => text(self.chance.of(&["0440", "777", "0"])),
-            },
-            Shape::DeviceCount => {
-                if self.chance.one_in(2) {
-                    text(self.chance.of(&["all", "2"]))
-                } else {
-                    Raw("1".to_owned())
-                }
-            }
-            Shape::Object(object) => self.object(object),
-            Shape::Short(word, object) => {
-                if self.chance.one_in(2) {
-                    self.words(word)
-                } else {
-                    self.object(object)
-                }
-            }
-            Shape::Dict(keys, of) => self.dict(key, *keys, of),
-            Shape::Named(of) => self.named(key, of),
-            Shape::List { of, .. } => self.several(3, |maker| maker.value(key, of)),
-            Shape::Texts { .. } => self.several(3, |maker| maker.item(key)),
-            Shape::TextOrTexts { .. } => {
-                if self.chance.one_in(2) {
-                    self.item(key)
-                } else {
-                    self.several(3, |maker| maker.item(key))
-                }
-            }
-            Shape::TextsOrNumbers => self.several(3, |maker| {
-                if key == "expose" {
-                    match maker.chance.below(3) {
-                        0 => Raw("80".to_owned()),
-                        1 => text("3000"),
-                        _ => text("8000-8010/udp"),
-                    }
-                } else {
-                    maker.number()
-                }
-            }),
-            Shape::Command => self.command(),
-            Shape::HealthTest => match self.chance.below(5) {
-                0 => List(vec![text("CMD"), text("true")]),
-                1 => List(vec![text("CMD-SHELL"), text("a || b")]),
-                2 => List(vec![text("NONE")]),
-                3 => text("curl -f http://x/ || exit 1"),
-                _ => List(vec![text("true"), self.scalar()]),
-            },
-            Shape::Pairs(pairs) => self.pairs(*pairs),
-            Shape::Options { null } => {
-                let null = *null;
-                self.map(|maker| match maker.chance.below(4) {
-                    0 => Raw("5".to_owned()),
-                    1 => Raw("1.5".to_owned()),
-                    2 if null => Raw("null".to_owned()),
-                    _ => maker.scalar(),
-                })
-            }
-            Shape::MultiOptions => self.map(|maker| match maker.chance.below(4) {
-                0 => maker.number(),
-                1 => maker.boolean(),
-                2 => maker.several(2, Self::number),
-                _ => maker.scalar(),
-            }),
-            Shape::Hosts => {
-                if self.chance.one_in(2) {
-                    self.several(3, |maker| {
-                        text(maker.chance.of(&[
-                            "a:1.2.3.4",
-                            "b=1.2.3.5",
-                            "c=[::1]",
-                            "d:::1",
-                            "a=host-gateway",
-                            "e=::2",
-                        ]))
-                    })
-                } else {
-                    Map(vec![
-                        ("a".to_owned(), text("1.2.3.4")),
-                        ("b".to_owned(), List(vec![text("::1"), text("1.1.1.1")])),
-                    ])
-                }
-            }
-            Shape::Ulimit => {
-                if self.chance.one_in(2) {
-                    Raw("1024".to_owned())
-                } else {
-                    self.object(&t::ULIMIT)
-                }
-            }
-            Shape::Ports => {
-                self.several(3, |maker| if maker.chance.one_in(4) { maker.object(&t::PORT) } else { maker.port() })
-            }
-            Shape::Port => self.object(&t::PORT),
-            Shape::Volume => {
-                if self.chance.one_in(4) {
-                    self.mount()
-                } else {
-                    self.volume()
-                }
-            }
-            Shape::Device => {
-                if self.chance.one_in(3) {
-                    self.object(&t::DEVICE)
-                } else {
-                    text(self.chance.of(&[
-                        "/dev/a",
-                        "/dev/a:/dev/b",
-                        "/dev/a:/dev/b:rw",
-                        "/dev/a:r",
-                        "vendor.com/class=x",
-                    ]))
-                }
-            }
-            Shape::FileReference => {
-                let source = if key == "configs" { "conf" } else { "key" };
-                if self.chance.one_in(2) {
-                    text(source)
-                } else {
-                    match self.object(&t::FILE_REFERENCE) {
-                        Map(mut entries) => {
-                            entries.retain(|(name, _)| name != "source");
-                            entries.push(("source".to_owned(), text(source)));
-                            Map(entries)
-                        }
-                        other => other,
-                    }
-                }
-            }
-            Shape::EnvFiles => match self.chance.below(3) {
-                0 => text("a.env"),
-                1 => List(vec![text("a.env"), text("./b.env")]),
-                _ => List(vec![
-                    Map(vec![("path".to_owned(), text("gone.env")), ("required".to_owned(), Raw("false".to_owned()))]),
-                    text("b.env"),
-                ]),
-            },
-            Shape::DependsOn => {
-                let others = self.others();
-                if self.chance.one_in(2) {
-                    self.several(2, |maker| text(maker.chance.of(others)))
-                } else {
-                    let other = self.chance.of(others).to_owned();
-                    Map(vec![(other, self.object(&t::DEPENDENCY))])
-                }
-            }
-            Shape::Build => {
-                if self.chance.one_in(3) {
-                    text(self.chance.of(&[".", "./dir", "https://x.example/y.git#main", "../up"]))
-                } else {
-                    self.object(&t::BUILD)
-                }
-            }
-            Shape::Gpus => {
-                if self.chance.one_in(2) {
-                    text("all")
-                } else {
-                    self.several(2, |maker| maker.object(&t::GPU))
-                }
-            }
-            Shape::External => self.boolean(),
-            Shape::Schedule => {
-                if self.chance.one_in(2) {
-                    text("0 3 * * *")
-                } else {
-                    self.object(&t::SCHEDULE)
-                }
-            }
+        if let Some(free) = &object.free {
+            entries.extend(self.named(path, free));
         }
-    }
-
-    /// Services that the one being written may refer to.
-    fn others(&self) -> &'static [&'static str] {
-        if self.service == "web" || self.odd { &["db", "my_job"] } else { &["a.b"] }
-    }
-
-    fn boolean(&mut self) -> Tree {
-        Raw(self.chance.of(&["true", "false"]).to_owned())
-    }
-
-    fn number(&mut self) -> Tree {
-        match self.chance.below(3) {
-            0 => Raw("80".to_owned()),
-            1 => text("8080"),
-            _ => text(self.chance.of(&["9000-9002", "x", "${PORT}"])),
+        if let Some(kind) = kind.filter(|kind| *kind != "own") {
+            add_kind(&mut entries, kind, &mut self.chance);
         }
-    }
-
-    fn command(&mut self) -> Tree {
-        match self.chance.below(4) {
-            0 => List(vec![text("sh"), text("-c"), self.scalar()]),
-            1 => Raw("null".to_owned()),
-            2 => text(""),
-            _ => text(self.chance.of(&[
-                "echo 'a b' c",
-                "run --x=\"1 2\" y",
-                "a\\ b c",
-                "echo \"it's\"",
-                "a 'b",
-                "x  y",
-                "a # b",
-                "a\"b\"c",
-                "a ; b",
-                "a | b",
-                "echo $$HOME `x`",
-            ])),
+        consistent(path, &mut entries, &mut self.chance, self.odd);
+        if object.extensions && self.chance.one_in(25) {
+            entries.push((
+                "x-own".to_owned(),
+                raw(self.chance.of(&["1", "{a: [1, b]}", "text", "null", "[x, {y: 1.50}]"])),
+            ));
         }
-    }
-
-    /// A text that makes sense for an attribute.
-    fn words(&mut self, key: &str) -> Tree {
-        let words: &[&str] = match key {
-            "image" => &["nginx", "nginx:${TAG}", "reg.example:5000/a/b@sha256:aaaa", "a/b:1"],
-            "network_mode" => &["host", "none", "bridge", "service:a.b"],
-            "ipc" => &["host", "shareable", "service:a.b"],
-            "pid" => &["host", "service:a.b"],
-            "restart" => &["no", "always", "on-failure:3", "unless-stopped"],
-            "path" | "file" | "context" => &["./a", "a.env", "/abs", "~/x", "../y", "."],
-            "dockerfile" => &["Dockerfile", "sub/D.x", "../D"],
-            "subnet" => &["10.0.0.0/24", "fd00::/64"],
-            "protocol" => &["tcp", "udp"],
-            "source" => &["data", "./x", "/abs/y", "~/z"],
-            "target" => &["/t", "/t/u/", "t", "C:\\x"],
-            "service" => &["web", "db"],
-            "mac_address" => &["02:42:ac:11:65:43"],
-            "condition" | "failure_action" => &["none", "on-failure", "any"],
-            "name" | "driver" => &["local", "x_${TAG}", "bridge", "n1"],
-            "mode" => &["replicated", "host", "ingress"],
-            _ => return self.scalar(),
-        };
-        text(self.chance.of(words))
-    }
-
-    /// A member of a list of texts.
-    fn item(&mut self, key: &str) -> Tree {
-        let words: &[&str] = match key {
-            "cap_add" | "cap_drop" => &["ALL", "NET_ADMIN", "SYS_TIME"],
-            "profiles" => &["one", "two"],
-            "dns" => &["1.1.1.1", "8.8.8.8"],
-            "volumes_from" => &["a.b", "a.b:ro", "container:x"],
-            "links" => &["a.b", "a.b:alias"],
-            "external_links" => &["other", "other:alias"],
-            "tmpfs" => &["/run", "/tmp:size=64m", "/x:mode=755,uid=1"],
-            "label_file" => &["a.env"],
-            "platforms" => &["linux/amd64", "linux/arm64"],
-            _ => return self.scalar(),
-        };
-        text(self.chance.of(words))
-    }
-
-    fn port(&mut self) -> Tree {
-        match self.chance.below(6) {
-            0 => Raw("80".to_owned()),
-            1 => text("${PORT}:80"),
-            2 => text("3000-3002:4000-4002"),
-            _ => text(self.chance.of(&[
-                "8080:80",
-                "127.0.0.1:8001:8001/udp",
-                "80",
-                "9000-9001",
-                "[::1]:6000:7000",
-                "0.0.0.0::90",
-                "7000-7009:80",
-                ":81",
-                "1:2/sctp",
-                "3000-3005",
-                "22:22/tcp",
-                "8081:80/TCP",
-                "a:80",
-                "80:b",
-                "70000:1",
-                "::1:80:81",
-            ][..if self.odd { 16 } else { 12 }])),
-        }
-    }
-
-    fn volume(&mut self) -> Tree {
-        text(self.chance.of(&[
-            "data:/d",
-            "./src:/s:ro",
-            "/abs:/a:rw,z",
-            "cache:/c:nocopy",
-            "/anon",
-            "~/h:/h",
-            "../u:/u:rslave",
-            "data:/d2:ro,volume-nocopy",
-            ".:/dot",
-            "${TAG}:/v",
-            "C:\\x:/w",
-            "./x:/s",
-            "data:/d/",
-            "data:/d:bogus",
-            "./src:/s:cached",
-            "a/b:/c",
-        ]))
-    }
-
-    fn mount(&mut self) -> Tree {
-        let kind = self.chance.of(&["bind", "volume", "tmpfs", "image"]);
-        let mut entries =
-            vec![("type".to_owned(), text(kind)), ("target".to_owned(), text(self.chance.of(&["/t", "/u/", "/s"])))];
-        match kind {
-            "bind" => entries.push(("source".to_owned(), text(self.chance.of(&["./b", "/b", "~/b"])))),
-            "volume" => entries.push(("source".to_owned(), text("data"))),
-            "image" => entries.push(("source".to_owned(), text("alpine"))),
-            _ => {}
-        }
-        for (name, object) in [
-            ("bind", &t::MOUNT_BIND),
-            ("volume", &t::MOUNT_VOLUME),
-            ("tmpfs", &t::MOUNT_TMPFS),
-            ("image", &t::MOUNT_IMAGE),
-        ] {
-            if name == kind && self.chance.one_in(2) {
-                entries.push((name.to_owned(), self.object(object)));
-            }
+        // Order is nothing; it must not become something.
+        if entries.len() > 1 && self.chance.one_in(4) {
+            let at = self.chance.below(entries.len());
+            let entry = entries.remove(at);
+            entries.push(entry);
         }
         Map(entries)
     }
 
-    fn pairs(&mut self, pairs: Pairs) -> Tree {
+    /// The name of the entry that is being made, below its section.
+    fn section(&self, path: &str) -> String {
+        match path.split_once('.') {
+            Some((section, _)) if path.matches('.').count() == 1 => format!("{section}.{}", self.service),
+            _ => String::new(),
+        }
+    }
+
+    fn wants(&mut self, path: &str, name: &str, inner: &str, kind: Option<&str>) -> bool {
+        if self.choices.left_out.contains(inner) && !(self.odd && self.chance.one_in(20)) {
+            return false;
+        }
+        if let Some(kind) = kind {
+            let exclusive = matches!(name, "file" | "environment" | "content" | "external" | "driver" | "driver_opts");
+            if exclusive && kind != "own" {
+                return self.odd && self.chance.one_in(30);
+            }
+            if kind == "external" {
+                return (name == "name" || self.odd && self.chance.one_in(20)) && self.chance.one_in(2);
+            }
+            if name == "external" {
+                return self.odd && self.chance.one_in(30);
+            }
+        }
+        match (path, name) {
+            // Written by `case`, or contradicting too much.
+            ("services.*", "extends") | ("jobs.*", "extends") => false,
+            ("services.*", "provider") => self.chance.one_in(60),
+            ("services.*" | "jobs.*", "image") => !self.over || self.chance.one_in(4),
+            ("services.*" | "jobs.*" | "services.*.pre_start.[]", _) => self.chance.one_in(self.sparse),
+            ("services.*.credential_spec", "config") => self.chance.one_in(4),
+            (_, "external") => false,
+            ("networks.*" | "volumes.*" | "secrets.*" | "configs.*", _) => self.chance.one_in(4),
+            ("services.*.build", _) => self.chance.one_in(5),
+            _ => self.chance.one_in(2),
+        }
+    }
+
+    /// A value that may carry a tag of an overriding file.
+    pub(crate) fn tagged(&mut self, path: &str, place: &Place) -> Tree {
+        if !(self.over && path.contains('.') && self.chance.one_in(16)) {
+            return self.value(path, place);
+        }
         if self.chance.one_in(2) {
-            let contexts = pairs == Pairs::Contexts;
-            return self.several(4, |maker| match maker.chance.below(if contexts { 3 } else { 4 }) {
-                0 => text("A=1"),
-                1 => text("B=x=${TAG}"),
-                2 => text("LONG_NAME= y "),
-                _ => text(maker.chance.of(&["TAG", "UNSET", "C="])),
-            });
+            return raw(self.chance.of(&["!reset null", "!reset []", "!reset {}", "!reset x"]));
         }
-        self.map(|maker| match maker.chance.below(6) {
-            0 => Raw("5".to_owned()),
-            1 => Raw("1.50".to_owned()),
-            2 => maker.boolean(),
-            3 => Raw("null".to_owned()),
-            _ => maker.scalar(),
-        })
+        self.over = false;
+        let value = self.value(path, place);
+        self.over = true;
+        Tree::Tagged("!override".to_owned(), Box::new(value))
     }
 
-    fn map(&mut self, mut value: impl FnMut(&mut Self) -> Tree) -> Tree {
-        let mut entries = Vec::new();
-        for key in ["A", "TAG", "UNSET", "k.dot", "z-dash"] {
-            if self.chance.one_in(3) {
-                entries.push((key.to_owned(), value(self)));
-            }
-        }
-        Map(entries)
-    }
-
-    fn dict(&mut self, key: &str, keys: Keys, of: &Shape) -> Tree {
-        let names: &[&str] = match (key, keys) {
-            (_, Keys::Words) => &["nofile", "nproc"],
-            ("services", _) => SERVICES,
-            ("networks", _) => NETWORKS,
-            ("volumes", _) => VOLUMES,
-            ("configs", _) => &["conf"],
-            ("secrets", _) => &["key"],
-            ("models", _) => &["llm"],
-            _ => &["A", "B"],
+    /// A mapping whose keys people choose.
+    fn named(&mut self, path: &str, place: &Rc<Place>) -> Vec<(String, Tree)> {
+        let steps: Vec<&str> = path.split('.').collect();
+        let others = self.others.clone();
+        let (names, all): (&[&'static str], bool) = match steps.as_slice() {
+            ["services"] => (SERVICES, true),
+            ["jobs"] => (&["nightly"], true),
+            ["networks"] => (NETWORKS, true),
+            ["volumes"] => (VOLUMES, true),
+            ["configs"] => (CONFIGS, true),
+            ["secrets"] => (SECRETS, true),
+            ["models"] => (MODELS, true),
+            [.., "networks"] => (NETWORKS, false),
+            [.., "models"] => (MODELS, false),
+            [.., "ulimits"] => (&["nofile", "nproc", "core"], false),
+            [.., "depends_on"] => (&others, false),
+            [.., "environment"] => (&["A", "TAG", "UNSET", "k.dot", "z-dash", "LONG_NAME", "sp ace"], false),
+            [.., "additional_contexts"] => (&["a", "b"], false),
+            [.., "ssh"] => (&["default", "key"], false),
+            _ => (&["A", "TAG", "UNSET", "k.dot", "z-dash"], false),
         };
-        let all = matches!(key, "services" | "networks" | "volumes" | "configs" | "secrets" | "models");
         let mut entries = Vec::new();
-        for name in names {
-            if all && !self.over || self.chance.one_in(2) {
-                if key == "services" {
-                    self.service = name;
-                }
-                entries.push(((*name).to_owned(), self.value(name, of)));
-            }
-        }
-        Map(entries)
-    }
-
-    fn named(&mut self, key: &str, of: &Shape) -> Tree {
-        let names: &[&str] = if key == "networks" { NETWORKS } else { &["llm"] };
-        let list = self.chance.one_in(2);
-        let chosen: Vec<&str> = names.iter().copied().filter(|_| self.chance.one_in(2)).collect();
-        if list {
-            return List(chosen.into_iter().map(text).collect());
-        }
-        let entries = chosen.into_iter().map(|name| {
-            let value = if self.chance.one_in(3) { Raw("null".to_owned()) } else { self.value("", of) };
-            (name.to_owned(), value)
-        });
-        Map(entries.collect())
-    }
-
-    fn object(&mut self, object: &Object) -> Tree {
-        let mut entries = Vec::new();
-        let service = std::ptr::eq(object, &raw const SERVICE);
-        let fields: Vec<_> = object.parts.iter().flat_map(|part| part.iter()).collect();
-        let few = if service { 25 } else { 2 };
-        let external = fields.iter().any(|(name, _)| *name == "external") && self.chance.one_in(4);
-        for (name, shape) in fields {
-            let wanted = object.required.contains(name) || service && *name == "image" && !self.over;
-            // A service that extends is chosen by `project`, includes and jobs by nothing yet.
-            let taken = |other: &str| entries.iter().any(|(name, _): &(String, Tree)| name == other);
-            let clash = match *name {
-                "external" => true,
-                "network_mode" => taken("networks") || self.service == "a.b",
-                "ipc" | "pid" | "volumes_from" | "links" | "depends_on" => self.service == "a.b",
-                "device_ids" => taken("count"),
-                "dockerfile_inline" => taken("dockerfile"),
-                "container_name" => true,
-                "scale" => taken("deploy"),
-                _ => external && !matches!(*name, "name"),
-            };
-            if clash && !self.odd {
+        let top = steps.len() == 1;
+        let before = self.service;
+        for (at, name) in names.iter().enumerate() {
+            if !(all && !self.over || self.chance.one_in(2)) {
                 continue;
             }
-            let needed = matches!(*name, "target" | "source")
-                && (std::ptr::eq(object, &raw const t::PORT) && *name == "target"
-                    || std::ptr::eq(object, &raw const t::DEVICE));
-            let wanted = wanted || needed;
-            if matches!(*name, "extends" | "triggers" | "credential_spec" | "provider")
-                || !wanted && !self.chance.one_in(few)
-            {
-                continue;
+            if top {
+                self.service = name;
+                self.others = if path == "services" { names[at + 1..].to_vec() } else { Vec::new() };
             }
-            if std::ptr::eq(object, &raw const t::SECRET) || std::ptr::eq(object, &raw const t::CONFIG) {
-                continue;
-            }
-            let tagged = self.over && self.chance.one_in(12);
-            let over = self.over;
-            self.over = over && !tagged;
-            let value = self.value(name, shape);
-            self.over = over;
-            entries.push(((*name).to_owned(), if tagged { self.tagged(&value) } else { value }));
+            let inner = format!("{path}.*");
+            let value = self.tagged(&inner, place);
+            entries.push(((*name).to_owned(), value));
         }
-        if std::ptr::eq(object, &raw const t::SECRET) || std::ptr::eq(object, &raw const t::CONFIG) {
-            entries.push(match self.chance.below(3) {
-                0 => ("file".to_owned(), self.words("file")),
-                1 => ("environment".to_owned(), text("TAG")),
-                _ => ("external".to_owned(), Raw("true".to_owned())),
-            });
+        if top {
+            self.service = before;
+            self.others.clear();
         }
-        if external && !entries.iter().any(|(name, _)| name == "external") {
-            entries.push(("external".to_owned(), Raw("true".to_owned())));
+        if !all && self.odd && self.chance.one_in(20) {
+            let key = self.chance.of(&["", "a b", "é", "x-own", "9", "A.B-c_d", "nowhere"]);
+            entries.push((key.to_owned(), self.value(&format!("{path}.*"), place)));
         }
-        if object.extensions && self.chance.one_in(12) {
-            entries.push(("x-own".to_owned(), self.wild()));
-        }
-        if self.wild > 0 && self.chance.one_in(self.wild) {
-            entries.push((self.chance.of(&["bogus", "imge", "Image"]).to_owned(), self.scalar()));
-        }
-        Map(entries)
-    }
-
-    fn tagged(&mut self, value: &Tree) -> Tree {
-        if self.chance.one_in(2) {
-            return Raw("!reset null".to_owned());
-        }
-        Raw(format!("!override {}", as_text(value)))
-    }
-
-    /// A whole file.
-    fn file(&mut self) -> Tree {
-        let mut entries = Vec::new();
-        for (name, shape) in ROOT.parts.iter().flat_map(|part| part.iter()) {
-            match *name {
-                "include" | "jobs" | "models" => continue,
-                "version" | "name" if !self.chance.one_in(8) => continue,
-                "name" => entries.push(("name".to_owned(), text(self.chance.of(&["proj", "p-${TAG}", "My.Proj"])))),
-                "version" => entries.push(("version".to_owned(), text("3.8"))),
-                _ => entries.push(((*name).to_owned(), self.value(name, shape))),
-            }
-        }
-        if !self.over {
-            entries.push(("models".to_owned(), Map(vec![("llm".to_owned(), self.object(&t::MODEL))])));
-        }
-        Map(entries)
-    }
-
-    fn extends(&mut self, root: &mut Tree, from: &str) {
-        let Map(entries) = root else { return };
-        let Some((_, Map(services))) = entries.iter_mut().find(|(name, _)| name == "services") else { return };
-        let Some((_, Map(service))) = services.iter_mut().find(|(name, _)| name == "web") else { return };
-        let form = if from.is_empty() {
-            if self.chance.one_in(2) { text("db") } else { Map(vec![("service".to_owned(), text("db"))]) }
-        } else {
-            Map(vec![("file".to_owned(), text(from)), ("service".to_owned(), text(self.chance.of(&["web", "db"])))])
-        };
-        service.push(("extends".to_owned(), form));
+        entries
     }
 }
 
-fn as_text(tree: &Tree) -> String {
-    let mut out = String::new();
-    flow(tree, &mut out);
-    out
-}
-
-fn plain(word: &str) -> bool {
-    !word.is_empty()
-        && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'/'))
-        && word.bytes().any(|b| b.is_ascii_lowercase() && !b"xe".contains(&b))
-        && !matches!(word, "true" | "false" | "null" | "yes" | "no" | "on" | "off" | "y" | "n")
-}
-
-fn quoted(word: &str, out: &mut String) {
-    if plain(word) {
-        out.push_str(word);
-    } else {
-        out.push_str(&serde_json::to_string(word).unwrap_or_default());
-    }
-}
-
-fn flow(tree: &Tree, out: &mut String) {
-    match tree {
-        Raw(word) => out.push_str(word),
-        Text(word) => quoted(word, out),
-        List(items) => {
-            out.push('[');
-            for (at, item) in items.iter().enumerate() {
-                out.push_str(if at > 0 { ", " } else { "" });
-                flow(item, out);
-            }
-            out.push(']');
+/// What two items of a list may not share.
+fn key_of(path: &str, item: &Tree) -> String {
+    let key = |words: &str| -> String {
+        let by = |sign: char| words.split(sign).next().unwrap_or_default().to_owned();
+        match path.rsplit('.').next() {
+            Some(
+                "environment"
+                | "labels"
+                | "args"
+                | "annotations"
+                | "sysctls"
+                | "options"
+                | "additional_contexts"
+                | "ssh",
+            ) => by('='),
+            _ => words.to_owned(),
         }
+    };
+    match item {
+        Raw(word) | Text(word) | Tree::Styled(_, word) => key(word),
         Map(entries) => {
-            out.push('{');
-            for (at, (key, value)) in entries.iter().enumerate() {
-                out.push_str(if at > 0 { ", " } else { "" });
-                quoted(key, out);
-                out.push_str(": ");
-                flow(value, out);
-            }
-            out.push('}');
+            let of = |name: &str| entries.iter().find(|(key, _)| key == name).map(|(_, value)| plain(value));
+            of("target").or_else(|| of("source")).or_else(|| of("path")).unwrap_or_else(|| plain(item))
         }
+        other => plain(other),
     }
 }
 
-/// The upper levels as blocks, the rest in one line.
-fn block(tree: &Tree, level: usize, out: &mut String) {
-    let Map(entries) = tree else { return };
-    for (key, value) in entries {
-        let _ = write!(out, "{:1$}", "", level * 2);
-        quoted(key, out);
-        out.push(':');
-        match value {
-            Map(inner) if level < 3 && !inner.is_empty() => {
-                out.push('\n');
-                block(value, level + 1, out);
-            }
-            _ => {
-                out.push(' ');
-                flow(value, out);
-                out.push('\n');
-            }
-        }
+fn usable(steps: &[&str], form: &Form, odd: bool) -> bool {
+    match (steps, form) {
+        _ if odd => true,
+        // The other loader panics.
+        ([.., "pid"], Form::Null) => false,
+        // Its schema accepts what its decoder refuses.
+        (
+            [.., "weight"]
+            | [.., "tmpfs", "mode"]
+            | [.., "build", "ulimits", _]
+            | [.., "build", "ulimits", _, "soft" | "hard"],
+            Form::Text { .. },
+        ) => false,
+        ([.., "ssh" | "additional_contexts", "*"], Form::Number | Form::Bool | Form::Null) => false,
+        // Null where a list or mapping is merged later is refused; the odd cases have it.
+        (["services", _], Form::Null) => false,
+        // A weakness of the other loader: texts and fractions that its decoder then refuses.
+        ([.., "external"], Form::Object(_)) => false,
+        _ => true,
     }
 }
 
-/// Writes cases `seed` to `seed + count`.
-pub(crate) fn write(folder: &str, seed: u64, count: u64) -> std::io::Result<()> {
-    for number in seed..seed.saturating_add(count) {
-        let folder = Path::new(folder).join(format!("case{number:06}"));
-        std::fs::create_dir_all(&folder)?;
-        let mut maker =
-            Maker { chance: Chance(number.wrapping_mul(7919)), wild: 0, over: false, odd: false, service: "" };
-        if maker.chance.one_in(3) {
-            maker.wild = 400;
-        }
-        maker.odd = maker.chance.one_in(4);
-        let put = |name: &str, content: &str| std::fs::write(folder.join(name), content);
-        let mut names = vec!["compose.yaml"];
-        let shown = |tree: &Tree| {
-            let mut out = String::new();
-            block(tree, 0, &mut out);
-            out
-        };
-        let mut root = maker.file();
-        match maker.chance.below(6) {
-            0 => maker.extends(&mut root, ""),
-            1 => {
-                put("base.yaml", &shown(&maker.file()))?;
-                maker.extends(&mut root, "base.yaml");
-            }
-            _ => {}
-        }
-        put("compose.yaml", &shown(&root))?;
-        if maker.chance.one_in(2) {
-            names.push("over.yaml");
-            maker.over = true;
-            put("over.yaml", &shown(&maker.file()))?;
-        }
-        put("a.env", "A=1\nLONG=\"x ${TAG} y\"\nQ='$TAG'\n# no\nexport E=5 # c\n")?;
-        put("b.env", "B=\nTAG\nD=${A:-none}\n")?;
-        if maker.chance.one_in(4) {
-            put(".env", "FROM_FILE=1\nFLAG=false\n")?;
-        }
-        let profiles: &[&str] = if maker.chance.one_in(2) { &["one"] } else { &[] };
-        let env = serde_json::json!({"TAG": "v1", "EMPTY": "", "PORT": "8090", "FLAG": "true"});
-        put("case.json", &serde_json::json!({"files": names, "env": env, "profiles": profiles}).to_string())?;
+fn fraction_fits(steps: &[&str]) -> bool {
+    matches!(
+        steps,
+        [
+            ..,
+            "cpus"
+                | "max_failure_ratio"
+                | "value"
+                | "cpu_shares"
+                | "cpu_quota"
+                | "cpu_period"
+                | "cpu_rt_period"
+                | "cpu_rt_runtime"
+                | "pids_limit"
+                | "gw_priority"
+                | "priority"
+        ] | [.., "environment" | "labels" | "args" | "annotations" | "sysctls" | "driver_opts" | "options", "*"]
+    )
+}
+
+fn add_kind(entries: &mut Vec<(String, Tree)>, kind: &str, chance: &mut Chance) {
+    entries.retain(|(name, _)| name != kind);
+    let value = match kind {
+        "external" => raw(chance.of(&["true", "\"true\"", "true"])),
+        "file" => text(chance.of(words::good(&["secrets", "key", "file"]))),
+        "environment" => text(chance.of(&["TAG", "UNSET", "PORT"])),
+        "content" => text(chance.of(&["plain", "with ${TAG}\n", "a: 1\nb: $$x\n"])),
+        _ => text("vault"),
+    };
+    entries.push((kind.to_owned(), value));
+}
+
+/// Takes out of a mapping what cannot stand beside the rest.
+fn consistent(path: &str, entries: &mut Vec<(String, Tree)>, chance: &mut Chance, odd: bool) {
+    if odd && chance.one_in(20) {
+        return;
     }
-    Ok(())
+    let has = |entries: &[(String, Tree)], name: &str| entries.iter().any(|(key, _)| key == name);
+    let of = |entries: &[(String, Tree)], name: &str| {
+        entries.iter().find(|(key, _)| key == name).map(|(_, value)| plain(value)).unwrap_or_default()
+    };
+    let steps: Vec<&str> = path.split('.').collect();
+    match steps.as_slice() {
+        [.., "volumes", "[]"] if steps.len() > 2 => {
+            let kind = of(entries, "type");
+            entries.retain(|(key, _)| !matches!(key.as_str(), "bind" | "volume" | "tmpfs" | "image") || *key == kind);
+            if !has(entries, "target") {
+                entries.push(("target".to_owned(), text("/needed")));
+            }
+            entries.retain(|(key, _)| key != "source");
+            match kind.as_str() {
+                "bind" => {
+                    entries.push(("source".to_owned(), text(chance.of(&["./x", "/abs/y", "~/z", "..", "C:\\y"]))))
+                }
+                "volume" if chance.one_in(3) => {}
+                "volume" => entries.push(("source".to_owned(), text(chance.of(VOLUMES)))),
+                "image" => entries.push(("source".to_owned(), text("alpine"))),
+                _ => {}
+            }
+        }
+        [.., "triggers"] if entries.is_empty() => entries.push(("manual".to_owned(), raw("true"))),
+        [.., "jobs", _] if !has(entries, "triggers") => {
+            entries.push(("triggers".to_owned(), Map(vec![("manual".to_owned(), raw("true"))])))
+        }
+        [.., "watch", "[]"] if !has(entries, "target") => entries.push(("target".to_owned(), text("/app"))),
+        [.., "ports", "[]"] if !has(entries, "target") => entries.push(("target".to_owned(), raw("80"))),
+        [.., "devices", "[]"] if !path.contains("deploy") && !has(entries, "target") => {
+            entries.push(("target".to_owned(), text("/dev/t")));
+        }
+        [.., "configs" | "secrets", "[]"] if steps.len() > 2 && !has(entries, "source") => {
+            entries.push(("source".to_owned(), text(if path.contains("configs") { "conf" } else { "key" })));
+        }
+        _ => {}
+    }
 }

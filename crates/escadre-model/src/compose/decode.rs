@@ -21,16 +21,28 @@ enum Outcome {
 
 /// The normalised tree.
 pub(crate) fn decode(root: &Node, shape: &Shape, findings: &mut Vec<Diagnostic>) -> Node {
-    let mut decoder = Decoder { findings, path: String::new() };
+    let mut decoder = Decoder::at(String::new(), findings);
     match decoder.node(root, shape) {
         Outcome::New(node) => node,
         Outcome::Same | Outcome::Drop => root.clone(),
     }
 }
 
-struct Decoder<'f> {
+pub(crate) struct Decoder<'f> {
     findings: &'f mut Vec<Diagnostic>,
     path: String,
+}
+
+impl<'f> Decoder<'f> {
+    /// Begins at a path.
+    pub(crate) fn at(path: String, findings: &'f mut Vec<Diagnostic>) -> Self {
+        Self { findings, path }
+    }
+
+    /// Reports what cannot be read.
+    pub(crate) fn reads(&mut self, node: &Node, shape: &Shape) {
+        self.node(node, shape);
+    }
 }
 
 impl Decoder<'_> {
@@ -181,7 +193,7 @@ impl Decoder<'_> {
             Some(Resolved::Float(value)) => Some(value),
             _ => match self.letters(node) {
                 Err(outcome) => return outcome,
-                Ok(text) => text.parse::<f64>().ok(),
+                Ok(text) => units::joined(text).and_then(|text| text.parse::<f64>().ok()),
             },
         };
         #[expect(clippy::cast_possible_truncation, reason = "32 bits, as the reference keeps")]
@@ -416,7 +428,7 @@ impl Decoder<'_> {
             }
             _ => return Outcome::Same,
         }
-        if hosts.is_empty() {
+        if hosts.is_empty() && node.as_mapping().is_none_or(Mapping::is_empty) {
             return Outcome::Drop;
         }
         hosts.sort_by(|a, b| a.0.cmp(&b.0));
@@ -481,18 +493,14 @@ pub(crate) fn as_text(node: &Node) -> Node {
     Node { value: Value::Scalar(Scalar::text(text)), ..node.clone() }
 }
 
+/// The shortest decimal form; from a million on, and below a ten-thousandth, with an exponent.
 fn float_text(value: f64) -> String {
-    if value.is_nan() {
-        return "NaN".to_owned();
-    }
-    if value.is_infinite() {
-        return if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
-    }
-    if value == 0.0 || (1e-4..1e21).contains(&value.abs()) {
-        return value.to_string();
-    }
     let text = format!("{value:e}");
     let Some((digits, exponent)) = text.split_once('e') else { return text };
+    let power: i32 = exponent.parse().unwrap_or_default();
+    if (-4..6).contains(&power) {
+        return value.to_string();
+    }
     match exponent.strip_prefix('-') {
         Some(exponent) => format!("{digits}e-{exponent:0>2}"),
         None => format!("{digits}e+{exponent:0>2}"),
@@ -533,5 +541,6 @@ fn multi_options(node: &Node) -> Outcome {
         };
         (key.clone(), Node::sequence(items, &value.span))
     });
-    rebuilt(node, Some(lists.collect()))
+    let lists: Mapping = lists.filter(|(_, list)| list.as_sequence().is_some_and(|items| !items.is_empty())).collect();
+    if lists.is_empty() { Outcome::Drop } else { rebuilt(node, Some(lists)) }
 }

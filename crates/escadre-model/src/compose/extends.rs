@@ -8,7 +8,7 @@
 
 use super::load::{Loader, Scope};
 use super::merge::merge;
-use super::paths::{join, parent};
+use super::paths::{join, parent, relative};
 use super::reset::Resets;
 use crate::diagnostic::{Code, Diagnostic, Span, nearest};
 use crate::text::{Mapping, Node};
@@ -46,6 +46,12 @@ impl Loader<'_> {
         resets: &Resets,
     ) {
         for section in ["services", "jobs"] {
+            if let Some(node) = root.get(section).filter(|node| node.is_null()) {
+                let message = format!("`{section}` must be a mapping, here is nothing");
+                self.report(
+                    Diagnostic::error(Code::E0403, message).at(&node.span).path(section).hint("remove the line"),
+                );
+            }
             let Some(entries) = root.get(section).and_then(Node::as_mapping) else { continue };
             let names: Vec<String> = entries
                 .iter()
@@ -159,7 +165,7 @@ impl Loader<'_> {
             return known.clone();
         }
         let folder = parent(file);
-        let inner = Scope { folder, ..scope.clone() };
+        let inner = Scope { base: relative(&scope.folder, &folder), folder, ..scope.clone() };
         let lent = self.lender(file, span, &inner).and_then(|(model, parsed)| {
             let resets = parsed.documents.last().map(|document| document.resets.clone()).unwrap_or_default();
             match model.get("services").and_then(Node::as_mapping) {

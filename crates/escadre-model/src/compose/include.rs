@@ -10,10 +10,11 @@
 use super::environment::Variables;
 use super::load::{Loader, Scope};
 use super::merge::{merge, same};
-use super::paths::{join, parent};
+use super::paths::{each, join, parent, relative};
 use super::reset::Resets;
-use crate::diagnostic::{Code, Diagnostic};
-use crate::text::{Key, Mapping, Node};
+use super::schema::{Checker, ROOT};
+use crate::diagnostic::{Code, Diagnostic, has_errors};
+use crate::text::{Key, Mapping, Node, Scalar, Style, Value};
 use std::sync::Arc;
 
 /// Levels of includes within includes.
@@ -23,6 +24,7 @@ const DEEPEST: usize = 32;
 pub(crate) struct Loaded {
     files: Vec<String>,
     folder: String,
+    base: String,
     variables: Arc<Variables>,
     model: Option<Node>,
 }
@@ -40,6 +42,13 @@ impl Loader<'_> {
             }
             return;
         };
+        let known = self.findings.len();
+        if let Some(shape) = ROOT.field("include") {
+            Checker::new(&mut self.findings).check_at("include", &include, shape);
+        }
+        if has_errors(self.findings.get(known..).unwrap_or_default()) {
+            return;
+        }
         let mut trail = scope.trail.clone();
         trail.push(file.to_owned());
         if trail.len() > DEEPEST {
@@ -75,21 +84,28 @@ impl Loader<'_> {
             self.report(Diagnostic::error(Code::E0410, message).at(&path.span).path("include"));
             return None;
         }
-        let folder = match item.get("project_directory").and_then(Node::as_str).filter(|text| !text.is_empty()) {
-            Some(folder) => join(&scope.folder, folder),
-            None => parent(main),
-        };
+        let named = item.get("project_directory").and_then(Node::as_str).filter(|text| !text.is_empty());
+        let folder = named.map_or_else(|| parent(main), |folder| join(&scope.folder, folder));
+        let absolute = named.is_some_and(|folder| folder.starts_with('/'));
+        let base = if absolute { folder.clone() } else { relative(&scope.folder, &folder) };
         let variables = self.variables_of(item, &folder, scope);
-        let known = self
-            .includes
-            .iter()
-            .find(|known| known.files == files && known.folder == folder && *known.variables == *variables);
+        let known = self.includes.iter().find(|known| {
+            known.files == files && known.base == base && known.folder == folder && *known.variables == *variables
+        });
         if let Some(known) = known {
             return known.model.clone();
         }
-        let inner = Scope { folder: folder.clone(), variables: Arc::clone(&variables), trail: trail.to_vec() };
-        let model = self.model(&files, Some(&path.span), &inner);
-        self.includes.push(Loaded { files, folder, variables, model: model.clone() });
+        let inner = Scope {
+            folder: folder.clone(),
+            base: base.clone(),
+            variables: Arc::clone(&variables),
+            trail: trail.to_vec(),
+        };
+        let mut model = self.model(&files, Some(&path.span), &inner);
+        if let Some(model) = &mut model {
+            from_environment(model, &variables);
+        }
+        self.includes.push(Loaded { files, folder, base, variables, model: model.clone() });
         model
     }
 
@@ -148,6 +164,29 @@ impl Loader<'_> {
                 }
             }
         }
+    }
+}
+
+/// Names alone in a list of variables take the value that the included project has; in a mapping, that of the project as a whole.
+fn from_environment(model: &mut Node, variables: &Variables) {
+    let listed = |node: &Node| node.is_null() && node.raw.is_some();
+    for section in ["services", "jobs"] {
+        each(model, section, |entry| {
+            let any =
+                |node: &Node| node.as_mapping().is_some_and(|entries| entries.iter().any(|(_, value)| listed(value)));
+            if !entry.get("environment").is_some_and(any) {
+                return;
+            }
+            for (key, value) in
+                entry.get_mut("environment").and_then(Node::mapping_mut).into_iter().flat_map(Mapping::iter_mut)
+            {
+                if listed(value)
+                    && let Some(variable) = variables.get(&key.text)
+                {
+                    value.value = Value::Scalar(Scalar { text: variable.text.clone(), style: Style::Quoted });
+                }
+            }
+        });
     }
 }
 

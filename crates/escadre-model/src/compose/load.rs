@@ -18,7 +18,7 @@ use super::project::Project;
 use super::schema::{Checker, ROOT, Shape};
 use super::source::{Cache, Files, Parsed};
 use super::unique::unique;
-use super::{Options, canonical, decode};
+use super::{Options, canonical, cast, decode};
 use crate::diagnostic::{Code, Diagnostic, Span, has_errors};
 use crate::text::{Key, Mapping, Node, Scalar, Style, Text, Value};
 use std::collections::{BTreeSet, HashSet};
@@ -47,6 +47,9 @@ pub fn load(options: &Options, files: &dyn Files, cache: &Cache) -> (Option<Proj
 pub(crate) struct Scope {
     /// Where relative paths begin.
     pub(crate) folder: String,
+    /// The same folder as its model writes it: of the project absolute, of an included project relative to the one around it, so that one file that two of them
+    /// name is the same entry when they merge.
+    pub(crate) base: String,
     pub(crate) variables: Arc<Variables>,
     /// Files being included, outermost first.
     pub(crate) trail: Vec<String>,
@@ -115,7 +118,7 @@ impl Loader<'_> {
         let name = self.name(&files, &folder, &variables)?;
         variables.set("COMPOSE_PROJECT_NAME", name.as_str(), None);
         let variables = Arc::new(variables);
-        let scope = Scope { folder, variables: Arc::clone(&variables), trail: Vec::new() };
+        let scope = Scope { base: folder.clone(), folder, variables: Arc::clone(&variables), trail: Vec::new() };
         let mut root = self.model(&files, None, &scope)?;
         if self.findings.iter().any(|finding| finding.is_error() && is_structural(finding.code)) {
             return None;
@@ -231,7 +234,7 @@ impl Loader<'_> {
         let mut model = model.filter(|_| readable)?;
         complete(&mut model, &mut self.findings);
         if self.options.resolve_paths || !scope.trail.is_empty() {
-            let base = Base { folder: &scope.folder, home: self.options.home.as_deref() };
+            let base = Base { folder: &scope.base, home: self.options.home.as_deref() };
             paths::resolve(&mut model, base, &mut self.findings);
         }
         Some(model)
@@ -241,7 +244,7 @@ impl Loader<'_> {
     pub(crate) fn lender(&mut self, file: &str, wanted_by: &Span, scope: &Scope) -> Option<(Node, Arc<Parsed>)> {
         let parsed = self.parse(file, Some(wanted_by))?;
         let mut model = self.file(file, &parsed, None, scope, &mut ExtendsCache::default(), false)?;
-        let base = Base { folder: &scope.folder, home: self.options.home.as_deref() };
+        let base = Base { folder: &scope.base, home: self.options.home.as_deref() };
         paths::resolve(&mut model, base, &mut self.findings);
         Some((model, parsed))
     }
@@ -256,8 +259,13 @@ impl Loader<'_> {
         extends: &mut ExtendsCache,
         whole: bool,
     ) -> Option<Node> {
+        let alone = self.options.files.len() < 2 && scope.trail.is_empty();
         for document in &parsed.documents {
             let mut current = Interpolation::new(&*scope.variables, &mut self.findings).tree(&document.root);
+            // What stands alone is asked once, at the end.
+            if !whole || !alone || parsed.documents.len() > 1 {
+                cast::check(&current, &mut self.findings);
+            }
             promote(&mut current, &mut self.findings);
             if whole {
                 self.include(&mut current, file, scope, &document.resets);

@@ -145,11 +145,14 @@ fn unite(mut base: Node, over: Node, path: &[&str], findings: &mut Vec<Diagnosti
     base
 }
 
-/// `KEY=value`: the later value of a key stands, at the place of the first.
+/// `KEY=value`: the later value of a key stands, at the place of the first. What comes out counts as a list.
 fn unite_pairs(mut base: Node, over: Node, _: &[&str], _: &mut Vec<Diagnostic>) -> Node {
     if let (Some(into), Value::Mapping(from)) = (base.mapping_mut(), over.value) {
         for (key, value) in from.iter() {
             into.insert(key.clone(), value.clone());
+        }
+        for (key, value) in into.iter_mut().filter(|(_, value)| value.is_null()) {
+            value.raw = Some(Arc::clone(&key.text));
         }
     }
     base
@@ -159,13 +162,26 @@ fn unite_pairs(mut base: Node, over: Node, _: &[&str], _: &mut Vec<Diagnostic>) 
 pub(crate) fn pairs(node: &Node, _: &mut Vec<Diagnostic>) -> Option<Mapping> {
     match &node.value {
         Value::Null => Some(Mapping::new()),
+        Value::Mapping(mapping) if mapping.keys().any(|key| key.contains('=')) => Some(split_names(mapping)),
         Value::Mapping(mapping) => Some(Mapping::clone(mapping)),
         Value::Scalar(_) => pair(node).map(|entry| std::iter::once(entry).collect()),
         Value::Sequence(items) => items.iter().map(pair).collect(),
     }
 }
 
-/// `KEY=value` as key and value; `KEY` alone has null. Nothing for what is no text.
+/// A name that holds `=` is a name and the beginning of its value, as it would be in a list.
+fn split_names(mapping: &Mapping) -> Mapping {
+    let entry = |(key, value): (&Key, &Node)| match (key.text.split_once('='), value.as_str()) {
+        (Some((name, begin)), rest) if value.is_null() || rest.is_some() => {
+            let text = rest.map_or_else(|| begin.to_owned(), |rest| format!("{begin}={rest}"));
+            (Key::new(name, &key.span), Node { value: Node::text(text, &value.span).value, ..value.clone() })
+        }
+        _ => (key.clone(), value.clone()),
+    };
+    mapping.iter().map(entry).collect()
+}
+
+/// `KEY=value` as key and value; `KEY` alone has null, with the name as what was written. Nothing for what is no text.
 pub(crate) fn pair(node: &Node) -> Option<(Key, Node)> {
     let scalar = node.as_scalar()?;
     if scalar.resolve() != crate::text::Resolved::Text {
@@ -184,10 +200,10 @@ pub(crate) fn pair(node: &Node) -> Option<(Key, Node)> {
             (Arc::from(key), Some(Text::from_pieces(std::iter::once(begin).chain(rest.iter().cloned()))))
         }
     };
-    let value = match value {
-        Some(text) => Value::Scalar(Scalar { text, style: Style::Quoted }),
-        None => Value::Null,
+    let Some(text) = value else {
+        return Some((Key::new(Arc::clone(&key), &node.span), Node { raw: Some(key), ..Node::null(&node.span) }));
     };
+    let value = Value::Scalar(Scalar { text, style: Style::Quoted });
     // What was written before interpolation belongs to the value alone from here on.
     let raw = node.raw.as_ref().map(|raw| raw.split_once('=').map_or_else(|| Arc::clone(raw), |(_, raw)| raw.into()));
     Some((Key::new(key, &node.span), Node { value, span: node.span.clone(), tag: None, raw }))
@@ -240,23 +256,34 @@ fn pools(base: Node, over: Node, path: &[&str], findings: &mut Vec<Diagnostic>) 
         conflict(&base, &over, path, findings);
         return over;
     };
-    let subnet = |pool: &Node| pool.get("subnet").and_then(Node::as_str).map(str::to_owned);
-    let mut pools: Vec<Node> = Vec::new();
-    for original in old {
-        let mut grown = original.clone();
-        for change in new {
-            if subnet(change) != subnet(&grown) && !pools.iter().any(|pool| subnet(pool) == subnet(change)) {
-                pools.push(change.clone());
+    // The reference changes pools while others still refer to them; what comes out depends on that, so places stand for pools.
+    let mut pools: Vec<Node> = old.iter().chain(new).cloned().collect();
+    let mut kept: Vec<usize> = Vec::new();
+    let same_subnet = |pools: &[Node], a: usize, b: usize| subnet_of(pools, a) == subnet_of(pools, b);
+    for right in 0..old.len() {
+        for left in old.len()..old.len() + new.len() {
+            if !same_subnet(&pools, left, right) && !kept.iter().any(|at| same_subnet(&pools, *at, left)) {
+                kept.push(left);
                 continue;
             }
-            grown = merge(grown, change.clone(), &[], findings);
-            match pools.iter_mut().find(|pool| subnet(pool) == subnet(&grown)) {
-                Some(slot) => *slot = grown.clone(),
-                None => pools.push(grown.clone()),
+            if let (Some(grown), Some(change)) = (pools.get(right).cloned(), pools.get(left).cloned()) {
+                let merged = merge(grown, change, &[], findings);
+                if let Some(slot) = pools.get_mut(right) {
+                    *slot = merged;
+                }
+            }
+            match kept.iter().position(|at| same_subnet(&pools, *at, right)) {
+                Some(place) => kept.iter_mut().skip(place).take(1).for_each(|at| *at = right),
+                None => kept.push(right),
             }
         }
     }
+    let pools = kept.into_iter().filter_map(|at| pools.get(at).cloned()).collect();
     Node { value: Value::Sequence(Arc::new(pools)), ..base }
+}
+
+fn subnet_of(pools: &[Node], at: usize) -> Option<&str> {
+    pools.get(at)?.get("subnet")?.as_str()
 }
 
 /// A text is a list of one; a mapping is a list of `key=value`; null is empty.
@@ -302,7 +329,11 @@ pub(crate) fn same(a: &Node, b: &Node) -> bool {
     match (&a.value, &b.value) {
         (Value::Null, Value::Null) => true,
         (Value::Scalar(a), Value::Scalar(b)) => {
-            a == b || a.text == b.text && a.resolve() == crate::text::Resolved::Text && b.resolve() == a.resolve()
+            use crate::text::Resolved::Text as Letters;
+            match (a.resolve(), b.resolve()) {
+                (Letters, Letters) => a.text == b.text,
+                (a, b) => a == b,
+            }
         }
         (Value::Sequence(a), Value::Sequence(b)) => {
             Arc::ptr_eq(a, b) || a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| same(a, b))

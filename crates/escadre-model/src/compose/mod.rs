@@ -13,6 +13,7 @@
 //! Tests: beside each module, and `tests/cases/compose/`.
 
 mod canonical;
+mod cast;
 mod complete;
 mod consistency;
 mod decode;

@@ -38,6 +38,18 @@ pub fn join(folder: &str, path: &str) -> String {
     if path.starts_with('/') { path.to_owned() } else { clean(&format!("{folder}/{path}")) }
 }
 
+/// The way from one folder to another; both are absolute.
+pub(crate) fn relative(from: &str, to: &str) -> String {
+    let (from, to) = (clean(from), clean(to));
+    let steps =
+        |path: &'_ str| -> Vec<String> { path.split('/').filter(|step| !step.is_empty()).map(str::to_owned).collect() };
+    let (from, to) = (steps(&from), steps(&to));
+    let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+    let up = std::iter::repeat_n("..", from.len() - shared);
+    let way: Vec<&str> = up.chain(to.iter().skip(shared).map(String::as_str)).collect();
+    clean(&way.join("/"))
+}
+
 /// The folder a path lies in.
 pub fn parent(path: &str) -> String {
     match path.rsplit_once('/') {

@@ -49,6 +49,15 @@ impl Resets {
                 let mut bare = Node { tag: None, ..node.clone() };
                 if tag == "!override" {
                     self.paths.push(path.clone());
+                    if node.is_null() {
+                        // The reference reads the text `null` here: a command of that name, a list of one.
+                        let message = format!(
+                            "`{}`: `!override` puts something in the place of what was there, and here is nothing",
+                            path.join(".")
+                        );
+                        let finding = Diagnostic::error(Code::E0405, message).at(&node.span).path(path.join("."));
+                        findings.push(finding.hint("write `!reset null` to take away what was there"));
+                    }
                     // A tag of ours says nothing about numbers; what it stands before is a text.
                     if let Value::Scalar(scalar) = &mut bare.value {
                         scalar.style = Style::Quoted;

@@ -57,7 +57,6 @@ const LISTS: &[(&str, By)] = &[
     ("env_file", By::Path),
     ("environment", By::Key),
     ("expose", By::Text),
-    ("label_file", By::Text),
     ("labels", By::Key),
     ("links", By::Key),
     ("ports", By::Port),
@@ -153,8 +152,12 @@ fn key(item: &Node, by: By) -> Option<String> {
             };
             let host = text("host_ip").unwrap_or_else(|| "0.0.0.0".to_owned());
             let protocol = text("protocol").unwrap_or_else(|| "tcp".to_owned());
+            let target = match mapping.get("target").and_then(Node::as_scalar)?.resolve() {
+                Resolved::Integer(value) => value.to_string(),
+                _ => text("target")?,
+            };
             // A number and a text are two keys until they are typed, as in the reference.
-            Some(format!("{host}:{published}{}:{}/{protocol}", if number { "#" } else { "" }, text("target")?))
+            Some(format!("{host}:{published}{}:{}/{protocol}", if number { "#" } else { "" }, target))
         }
     }
 }

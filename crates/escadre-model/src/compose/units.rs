@@ -9,6 +9,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 /// Bytes: `50M` is 50 MiB. A bare number may be negative (`-1` means without limit where an attribute allows it).
 ///
 /// # Errors
@@ -21,6 +23,7 @@ pub fn bytes(text: &str) -> Result<i64, String> {
     let split = text.rfind(|c: char| c.is_ascii_digit() || c == '.' || c == ' ').ok_or_else(wrong)?;
     let (number, unit) = text.split_at(split + 1);
     let number = number.strip_suffix(' ').unwrap_or(number);
+    let number = &*joined(number).ok_or_else(wrong)?;
     let digits =
         number.bytes().all(|b| matches!(b, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+')) && !number.starts_with('+');
     let size: f64 = number.parse().ok().filter(|_| digits).ok_or_else(wrong)?;
@@ -40,6 +43,18 @@ pub fn bytes(text: &str) -> Result<i64, String> {
     }
     #[expect(clippy::cast_possible_truncation, reason = "checked above; fractions of a byte are cut")]
     Ok(size as i64)
+}
+
+/// A number without the signs that part its digits for people: `1_000_000`. Nothing where one stands elsewhere.
+pub(crate) fn joined(number: &str) -> Option<Cow<'_, str>> {
+    if !number.contains('_') {
+        return Some(Cow::Borrowed(number));
+    }
+    let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+    let bytes = number.as_bytes();
+    let parts = |at: usize| at > 0 && digit(bytes.get(at - 1)) && digit(bytes.get(at + 1));
+    let fits = bytes.iter().enumerate().all(|(at, byte)| *byte != b'_' || parts(at));
+    fits.then(|| Cow::Owned(number.replace('_', "")))
 }
 
 const UNITS: &[(&str, i64)] = &[

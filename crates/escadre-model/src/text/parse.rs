@@ -221,6 +221,10 @@ impl Builder {
                 let span = self.span(place);
                 self.visit(&span)?;
                 let node = scalar(&text, style, tag.as_deref(), span);
+                if let Some(tag) = tag.as_deref().filter(|tag| !fits(tag, &node)) {
+                    let message = format!("`{text}` is not what its tag `{}` says", tag.original());
+                    self.findings.push(Diagnostic::error(Code::E0109, message).at(&node.span));
+                }
                 self.finish(node, anchor, 1, 1)?;
             }
             Event::Alias(id) => self.alias(id, place)?,
@@ -383,6 +387,18 @@ fn as_key(node: &Node) -> Step<Key> {
 /// The tag as written, unless it is one of YAML's core tags.
 fn custom(tag: &Tag) -> Option<Arc<str>> {
     (tag.core_suffix().is_none() && tag.original() != "!").then(|| tag.original().into())
+}
+
+/// Whether a scalar reads as what a core tag before it says.
+fn fits(tag: &Tag, node: &Node) -> bool {
+    let reads = node.as_scalar().map_or(super::Resolved::Null, super::Scalar::resolve);
+    match tag.core_suffix() {
+        Some("int") => matches!(reads, super::Resolved::Integer(_)),
+        Some("float") => matches!(reads, super::Resolved::Integer(_) | super::Resolved::Float(_)),
+        Some("bool") => matches!(reads, super::Resolved::Bool(_)),
+        Some("null") => matches!(reads, super::Resolved::Null),
+        _ => true,
+    }
 }
 
 fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Node {

@@ -191,6 +191,8 @@ fn number(text: &str) -> Resolved {
         ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => return Resolved::Float(f64::INFINITY),
         "-.inf" | "-.Inf" | "-.INF" => return Resolved::Float(f64::NEG_INFINITY),
         ".nan" | ".NaN" | ".NAN" => return Resolved::Float(f64::NAN),
+        // A zero with a sign is no integer, as in the programs that read these files.
+        "-0" => return Resolved::Float(-0.0),
         _ => {}
     }
     // Longer digit strings are identifiers, and parsing them as numbers would lose them.

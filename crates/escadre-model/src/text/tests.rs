@@ -46,6 +46,7 @@ fn plain_scalars_read_by_the_core_rules_and_keep_their_text() {
         (".", Resolved::Text),
         ("infinity", Resolved::Text),
         ("1e400", Resolved::Text),
+        ("-0", Resolved::Float(-0.0)),
     ];
     for (text, wanted) in table {
         let scalar = Scalar::plain(text);

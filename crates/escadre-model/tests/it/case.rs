@@ -16,7 +16,7 @@ pub(crate) struct Case {
 const LINE: &str = "----------------------------------------";
 
 impl Case {
-    fn read(path: &Path) -> Self {
+    pub(crate) fn read(path: &Path) -> Self {
         let text = std::fs::read_to_string(path).unwrap();
         let (input, expected) = match text.split_once(&format!("{LINE}\n")) {
             Some((input, expected)) => (input.to_owned(), expected.to_owned()),

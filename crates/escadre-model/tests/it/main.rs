@@ -5,6 +5,9 @@
 
 mod case;
 mod compose;
+mod endpoints;
 mod fleet;
 mod mutation;
+mod random;
 mod resolve;
+mod schema;

@@ -23,7 +23,7 @@ impl<'a> Builder<'_, 'a> {
         old: &ContainerSeen,
         generation: u64,
         beside: bool,
-        shared: &mut Shared,
+        shared: &mut Shared<'_>,
     ) -> Result<(), Refusal> {
         let follow = match self.follows.get(fate.key.as_ref()) {
             Some(follow) => *follow,

@@ -34,7 +34,7 @@ impl<'a> Builder<'_, 'a> {
         old: &ContainerSeen,
         generation: u64,
         beside: bool,
-        shared: &mut Shared,
+        shared: &mut Shared<'_>,
     ) -> Result<(), Refusal> {
         let comes = if beside { Comes::Beside } else { Comes::After(old) };
         let new = self.make(fate, replica, generation, comes, shared)?;

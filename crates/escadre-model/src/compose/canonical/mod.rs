@@ -36,6 +36,8 @@ impl Canonical<'_> {
                 _ => self.entries(node, |_| Some(of), path),
             },
             Shape::List { of, .. } => self.items(node, of, path),
+            // One text is replaced by a later one, a list grows: this attribute alone stays as it is written until files are merged.
+            Shape::TextOrTexts { .. } if path.ends_with(".no_cache_filter") => None,
             Shape::TextOrTexts { .. } if node.as_scalar().is_some() => Some(list_of(node)),
             Shape::Pairs(Pairs::Contexts) => self.contexts(node, path),
             Shape::Pairs(Pairs::Ssh) => self.ssh(node, path),
@@ -179,7 +181,11 @@ impl Canonical<'_> {
                 continue;
             };
             let path = format!("{path}.{index}");
-            match scalar.as_str().map(|text| (ports::parse(text), scalar.resolve())) {
+            let number = match scalar.resolve() {
+                Resolved::Integer(value) => Some(value.to_string()),
+                _ => None,
+            };
+            match scalar.as_str().map(|text| (ports::parse(number.as_deref().unwrap_or(text)), scalar.resolve())) {
                 Some((Ok(ports), Resolved::Text | Resolved::Integer(_))) => {
                     long.extend(ports.into_iter().map(|port| with(item, port_entries(&port, item))));
                 }

@@ -16,6 +16,16 @@ fn cleans_and_joins() {
     }
     assert_eq!(join("/w", "./a"), "/w/a");
     assert_eq!(join("/w", "/a"), "/a");
+    for (from, to, wanted) in [
+        ("/w", "/w", "."),
+        ("/w", "/w/a/b", "a/b"),
+        ("/w/a", "/w/b", "../b"),
+        ("/w", "/", ".."),
+        ("/", "/w", "w"),
+        ("/w", "/web", "../web"),
+    ] {
+        assert_eq!(relative(from, to), wanted, "{from} {to}");
+    }
     assert_eq!(parent("/w/a.yaml"), "/w");
     assert_eq!(parent("/a"), "/");
     assert_eq!(parent("a"), ".");

@@ -8,7 +8,7 @@
 use super::super::schema::tables as t;
 use super::{Integer, Keys, Object, Pairs, Shape};
 use crate::diagnostic::{Code, Diagnostic, nearest};
-use crate::text::{Key, Mapping, Node, Resolved, Scalar, Value};
+use crate::text::{Key, Mapping, Node, Resolved, Scalar, Style, Value};
 use std::collections::HashSet;
 
 /// Errors after which no more are looked for; nobody reads a thousand, and each is compared with those before it.
@@ -53,6 +53,11 @@ impl<'f> Checker<'f> {
         self.report(Diagnostic::error(Code::E0405, node.veil(&message)).at(&node.span));
     }
 
+    /// Checks one value that stands below a key.
+    pub(crate) fn check_at(&mut self, key: &str, node: &Node, shape: &Shape) {
+        self.within(key, |checker| checker.check(node, shape));
+    }
+
     /// Checks one value.
     pub(crate) fn check(&mut self, node: &Node, shape: &Shape) {
         match shape {
@@ -84,7 +89,10 @@ impl<'f> Checker<'f> {
                 self.texts(node, *unique, "a text or a list of texts");
             }
             Shape::TextOrTexts { .. } => {}
-            Shape::TextsOrNumbers => self.items(node, true, "a list of texts or numbers", &[Kind::Text, Kind::Integer]),
+            Shape::TextsOrNumbers => {
+                self.items(node, true, "a list of texts or numbers", &[Kind::Text, Kind::Integer]);
+                self.numbers_again(node);
+            }
             Shape::Command if matches!(kind(node), Kind::Null | Kind::Text) => {}
             Shape::HealthTest if kind(node) == Kind::Text => {}
             Shape::Command | Shape::HealthTest => self.texts(node, false, "a text or a list of texts"),
@@ -216,7 +224,8 @@ impl<'f> Checker<'f> {
             }
         }
         for name in object.required {
-            if !mapping.contains(name) {
+            if !name.split('|').any(|name| mapping.contains(name)) {
+                let name = name.replace('|', ":` or `");
                 let what = if self.path.is_empty() { "the document" } else { &self.path };
                 let message = format!("`{name}:` is missing in `{what}`");
                 self.report(Diagnostic::error(Code::E0404, message).at(&node.span));
@@ -245,6 +254,9 @@ impl<'f> Checker<'f> {
 
     fn dict(&mut self, node: &Node, keys: Keys, of: &Shape) {
         let Some(mapping) = node.as_mapping() else { return self.wrong(node, "a mapping") };
+        if keys == Keys::Any {
+            self.named_keys(mapping);
+        }
         for (key, value) in mapping.iter() {
             if keys == Keys::Names && !is_key_name(&key.text) {
                 let message = format!(
@@ -295,6 +307,22 @@ impl<'f> Checker<'f> {
         }
     }
 
+    /// A number after a text that holds it.
+    fn numbers_again(&mut self, node: &Node) {
+        let mut texts: Vec<f64> = Vec::new();
+        for item in node.as_sequence().unwrap_or_default() {
+            match item.as_scalar().map(Scalar::resolve) {
+                Some(Resolved::Text) => texts.extend(item.as_str().and_then(|text| text.parse::<f64>().ok())),
+                #[expect(clippy::cast_precision_loss, reason = "numbers of groups and ports are small")]
+                Some(Resolved::Integer(value)) if texts.contains(&(value as f64)) => {
+                    let message = format!("`{value}` is listed twice in `{}`, as a text and as a number", self.path);
+                    self.report(Diagnostic::error(Code::E0421, message).at(&item.span));
+                }
+                _ => {}
+            }
+        }
+    }
+
     fn unique(&mut self, items: &[Node]) {
         let (mut seen, mut same) = (HashSet::new(), HashSet::new());
         for item in items {
@@ -314,8 +342,15 @@ impl<'f> Checker<'f> {
 
     fn pairs(&mut self, node: &Node, pairs: Pairs) {
         match &node.value {
-            Value::Sequence(_) => self.texts(node, true, "a mapping or a list of `KEY=value`"),
+            Value::Sequence(items) => {
+                self.texts(node, true, "a mapping or a list of `KEY=value`");
+                if let Some(item) = items.iter().find(|item| item.as_str().is_some_and(|text| text.starts_with('='))) {
+                    let message = format!("a name in `{}` is empty", self.path);
+                    self.report(Diagnostic::error(Code::E0405, message).at(&item.span));
+                }
+            }
             Value::Mapping(mapping) => {
+                self.named_keys(mapping);
                 for (key, value) in mapping.iter() {
                     if matches!(value.value, Value::Sequence(_) | Value::Mapping(_)) {
                         self.within(&key.text, |checker| {
@@ -326,6 +361,14 @@ impl<'f> Checker<'f> {
             }
             _ if pairs == Pairs::Ssh => self.wrong(node, "a mapping or a list of agents and keys"),
             _ => self.wrong(node, "a mapping or a list of `KEY=value`"),
+        }
+    }
+
+    /// Names that people choose are not empty.
+    fn named_keys(&mut self, mapping: &Mapping) {
+        if let Some(key) = mapping.key("") {
+            let message = format!("a name in `{}` is empty", self.path);
+            self.report(Diagnostic::error(Code::E0405, message).at(&key.span));
         }
     }
 
@@ -355,6 +398,7 @@ impl<'f> Checker<'f> {
         let Some(mapping) = node.as_mapping() else {
             return self.texts(node, true, "a mapping or a list of `host=address`");
         };
+        self.named_keys(mapping);
         for (key, value) in mapping.iter() {
             if kind(value) != Kind::Text {
                 self.within(&key.text, |checker| checker.texts(value, false, "an address or a list of addresses"));
@@ -415,16 +459,22 @@ impl<'f> Checker<'f> {
         }
     }
 
-    /// Compose keys are texts: a bare number, boolean or null is none.
+    /// Compose keys are texts: a bare number, boolean or null is none. Numbers are finite.
     pub(crate) fn keys(&mut self, node: &Node) {
         match &node.value {
             Value::Mapping(mapping) => self.typed_keys(mapping),
             Value::Sequence(items) => {
                 for (index, item) in items.iter().enumerate() {
-                    if matches!(item.value, Value::Sequence(_) | Value::Mapping(_)) {
+                    if matches!(item.value, Value::Sequence(_) | Value::Mapping(_)) || is_endless(item) {
                         self.within(index, |checker| checker.keys(item));
                     }
                 }
+            }
+            Value::Scalar(_) if is_endless(node) => {
+                self.bad(
+                    node,
+                    format!("`{}` is `{}`, which is no number that can be counted with", self.path, shown(node)),
+                );
             }
             Value::Null | Value::Scalar(_) => {}
         }
@@ -438,11 +488,21 @@ impl<'f> Checker<'f> {
                     Diagnostic::error(Code::E0110, message).at(&key.span).hint(format!("write `\"{}\"`", key.text)),
                 );
             }
-            if matches!(value.value, Value::Sequence(_) | Value::Mapping(_)) {
+            if matches!(value.value, Value::Sequence(_) | Value::Mapping(_)) || is_endless(value) {
                 self.within(&key.text, |checker| checker.keys(value));
             }
         }
     }
+}
+
+/// `.inf` and `.nan`.
+fn is_endless(node: &Node) -> bool {
+    let number = |scalar: &Scalar| {
+        scalar.style == Style::Plain && scalar.as_str().is_some_and(|text| text.starts_with(['.', '+', '-']))
+    };
+    node.as_scalar().is_some_and(|scalar| {
+        number(scalar) && matches!(scalar.resolve(), Resolved::Float(value) if !value.is_finite())
+    })
 }
 
 /// Names that the specification accepts as keys of services, networks, volumes and the like.

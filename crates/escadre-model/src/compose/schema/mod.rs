@@ -21,7 +21,7 @@ pub(crate) type Field = (&'static str, Shape);
 pub(crate) struct Object {
     /// Groups of fields, each sorted by name.
     pub(crate) parts: &'static [&'static [Field]],
-    /// Keys that must be there.
+    /// Keys that must be there; with `|` between them, one of several.
     pub(crate) required: &'static [&'static str],
     /// Whether `x-` keys are accepted.
     pub(crate) extensions: bool,

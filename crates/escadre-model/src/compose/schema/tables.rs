@@ -384,7 +384,7 @@ pub(crate) static TRIGGERS: Object = Object {
         ("manual", Shape::Bool { text: true, keep: true }),
         ("schedule", Shape::List { of: &Shape::Schedule, unique: false }),
     ]],
-    required: &[],
+    required: &["manual|schedule"],
     extensions: true,
     nullable: false,
     always: &[],

@@ -19,7 +19,7 @@ fn objects(shape: &Shape, seen: &mut Vec<*const Object>) {
         );
         part.iter().for_each(|(_, shape)| objects(shape, seen));
     }
-    for name in object.required {
+    for name in object.required.iter().flat_map(|name| name.split('|')) {
         assert!(object.field(name).is_some(), "required key {name} is known");
     }
 }
