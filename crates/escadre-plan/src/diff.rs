@@ -78,9 +78,9 @@ impl ServiceFate<'_> {
 
     /// Do new containers of it take over from others that go on running for a while, surely or perhaps?
     pub(crate) fn moves(&self) -> bool {
-        self.slots.iter().any(|(_, fate)| {
-            matches!(fate, Fate::Replace { beside: true, .. } | Fate::Follow { beside: true, .. })
-        })
+        self.slots
+            .iter()
+            .any(|(_, fate)| matches!(fate, Fate::Replace { beside: true, .. } | Fate::Follow { beside: true, .. }))
     }
 
     fn replaced(&self) -> bool {

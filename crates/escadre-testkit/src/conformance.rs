@@ -401,8 +401,10 @@ impl<'a> Suite<'a> {
             let found = self.found(&join).await;
             self.findings.check(found, format!("join as {names:?}: done, and not found"));
             let again = self.perform(&join).await.map(|outcome| outcome.changed);
-            self.findings
-                .check(again == Some(Changed::NotNeeded), format!("join as {names:?}: done again, and it is {again:?}"));
+            self.findings.check(
+                again == Some(Changed::NotNeeded),
+                format!("join as {names:?}: done again, and it is {again:?}"),
+            );
             let seen = self.container(new).await;
             let there = seen.as_ref().is_some_and(|one| one.addresses.values().any(|at| *at == address));
             self.findings.check(there, format!("join as {names:?}: its addresses are {seen:?}"));

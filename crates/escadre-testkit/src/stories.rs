@@ -240,7 +240,8 @@ impl Story {
         for one in &prepared.plan.instances {
             for change in one.changes.iter().filter(|change| !change.is_quiet()) {
                 let follows = change.follows.join(", ");
-                let may = if follows.is_empty() { String::new() } else { format!(", unless it has to follow {follows}") };
+                let may =
+                    if follows.is_empty() { String::new() } else { format!(", unless it has to follow {follows}") };
                 self.say(format!("{} {} {}{may}", one.instance.instance, change.action.word(), change.on));
             }
         }

@@ -115,7 +115,7 @@ impl Engine {
                 });
             };
             let there = read::endpoints(&entry).remove(&on.name);
-            if there.as_ref().is_some_and(|there| there.names.iter().eq(sorted(&on.aliases).into_iter())) {
+            if there.as_ref().is_some_and(|there| there.names.iter().eq(sorted(&on.aliases))) {
                 continue;
             }
             let planned = read::container(&entry).and_then(|ours| ours.seen.addresses.get(&on.name).copied());
@@ -152,9 +152,7 @@ impl Engine {
     pub(super) async fn is_joined(&self, name: &str, networks: &[PlacedNetwork]) -> Result<bool, Error> {
         let Some(entry) = self.inspect(name).await? else { return Ok(false) };
         let there = read::endpoints(&entry);
-        let has = |on: &PlacedNetwork| {
-            there.get(&on.name).is_some_and(|one| one.names.iter().eq(sorted(&on.aliases).into_iter()))
-        };
+        let has = |on: &PlacedNetwork| there.get(&on.name).is_some_and(|one| one.names.iter().eq(sorted(&on.aliases)));
         Ok(networks.iter().all(has))
     }
 

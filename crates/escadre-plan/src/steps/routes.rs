@@ -42,7 +42,8 @@ impl Live {
         let (mut routes, mut addresses) = (BTreeMap::new(), BTreeMap::new());
         for fate in &diff.services {
             for (_, slot) in &fate.slots {
-                if let Fate::Keep(there) | Fate::Adopt(there) | Fate::Restart(there) | Fate::Follow { old: there, .. } = slot
+                if let Fate::Keep(there) | Fate::Adopt(there) | Fate::Restart(there) | Fate::Follow { old: there, .. } =
+                    slot
                 {
                     addresses.extend(there.addresses.values().next().map(|at| (fate.key.clone(), *at)));
                 }

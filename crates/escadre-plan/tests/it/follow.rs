@@ -39,9 +39,10 @@ fn a_caller_nobody_knows_is_watched_and_so_is_its_caller() {
     assert_eq!(follows(&plan), ["web -> api", "front -> web", "worker -> api"], "{}", dump(&plan));
     assert_eq!(plan.instances[0].consent, Consent::Additive);
     assert_eq!(plan.totals().restarts, 1);
-    let front = plan.instances[0].steps.iter().find(|step| {
-        matches!(step.act, Act::Follow(_)) && step.on.resource.key.as_ref() == "front"
-    });
+    let front = plan.instances[0]
+        .steps
+        .iter()
+        .find(|step| matches!(step.act, Act::Follow(_)) && step.on.resource.key.as_ref() == "front");
     assert_eq!(front.map(|step| step.when.len()), Some(1), "it looks only if web followed: {}", dump(&plan));
 }
 

@@ -32,7 +32,8 @@ fn a_candidate_has_the_names_of_the_service_only_when_it_has_proven_itself() {
     let mut world = World::new();
     world.up(&[pair("web:1")]);
     let plan = world.plan(&[pair("web:2")]);
-    let named = |place: &escadre_plan::step::PlacedNetwork| place.aliases.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let named =
+        |place: &escadre_plan::step::PlacedNetwork| place.aliases.iter().map(ToString::to_string).collect::<Vec<_>>();
     let mut told: Vec<(u32, Vec<String>)> = Vec::new();
     for step in &plan.instances[0].steps {
         match &step.act {
