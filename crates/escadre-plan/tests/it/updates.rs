@@ -45,6 +45,9 @@ fn a_candidate_has_the_names_of_the_service_only_when_it_has_proven_itself() {
     }
     let told: Vec<Vec<String>> = told.into_iter().map(|(_, names)| names).collect();
     assert_eq!(told[..3], [vec![], vec!["proven".to_owned()], vec!["web".to_owned()]], "{}", dump(&plan));
+    world.up(&[pair("web:2")]);
+    let names: Vec<_> = world.names.iter().map(|((name, _), names)| (name.as_ref(), names.len())).collect();
+    assert_eq!(names, [("desk_acme_front_1_g1", 1), ("desk_acme_web_1_g1", 0), ("desk_acme_web_1_g2", 1)]);
 }
 
 #[test]

@@ -207,6 +207,9 @@ pub(crate) fn desk(name: &str, tag: &str) -> Desired {
     desired
 }
 
+/// (Container, network) → names.
+type Names = BTreeMap<(Arc<str>, Arc<str>), Vec<Arc<str>>>;
+
 /// What is on the target.
 #[derive(Clone)]
 pub(crate) struct World {
@@ -216,8 +219,8 @@ pub(crate) struct World {
     pub(crate) abilities: Abilities,
     pub(crate) listed: bool,
     files: BTreeSet<(InstanceId, Arc<str>)>,
-    /// Container → network → the service's names it has there.
-    pub(crate) names: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Vec<Arc<str>>>>,
+    /// (Container, network) → the service's names it has there.
+    pub(crate) names: Names,
     /// What a `Follow` of that service finds; nothing: what it says where nothing can be seen.
     pub(crate) follows: BTreeMap<&'static str, bool>,
     next: u64,
@@ -418,7 +421,7 @@ impl World {
                 for net in &place.networks {
                     assert!(seen.networks.iter().any(|one| one.name == net.name), "no network {}", net.name);
                     addresses.extend(net.address.map(|address| (net.name.clone(), address)));
-                    self.names.entry(place.name.clone()).or_default().insert(net.name.clone(), net.aliases.clone());
+                    self.names.insert((place.name.clone(), net.name.clone()), net.aliases.clone());
                 }
                 let engine = self.id();
                 seen.record.owned.insert(engine.clone(), on.clone());
@@ -469,8 +472,9 @@ impl World {
                 for one in networks {
                     assert_eq!(seen.containers[at].addresses.get(&one.name).copied(), one.address, "its address stays");
                 }
-                let joined = networks.iter().map(|one| (one.name.clone(), one.aliases.clone())).collect();
-                self.names.insert(name.clone(), joined);
+                for one in networks {
+                    self.names.insert((name.clone(), one.name.clone()), one.aliases.clone());
+                }
             }
             Act::Switch { routes } => {
                 for (key, target) in routes {
