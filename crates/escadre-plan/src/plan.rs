@@ -65,6 +65,26 @@ pub struct InstancePlan {
     /// Key of the group it belongs to, for instances that change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Arc<str>>,
+    /// It goes back to an earlier state: what it wants is in the journal, not in the files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<Back>,
+}
+
+/// The way back to an earlier state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Back {
+    /// The plan whose state is wanted back.
+    pub to: Arc<str>,
+    /// The commit that state was read from; empty outside Git.
+    pub commit: Arc<str>,
+    /// Hash of uncommitted files it was read with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dirty: Option<Hash>,
+    /// Image reference → the id that ran then: a tag may lead elsewhere by now.
+    pub images: BTreeMap<Arc<str>, Arc<str>>,
+    /// What the files want now: once back, the instance is held against exactly that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against: Option<Hash>,
 }
 
 /// What a person must agree to.

@@ -148,6 +148,8 @@ codes! {
     W0304 "a volume is kept although nothing uses it";
     W0305 "something carries our labels and is not on record";
     W0306 "a volume was made with other settings";
+    W0307 "something is not brought back by a rollback";
+    W0308 "a service cannot be started or stopped by itself";
     // W04: Compose files
     W0401 "`version` has no effect";
     W0402 "a variable is not set";

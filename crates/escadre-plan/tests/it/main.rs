@@ -14,6 +14,8 @@ mod groups;
 mod names;
 mod plans;
 mod pure;
+mod back;
+mod touch;
 mod threads;
 mod updates;
 mod world;
