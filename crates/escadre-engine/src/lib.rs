@@ -6,6 +6,7 @@
 //! Tests: stories in `escadre-testkit`.
 
 pub mod apply;
+pub mod back;
 pub mod hold;
 pub mod journal;
 mod kill;

@@ -36,6 +36,9 @@ pub struct Desired {
     pub resources: BTreeMap<ResourceKey, Resource>,
     /// What the edge carries for it, by route key.
     pub routes: BTreeMap<Arc<str>, Route>,
+    /// Which value of each secret it uses is meant, as far as that can be known: a way back needs the one of then. No part of the hash: specs say it already.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<Arc<str>, KeyedHash>,
 }
 
 /// Whether an instance shall run: `state:` in its file.
@@ -457,7 +460,7 @@ impl Desired {
     /// the planner must know besides. What people read (fields, and where things were written) follows from these and is no part of it: a comment that
     /// moves every line asks for nothing new.
     pub fn hash(&self) -> Hash {
-        let Desired { instance, origin, release, state, environment, labels, resources, routes } = self;
+        let Desired { instance, origin, release, state, environment, labels, resources, routes, secrets: _ } = self;
         let resources: Vec<_> = resources.iter().map(|(key, one)| (key, &one.spec, &one.body)).collect();
         let routes: Vec<_> = routes.iter().map(|(key, route)| (key, route.without_source())).collect();
         Hash::of_json(&("desired/1", instance, origin, release, state, environment, labels, resources, routes))

@@ -243,6 +243,9 @@ pub struct Receipt {
     pub by: Arc<str>,
     /// How it ended.
     pub outcome: Outcome,
+    /// The plan whose state it went back to, if that was asked for.
+    #[serde(default)]
+    pub back: Option<Arc<str>>,
     /// What the instance was told to be.
     pub desired: Arc<Desired>,
     /// Image reference → the engine's image id that runs.

@@ -45,7 +45,12 @@ pub(crate) fn stopped<'a>(view: &View<'a>) -> Diff<'a> {
         if !view.desired.routes.contains_key(key) {
             diff.changes.push(change(on, Action::Delete, vec![Reason::Removed], None));
         } else if !seen.backends.is_empty() || seen.parked {
-            diff.changes.push(change(on, Action::Stop, Vec::new(), Some("whoever asks is told that it is stopped".into())));
+            diff.changes.push(change(
+                on,
+                Action::Stop,
+                Vec::new(),
+                Some("whoever asks is told that it is stopped".into()),
+            ));
         }
     }
     diff

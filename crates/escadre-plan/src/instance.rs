@@ -42,6 +42,7 @@ pub(crate) fn compare<'a>(input: &'a Input<'a>, desired: &'a Desired, seen: &'a 
         consent: Consent::Nothing,
         refused: None,
         group: None,
+        stops: state != State::Running,
         back: view.back().cloned(),
     };
     if let Some(origin) = view.seen.origin.as_ref().filter(|origin| **origin != desired.origin) {
@@ -107,6 +108,7 @@ pub(crate) fn without_file<'a>(id: &InstanceId, seen: &'a InstanceSeen) -> Cow<'
             labels: BTreeMap::new(),
             resources: BTreeMap::new(),
             routes: BTreeMap::new(),
+            secrets: BTreeMap::new(),
         })
     })
 }

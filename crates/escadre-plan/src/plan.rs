@@ -65,6 +65,9 @@ pub struct InstancePlan {
     /// Key of the group it belongs to, for instances that change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Arc<str>>,
+    /// Nothing of it runs afterwards: it is stopped or goes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stops: bool,
     /// It goes back to an earlier state: what it wants is in the journal, not in the files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub back: Option<Back>,

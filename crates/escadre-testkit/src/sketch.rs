@@ -195,6 +195,7 @@ impl Sketch {
             labels: BTreeMap::new(),
             resources,
             routes,
+            secrets: BTreeMap::new(),
         }
     }
 }

@@ -41,6 +41,7 @@ pub(crate) fn observed(plan: &Plan, desired: &[Desired]) -> Result<Observed> {
             dirty: plan.dirty.clone(),
             at: "2026-01-01T00:00:00Z".into(),
             by: "bench".into(),
+            back: None,
             outcome: Outcome::Healthy,
             desired: Arc::new((*wanted).clone()),
             images: BTreeMap::new(),

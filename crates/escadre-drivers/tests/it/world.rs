@@ -26,7 +26,7 @@ static BEGIN: std::sync::OnceLock<u32> = std::sync::OnceLock::new();
 
 pub(crate) struct One;
 impl Secrets for One {
-    fn reveal(&self, _: &InstanceId, name: &SecretRef) -> Option<Secret> {
+    fn reveal(&self, _: &InstanceId, name: &SecretRef, _: Option<&KeyedHash>) -> Option<Secret> {
         (name.0.as_ref() == "db_password").then(|| Secret::new(b"canary-4711".to_vec()))
     }
 }
@@ -88,6 +88,7 @@ fn empty(instance: InstanceId) -> Desired {
         labels: BTreeMap::new(),
         resources: BTreeMap::new(),
         routes: BTreeMap::new(),
+        secrets: BTreeMap::new(),
     }
 }
 

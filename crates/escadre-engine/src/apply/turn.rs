@@ -22,7 +22,7 @@ use escadre_plan::plan::InstancePlan;
 use escadre_plan::step::{Act, Step};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,7 +84,7 @@ pub(crate) async fn take(plan: &InstancePlan, orders: &Orders, ports: &Ports, op
     };
     report.took = ports.clock.monotonic().saturating_sub(began);
     let ended = match &report.end {
-        End::Done(_) if stops((orders.render)(&plan.instance).as_deref(), plan) => Some(Ended::Stopped),
+        End::Done(_) if plan.stops => Some(Ended::Stopped),
         End::Done(_) => Some(Ended::Healthy),
         End::WentBack(_) => Some(Ended::WentBack),
         End::Stuck(_) => Some(Ended::Stuck),
@@ -173,7 +173,8 @@ async fn wanted(
     seen: Option<&InstanceSeen>,
     ports: &Ports,
 ) -> Result<Option<Arc<Desired>>, Halt> {
-    if let Some(desired) = (orders.render)(&plan.instance) {
+    // A way back wants what the journal has, whatever the files say.
+    if let Some(desired) = (orders.render)(&plan.instance).filter(|_| plan.back.is_none()) {
         return Ok(Some(desired));
     }
     if let Some(desired) = journal::desired_of(ports.store.as_ref(), &plan.desired).await? {
@@ -188,6 +189,7 @@ async fn wanted(
         labels: BTreeMap::new(),
         resources: BTreeMap::new(),
         routes: BTreeMap::new(),
+        secrets: BTreeMap::new(),
     };
     Ok((bare.hash() == plan.desired).then(|| Arc::new(bare)))
 }
@@ -269,14 +271,21 @@ impl Turn {
         let mut blobs = journal::blobs_of(&desired)?;
         let steps_hash = Hash::of(&steps);
         blobs.push((steps_hash.clone(), steps.into()));
+        let (commit, dirty) = match &plan.back {
+            Some(back) => (back.commit.clone(), back.dirty.clone()),
+            None => (orders.plan.commit.clone(), orders.plan.dirty.clone()),
+        };
+        let former = plan.back.as_ref().map_or(&self.memory.state.images, |back| &back.images);
         let begun = Begun {
             desired: plan.desired.clone(),
             steps: steps_hash,
             by: self.hands.options.by.clone(),
-            commit: orders.plan.commit.clone(),
-            dirty: orders.plan.dirty.clone(),
-            images: images_before(&desired, &self.memory.state.images, observed),
-            stops: stops(Some(&desired), plan),
+            commit,
+            dirty,
+            images: images_before(&desired, former, observed),
+            hold: self.hold_after(plan),
+            stops: plan.stops,
+            back: plan.back.as_ref().map(|back| back.to.clone()),
             ..promises(plan, observed.instance(&plan.instance), &self.memory)
         };
         Ok(self.write(vec![(None, Body::Begun(begun))], blobs).await?)
@@ -327,14 +336,43 @@ impl Turn {
         match (&hold, outcome) {
             (Some(hold), _) => state.hold = Some(hold.clone()),
             // Another Desired was reached: a hold against a former one is over. One by hand stays until somebody lifts it.
-            (None, Ended::Healthy | Ended::Stopped) => state.hold = state.hold.filter(|hold| hold.against.is_none()),
+            (None, Ended::Healthy | Ended::Stopped) => {
+                let by_hand = state.hold.filter(|hold| hold.against.is_none());
+                state.hold = by_hand.or_else(|| run.begun.hold.clone());
+            }
             (None, _) => {}
         }
-        let Begun { desired, by, commit, dirty, .. } = run.begun;
-        let receipt = ReceiptBody { outcome, desired, by, commit, dirty, because, state };
+        let Begun { desired, by, commit, dirty, back, .. } = run.begun;
+        let receipt = ReceiptBody { outcome, desired, by, commit, dirty, back, because, state };
         let mut bodies: Vec<(Option<u32>, Body)> = hold.map(|hold| (None, Body::Held(hold))).into_iter().collect();
         bodies.push((None, Body::Receipt(Box::new(receipt))));
-        Ok(self.write(bodies, Vec::new()).await?)
+        self.write(bodies, Vec::new()).await?;
+        self.forget_secrets().await
+    }
+
+    /// Earlier values of secrets that no kept receipt was made with are forgotten.
+    async fn forget_secrets(&self) -> Result<(), Halt> {
+        let (instance, secrets) = (&self.hands.instance, &self.hands.ports.secrets);
+        let earlier = secrets.earlier(instance);
+        if earlier.iter().all(|hash| self.hands.desired.secrets.values().any(|now| now == hash)) {
+            return Ok(());
+        }
+        let mut needed: BTreeSet<_> = self.hands.desired.secrets.values().cloned().collect();
+        for kept in &self.memory.state.receipts {
+            // One that cannot be read any more cannot be gone back to either.
+            if let Some(desired) = journal::desired_of(self.hands.ports.store.as_ref(), &kept.desired).await? {
+                needed.extend(desired.secrets.values().cloned());
+            }
+        }
+        secrets.forget(instance, &needed);
+        Ok(())
+    }
+
+    /// Once back, it stays so: held against what its files want now.
+    fn hold_after(&self, plan: &InstancePlan) -> Option<Hold> {
+        let back = plan.back.as_ref()?;
+        let (against, at) = (Some(back.against.clone()?), self.hands.ports.clock.now());
+        Some(Hold { against, because: format!("rollback to {}", back.to).into(), at })
     }
 
     /// Performs all steps of one side of the commit point that are not done, in the order of their dependencies, several at once. What has begun is
@@ -568,13 +606,7 @@ fn promises(plan: &InstancePlan, seen: Option<&InstanceSeen>, memory: &Memory) -
         regains,
         images: BTreeMap::new(),
         stops: false,
+        hold: None,
+        back: None,
     }
-}
-
-/// Does the plan leave nothing running: by the file's own word, or because all services were asked to stop or go?
-fn stops(desired: Option<&Desired>, plan: &InstancePlan) -> bool {
-    let actions: Vec<Action> =
-        plan.changes.iter().filter(|change| change.on.kind == Kind::Service).map(|change| change.action).collect();
-    let all_go = !actions.is_empty() && actions.iter().all(|action| *action == Action::Delete);
-    desired.is_some_and(|desired| desired.state != Wanted::Running) || actions.contains(&Action::Stop) || all_go
 }

@@ -107,6 +107,12 @@ pub struct Begun {
     /// Image reference → id, as seen when it began.
     #[serde(default)]
     pub images: BTreeMap<Arc<str>, Arc<str>>,
+    /// The plan whose state it goes back to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<Arc<str>>,
+    /// The hold that stands once it has ended well: after a way back, against what the files want.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
 }
 
 /// A performed step.
@@ -150,6 +156,9 @@ pub struct ReceiptBody {
     pub commit: Arc<str>,
     /// Hash of uncommitted files.
     pub dirty: Option<Hash>,
+    /// The plan whose state it went back to on request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<Arc<str>>,
     /// Why, when it did not end as planned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<Arc<str>>,

@@ -341,6 +341,7 @@ fn receipt_of(entry: &Entry, body: ReceiptBody, desired: &BTreeMap<Hash, Option<
         at: entry.entry.at.clone(),
         by: body.by,
         outcome: body.outcome,
+        back: body.back,
         // A receipt whose blob is gone cannot be compared with: as if it were not there.
         desired: desired.get(&body.desired)?.clone()?,
         images: body.state.images,

@@ -25,6 +25,8 @@ fn begun() -> Body {
         retains: BTreeMap::new(),
         regains: Vec::new(),
         stops: false,
+        hold: None,
+        back: None,
         images: BTreeMap::new(),
     })
 }
@@ -51,7 +53,7 @@ fn ran() -> Body {
 fn receipt(memory: &Memory, outcome: Ended) -> Body {
     let (by, commit): (Arc<str>, Arc<str>) = ("ops".into(), "".into());
     let (desired, state) = (Hash::of("d"), memory.state.clone());
-    Body::Receipt(Box::new(ReceiptBody { outcome, desired, by, commit, dirty: None, because: None, state }))
+    Body::Receipt(Box::new(ReceiptBody { outcome, desired, by, commit, dirty: None, back: None, because: None, state }))
 }
 
 fn fold(memory: &mut Memory, entries: &[(u64, Option<u32>, Body)]) {

@@ -29,9 +29,11 @@ pub(crate) fn touched<'a>(view: View<'a>, how: How, meant: &BTreeSet<Arc<str>>) 
         }
         let mut slots = Vec::new();
         for replica in 1..=service.replicas {
-            let mine = view.seen.containers.iter().filter(|one| {
-                one.known && one.id.resource.key == *key && one.id.replica.unwrap_or(1) == replica
-            });
+            let mine = view
+                .seen
+                .containers
+                .iter()
+                .filter(|one| one.known && one.id.resource.key == *key && one.id.replica.unwrap_or(1) == replica);
             let newest = mine.max_by_key(|one| (is_up(one), one.id.generation));
             if let Some(there) = newest {
                 slots.extend(fate(there, how, is_meant).map(|fate| (replica, fate)));

@@ -4,6 +4,7 @@
 //! **Invariant:** every test plans twice and compares: same input, same bytes.
 //! Not here: units of addresses (`src/address/tests.rs`).
 
+mod back;
 mod bench;
 mod claims;
 mod converge;
@@ -14,8 +15,7 @@ mod groups;
 mod names;
 mod plans;
 mod pure;
-mod back;
-mod touch;
 mod threads;
+mod touch;
 mod updates;
 mod world;

@@ -46,6 +46,7 @@ pub(crate) fn instance(fleet: &str, name: &str) -> Desired {
         labels: BTreeMap::new(),
         resources: BTreeMap::new(),
         routes: BTreeMap::new(),
+        secrets: BTreeMap::new(),
     };
     network(&mut desired, "default", None);
     desired
@@ -352,6 +353,7 @@ impl World {
             dirty: None,
             at: "".into(),
             by: "".into(),
+            back: None,
             outcome: if stopped { Outcome::Stopped } else { Outcome::Healthy },
             desired: Arc::new(wanted.clone()),
             images: BTreeMap::new(),

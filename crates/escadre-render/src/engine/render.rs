@@ -8,10 +8,11 @@
 use super::{Facts, files, mounts, names, routes, service, value};
 use escadre_model::compose::Service as Written;
 use escadre_model::desired::{
-    Body, Content, Desired, Field, File, Image, Network, PullPolicy, Resource, Shown, Volume,
+    Body, CertificateSource, Content, Desired, Field, File, HttpRoute, Image, Network, PullPolicy, Resource, Route,
+    Shown, Volume,
 };
 use escadre_model::diagnostic::{Code, Diagnostic};
-use escadre_model::hash::Hash;
+use escadre_model::hash::{Hash, KeyedHash};
 use escadre_model::ids::{Kind, ResourceKey};
 use escadre_model::payload::Payload;
 use escadre_model::resolved::Resolved;
@@ -73,6 +74,7 @@ pub fn render(resolved: &Resolved, facts: &Facts) -> (Desired, Vec<Diagnostic>) 
     for written in resolved.project.services() {
         service::add(&mut render, written);
     }
+    let secrets = secrets(resolved, &render.resources, &routes);
     let desired = Desired {
         instance: resolved.instance.clone(),
         origin: Arc::clone(&resolved.origin),
@@ -82,8 +84,33 @@ pub fn render(resolved: &Resolved, facts: &Facts) -> (Desired, Vec<Diagnostic>) 
         labels: resolved.labels.clone(),
         resources: render.resources,
         routes,
+        secrets,
     };
     (desired, render.findings)
+}
+
+/// Which value is meant of each secret that is used.
+fn secrets(
+    resolved: &Resolved,
+    resources: &BTreeMap<ResourceKey, Resource>,
+    routes: &BTreeMap<Arc<str>, Route>,
+) -> BTreeMap<Arc<str>, KeyedHash> {
+    let mut used: BTreeSet<Arc<str>> = BTreeSet::new();
+    for resource in resources.values() {
+        used.extend(resource.payload.secrets().into_iter().map(|secret| secret.0));
+        if let Body::File(File { content: Content::Secret { name, .. }, .. }) = &resource.body {
+            used.insert(Arc::clone(name));
+        }
+    }
+    for route in routes.values() {
+        if let Route::Http(HttpRoute { tls: Some(tls), .. }) = route
+            && let CertificateSource::Secret { chain, key, .. } = &tls.from
+        {
+            used.extend(std::iter::once(chain).chain(key).map(|secret| Arc::clone(&secret.0)));
+        }
+    }
+    let known = |name: Arc<str>| Some((Arc::clone(&name), value::secret_hash(resolved, &name)?));
+    used.into_iter().filter_map(known).collect()
 }
 
 /// A hash over what makes a resource what it is; the word says which rules made it.

@@ -249,6 +249,7 @@ pub(crate) fn desired(name: &str, seats: &str) -> Desired {
         labels: BTreeMap::from([("country".into(), "fr".into())]),
         resources: BTreeMap::from([(key("web"), web), (key("db"), db)]),
         routes: BTreeMap::from([("portal".into(), Route::Http(route))]),
+        secrets: BTreeMap::new(),
     }
 }
 
@@ -289,6 +290,7 @@ pub(crate) fn receipt(seq: u64, name: &str, seats: &str, at: &str, outcome: Outc
         dirty: None,
         at: at.into(),
         by: "ops@example.org".into(),
+        back: None,
         outcome,
         desired: Arc::new(desired(name, seats)),
         images: BTreeMap::new(),

@@ -112,7 +112,7 @@ impl compose::Files for Host<'_> {
 struct Held(BTreeMap<SecretRef, Secret>);
 
 impl Secrets for Held {
-    fn reveal(&self, _: &InstanceId, name: &SecretRef) -> Option<Secret> {
+    fn reveal(&self, _: &InstanceId, name: &SecretRef, _: Option<&KeyedHash>) -> Option<Secret> {
         self.0.get(name).cloned()
     }
 }
