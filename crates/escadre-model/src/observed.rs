@@ -243,6 +243,12 @@ pub struct Receipt {
     pub by: Arc<str>,
     /// How it ended.
     pub outcome: Outcome,
+    /// Why, when it did not end as planned: `web ended with code 78`.
+    #[serde(default)]
+    pub because: Option<Arc<str>>,
+    /// The last line of the log of what failed.
+    #[serde(default)]
+    pub last_line: Option<Arc<str>>,
     /// The plan whose state it went back to, if that was asked for.
     #[serde(default)]
     pub back: Option<Arc<str>>,
@@ -273,10 +279,26 @@ pub enum Outcome {
 pub struct Hold {
     /// Against which Desired; `None`: by hand, against all.
     pub against: Option<Hash>,
-    /// The plan that set it, or the person's reason.
+    /// What set it.
+    pub by: HeldBy,
+    /// The plan that went back, or was gone back to; what is stuck; or a person's reason.
     pub because: Arc<str>,
     /// When, RFC 3339.
     pub at: Arc<str>,
+}
+
+/// What set a hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HeldBy {
+    /// An update that went back by itself.
+    WentBack,
+    /// A rollback that was asked for.
+    Rollback,
+    /// An update that failed, and so did going back.
+    Stuck,
+    /// A person.
+    Hand,
 }
 
 /// A one-shot that ended with code 0.

@@ -138,7 +138,7 @@ fn refusal(view: &View<'_>, state: State, made: &InstancePlan, fleet: &FleetWide
     if let Some(hold) = view.seen.record.hold.as_ref().filter(|_| !by_hand)
         && hold.against.as_ref().is_none_or(|against| *against == made.desired)
     {
-        return Some(Refusal::Held { because: hold.because.clone() });
+        return Some(Refusal::Held { by: hold.by, because: hold.because.clone() });
     }
     let creates = |kind| made.changes.iter().any(|one| one.on.kind == kind && one.action == Action::Create);
     let unseen = [

@@ -9,6 +9,7 @@ use crate::change::Change;
 use crate::step::Step;
 use escadre_model::hash::Hash;
 use escadre_model::ids::InstanceId;
+use escadre_model::observed::HeldBy;
 use escadre_model::source::Source;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -110,6 +111,8 @@ pub enum Consent {
 pub enum Refusal {
     /// A hold against exactly this Desired, or by hand.
     Held {
+        /// What set it.
+        by: HeldBy,
         /// The plan or reason that set it.
         because: Arc<str>,
     },

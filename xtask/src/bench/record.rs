@@ -41,6 +41,8 @@ pub(crate) fn observed(plan: &Plan, desired: &[Desired]) -> Result<Observed> {
             dirty: plan.dirty.clone(),
             at: "2026-01-01T00:00:00Z".into(),
             by: "bench".into(),
+            because: None,
+            last_line: None,
             back: None,
             outcome: Outcome::Healthy,
             desired: Arc::new((*wanted).clone()),

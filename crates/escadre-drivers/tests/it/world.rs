@@ -7,7 +7,7 @@ use escadre_model::desired::{
     Attachment, Body, Content, Desired, File, Gate, Image, Manner, Network, NetworkMode, OnFailure, PullPolicy,
     Resource, Service, State, Volume,
 };
-use escadre_model::hash::Hash;
+use escadre_model::hash::{Hash, KeyedHash};
 use escadre_model::ids::{InstanceId, Kind, ResourceId, ResourceKey};
 use escadre_model::name::Name;
 use escadre_model::payload::Payload;

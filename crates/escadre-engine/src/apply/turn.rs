@@ -16,7 +16,7 @@ use crate::recover;
 use escadre_model::desired::{Body as ResourceBody, Desired, State as Wanted};
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, Kind, ResourceId};
-use escadre_model::observed::{EngineId, Hold, InstanceSeen, Observed, Outcome as Ended};
+use escadre_model::observed::{EngineId, HeldBy, Hold, InstanceSeen, Observed, Outcome as Ended};
 use escadre_plan::change::Action;
 use escadre_plan::plan::InstancePlan;
 use escadre_plan::step::{Act, Step};
@@ -316,8 +316,13 @@ impl Turn {
 
     async fn conclude_failed(&mut self, (failure, stuck): (Failure, bool)) -> Result<End, Halt> {
         let ended = if stuck { Ended::Stuck } else { Ended::WentBack };
-        let because = Some(format!("{} {}: {}", failure.act, failure.on, failure.why).into());
-        self.receipt(ended, because, failure.hold.clone()).await?;
+        let because = match failure.evidence {
+            // The gate's own sentence names the service.
+            Some(_) => failure.why.clone(),
+            None => format!("{} {}: {}", failure.act, failure.on.resource, failure.why).into(),
+        };
+        let last_line = failure.evidence.as_ref().and_then(|known| known.log.last().cloned());
+        self.receipt(ended, Some((because, last_line)), failure.hold.clone()).await?;
         let failure = Box::new(failure);
         Ok(if stuck { End::Stuck(failure) } else { End::WentBack(failure) })
     }
@@ -326,7 +331,7 @@ impl Turn {
     pub(crate) async fn receipt(
         &mut self,
         outcome: Ended,
-        because: Option<Arc<str>>,
+        why: Option<(Arc<str>, Option<Arc<str>>)>,
         hold: Option<Hold>,
     ) -> Result<(), Halt> {
         let Some(run) = self.memory.run.clone() else {
@@ -337,13 +342,16 @@ impl Turn {
             (Some(hold), _) => state.hold = Some(hold.clone()),
             // Another Desired was reached: a hold against a former one is over. One by hand stays until somebody lifts it.
             (None, Ended::Healthy | Ended::Stopped) => {
-                let by_hand = state.hold.filter(|hold| hold.against.is_none());
-                state.hold = by_hand.or_else(|| run.begun.hold.clone());
+                let well = |kept: &&journal::Kept| matches!(kept.outcome, Ended::Healthy | Ended::Stopped);
+                let same = state.receipts.iter().find(well).is_some_and(|kept| kept.desired == run.begun.desired);
+                let stays = state.hold.filter(|hold| same || hold.against.is_none());
+                state.hold = stays.or_else(|| run.begun.hold.clone());
             }
             (None, _) => {}
         }
         let Begun { desired, by, commit, dirty, back, .. } = run.begun;
-        let receipt = ReceiptBody { outcome, desired, by, commit, dirty, back, because, state };
+        let (because, last_line) = why.map_or((None, None), |(because, line)| (Some(because), line));
+        let receipt = ReceiptBody { outcome, desired, by, commit, dirty, back, because, last_line, state };
         let mut bodies: Vec<(Option<u32>, Body)> = hold.map(|hold| (None, Body::Held(hold))).into_iter().collect();
         bodies.push((None, Body::Receipt(Box::new(receipt))));
         self.write(bodies, Vec::new()).await?;
@@ -372,7 +380,7 @@ impl Turn {
     fn hold_after(&self, plan: &InstancePlan) -> Option<Hold> {
         let back = plan.back.as_ref()?;
         let (against, at) = (Some(back.against.clone()?), self.hands.ports.clock.now());
-        Some(Hold { against, because: format!("rollback to {}", back.to).into(), at })
+        Some(Hold { against, by: HeldBy::Rollback, because: back.to.clone(), at })
     }
 
     /// Performs all steps of one side of the commit point that are not done, in the order of their dependencies, several at once. What has begun is
@@ -542,13 +550,13 @@ impl Turn {
     fn hold(&self, error: &Error, stuck: bool, act: &str, on: &ResourceId) -> Option<Hold> {
         let (because, at) = (self.hands.plan.clone(), self.hands.ports.clock.now());
         if stuck {
-            let because = format!("stuck: plan {because} failed to {act} {on}, and going back failed too").into();
-            return Some(Hold { against: None, because, at });
+            let because = format!("plan {because} failed to {act} {on}, and going back failed too").into();
+            return Some(Hold { against: None, by: HeldBy::Stuck, because, at });
         }
         let speaks =
             matches!(error, Error::Gate { .. }) || matches!(error, Error::Refused { status, .. } if *status < 500);
         let desired = self.memory.run.as_ref().map(|run| run.begun.desired.clone());
-        speaks.then_some(Hold { against: desired, because, at })
+        speaks.then_some(Hold { against: desired, by: HeldBy::WentBack, because, at })
     }
 }
 

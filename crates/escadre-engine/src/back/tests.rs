@@ -30,6 +30,8 @@ fn receipts(all: &[(&str, &str, Outcome)]) -> Vec<Receipt> {
         at: "".into(),
         by: "".into(),
         outcome: *outcome,
+        because: None,
+        last_line: None,
         back: plan.starts_with("back").then(|| "p".into()),
         desired: Arc::new(desired(what)),
         images: BTreeMap::new(),

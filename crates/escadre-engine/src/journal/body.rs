@@ -162,6 +162,9 @@ pub struct ReceiptBody {
     /// Why, when it did not end as planned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<Arc<str>>,
+    /// The last line of the log of what failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_line: Option<Arc<str>>,
     /// What is remembered, so that older entries need not be read.
     pub state: State,
 }

@@ -79,6 +79,8 @@ codes! {
     E0307 "the work tree has uncommitted changes";
     E0311 "an instance is locked";
     E0312 "the plan leaves an instance alone";
+    E0313 "there is no earlier state to go back to";
+    E0314 "nothing is on record that could be started or stopped";
     E0321 "a name, port or subnet is taken";
     E0322 "there is no free address";
     E0323 "another fleet has this name";

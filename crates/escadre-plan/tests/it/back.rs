@@ -2,6 +2,7 @@
 use crate::world::*;
 use escadre_model::hash::Hash;
 use escadre_model::ids::Kind;
+use escadre_model::observed::{HeldBy, Hold};
 use escadre_plan::change::Reason;
 use escadre_plan::plan::Back;
 use escadre_plan::step::Act;
@@ -58,7 +59,7 @@ fn a_hold_does_not_stand_in_the_way() {
     let mut world = World::new();
     let first = world.up(&[desk("acme", "1")]);
     world.up(&[desk("acme", "2")]);
-    let hold = escadre_model::observed::Hold { against: None, because: "by hand".into(), at: "".into() };
+    let hold = Hold { against: None, by: HeldBy::Hand, because: "audit".into(), at: "".into() };
     world.seen("acme").record.hold = Some(hold);
     assert!(world.plan(&[desk("acme", "3")]).instances[0].refused.is_some());
     world.options.back = [(id("desk", "acme"), back(&first.id, &[], None))].into();

@@ -353,6 +353,8 @@ impl World {
             dirty: None,
             at: "".into(),
             by: "".into(),
+            because: None,
+            last_line: None,
             back: None,
             outcome: if stopped { Outcome::Stopped } else { Outcome::Healthy },
             desired: Arc::new(wanted.clone()),

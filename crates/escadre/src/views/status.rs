@@ -9,7 +9,7 @@ use crate::terminal::plan_text::changing;
 use crate::terminal::style::{self, Look, count, hang};
 use crate::terminal::table::Table;
 use escadre_model::desired::{Desired, State};
-use escadre_model::observed::{Hold, Outcome, Receipt, Record};
+use escadre_model::observed::{HeldBy, Hold, Outcome, Receipt, Record};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -179,7 +179,7 @@ fn needs(looked: &Looked<'_>, desired: &Desired) -> Vec<(u8, Need)> {
             need(2, "down", format!("down: {}", words.join("; ")), format!("escadre up {name}"));
         }
     }
-    let hold = record.and_then(|record| standing(record, desired));
+    let hold = record.and_then(|record| standing(record, desired)).filter(|hold| hold.by != HeldBy::Stuck);
     let failed = newest.filter(|receipt| receipt.outcome == Outcome::WentBack && hold.is_none());
     if let Some(failed) = failed.filter(|_| looked.condition(desired) == Condition::Absent) {
         let when = looked.now.moment(&failed.at);
@@ -188,9 +188,10 @@ fn needs(looked: &Looked<'_>, desired: &Desired) -> Vec<(u8, Need)> {
     }
     if let Some(hold) = hold {
         let since = looked.now.moment(&hold.at);
-        let text = match &hold.against {
-            Some(_) => format!("on hold since {since}: its update went back (plan {})", hold.because),
-            None => format!("on hold since {since}: {}", hold.because),
+        let text = match hold.by {
+            HeldBy::WentBack => format!("on hold since {since}: its update went back (plan {})", hold.because),
+            HeldBy::Rollback => format!("on hold since {since}: it was rolled back to plan {}", hold.because),
+            HeldBy::Stuck | HeldBy::Hand => format!("on hold since {since}: {}", hold.because),
         };
         need(3, "hold", text, format!("escadre why {name}"));
     }

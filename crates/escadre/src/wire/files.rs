@@ -19,6 +19,7 @@ use escadre_model::desired::Desired;
 use escadre_model::diagnostic::{Code, Diagnostic};
 use escadre_model::fleet::{self, Fleet, Target};
 use escadre_model::hash::Hash;
+use escadre_model::hash::KeyedHash;
 use escadre_model::ids::InstanceId;
 use escadre_model::name::Name;
 use escadre_model::parallel::Threads;
