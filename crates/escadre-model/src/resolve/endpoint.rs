@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 impl Work<'_> {
-    pub(super) fn endpoints(&mut self, project: &Project) -> BTreeMap<Arc<str>, HttpRoute> {
+    pub(super) fn endpoints(&mut self, project: &Project, variables: &Variables) -> BTreeMap<Arc<str>, HttpRoute> {
         let product = self.product;
         let mut routes = BTreeMap::new();
         for (key, endpoint) in &product.endpoints {
@@ -28,7 +28,7 @@ impl Work<'_> {
                 self.findings.push(no_service(&format!("the endpoint {key}"), &service.value, &service.span, project));
                 continue;
             }
-            routes.insert(Arc::clone(key), self.route(endpoint, &project.variables));
+            routes.insert(Arc::clone(key), self.route(endpoint, variables));
         }
         routes
     }

@@ -6,6 +6,7 @@
 mod case;
 mod compose;
 mod fleet;
+mod late;
 mod mutation;
 mod random;
 mod resolve;

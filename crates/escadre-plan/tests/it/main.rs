@@ -13,6 +13,7 @@ mod groups;
 mod names;
 mod plans;
 mod pure;
+mod shapes;
 mod threads;
 mod updates;
 mod world;
