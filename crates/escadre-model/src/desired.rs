@@ -8,6 +8,8 @@
 use crate::hash::{Hash, KeyedHash};
 use crate::ids::{InstanceId, Kind, ResourceKey};
 use crate::payload::{Payload, Words};
+use crate::routes::Plain;
+use crate::secret::SecretRef;
 use crate::sheet::{Entry, Sheet, Values, View};
 use crate::source::Source;
 use serde::ser::SerializeStruct as _;
@@ -229,6 +231,25 @@ pub struct Service {
     pub engine_ports: Vec<EnginePort>,
     /// What a failed gate does: `deploy.update_config.failure_action`.
     pub on_failure: OnFailure,
+    /// How its replicas are replaced.
+    pub rollout: Rollout,
+}
+
+/// How the containers of a service are replaced: `deploy.update_config`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rollout {
+    /// How many at once; 0: all. Compose's `parallelism`, 1 where nothing is said.
+    pub parallelism: u32,
+    /// The pause before the next ones, in milliseconds.
+    pub delay_ms: u64,
+    /// How long a new container must go on living after it took over, in milliseconds.
+    pub monitor_ms: u64,
+}
+
+impl Default for Rollout {
+    fn default() -> Self {
+        Self { parallelism: 1, delay_ms: 0, monitor_ms: 0 }
+    }
 }
 
 /// A dependency on another service.
@@ -375,8 +396,47 @@ pub struct HttpRoute {
     pub body_limit: Option<u64>,
     /// Longest wait for the first byte of an answer, in milliseconds; `None`: the edge's default.
     pub timeout_ms: Option<u64>,
+    /// How its names are served over TLS; `None`: they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Https>,
     /// Where it was written.
     pub source: Option<Source>,
+}
+
+/// How the names of an endpoint are served over TLS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Https {
+    /// Where the certificates come from.
+    pub from: CertificateSource,
+    /// What `http://` gets where a certificate works; `None`: a redirect, but for certificates of the local authority.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plain: Option<Plain>,
+    /// For how long browsers shall remember to use TLS only, in seconds; `None`: they are not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hsts_s: Option<u64>,
+}
+
+/// Where an endpoint's certificates come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CertificateSource {
+    /// The local authority for private names, a public one for the others.
+    Usual,
+    /// The local authority.
+    Local,
+    /// A public authority, by ACME.
+    Acme,
+    /// It is brought, as a secret.
+    Secret {
+        /// The secret with the certificate, its chain, and the key unless that has a secret of its own.
+        chain: SecretRef,
+        /// The secret with the key.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<SecretRef>,
+        /// Keyed hashes of their values; `None`: it cannot be known whether they changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hash: Option<Hash>,
+    },
 }
 
 /// A published TCP port that the edge listens on.

@@ -10,6 +10,7 @@ pub mod desired;
 pub mod diagnostic;
 pub mod fleet;
 pub mod hash;
+pub mod host;
 pub mod ids;
 pub mod name;
 pub mod observed;

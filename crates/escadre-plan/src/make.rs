@@ -58,6 +58,8 @@ pub struct TargetFacts {
     pub loopback: RangeInclusive<u16>,
     /// Ports to choose from where a product asks for any (`ports: ["80"]`).
     pub any_port: RangeInclusive<u16>,
+    /// Where the edge answers for host names: HTTP, then HTTPS.
+    pub edge: [u16; 2],
 }
 
 impl Default for TargetFacts {
@@ -69,6 +71,7 @@ impl Default for TargetFacts {
             rootless: false,
             loopback: 20_000..=29_999,
             any_port: 32_768..=60_999,
+            edge: [80, 443],
         }
     }
 }
@@ -90,16 +93,6 @@ impl Default for Abilities {
     }
 }
 
-/// How services are updated.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum UpdateManner {
-    /// The old container stops before the new one starts, whatever the service allows.
-    #[default]
-    StopFirstOnly,
-    /// Beside the old one where service and target allow it.
-    Beside,
-}
-
 /// What happens to an instance that runs and whose file is gone without a tombstone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OrphanPolicy {
@@ -115,8 +108,6 @@ pub enum OrphanPolicy {
 pub struct Options {
     /// Only these instances; `None`: all. The other ones are neither planned nor judged.
     pub only: Option<BTreeSet<InstanceId>>,
-    /// How services are updated.
-    pub update_manner: UpdateManner,
     /// Volumes whose data may be lost: `acme/volume/data`, without replica and generation.
     pub destroy: Vec<ResourceId>,
     /// Take the selected instances down, as if their files said `state: removed`. An instance named in `only` is taken down without a file too.
@@ -248,7 +239,7 @@ fn fleet_wide(input: &Input<'_>, sorted: &[&Desired]) -> (FleetWide, Pool, Ports
             }
         }
     }
-    let claims = Claims::of(sorted, input.observed);
+    let claims = Claims::of(sorted, input.observed, input.target.edge);
     held.extend(claims.ports());
     let any = any_ports(sorted, Ports::new(input.target.any_port.clone(), held));
     (FleetWide { any, claims }, pool, Ports::new(input.target.loopback.clone(), loopback))

@@ -72,6 +72,7 @@ fn tree(
     let ours = files.values().any(|text| text.contains("[extra]"));
     if ours {
         product.push_str("sizes: { small: { s0: { memory: 64m } } }\n");
+        product.push_str("endpoints: { portal: { service: s0, port: 80, hosts: ['${A}', 'x.${A}'], redirect: ['y-${ESCADRE_INSTANCE}.example'] } }\n");
     }
     tree.put("products/desk/product.yaml", product);
     for (path, text) in files {

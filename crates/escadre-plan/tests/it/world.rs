@@ -112,6 +112,7 @@ pub(crate) fn service(name: &str, image: &str) -> Make {
             stop_grace_ms: 10_000,
             engine_ports: Vec::new(),
             on_failure: OnFailure::GoBack,
+            rollout: Rollout::default(),
         },
     }
 }
@@ -152,9 +153,24 @@ pub(crate) fn http(desired: &mut Desired, name: &str, service: &str, host: &str)
         path: "/".into(),
         body_limit: None,
         timeout_ms: None,
+        tls: None,
         source: None,
     };
     desired.routes.insert(name.into(), Route::Http(route));
+}
+
+/// The certificates of an endpoint.
+pub(crate) fn over_tls(desired: &mut Desired, name: &str, from: CertificateSource) {
+    if let Some(Route::Http(http)) = desired.routes.get_mut(name) {
+        http.tls = Some(Https { from, plain: None, hsts_s: None });
+    }
+}
+
+/// Another name of an endpoint.
+pub(crate) fn redirect(desired: &mut Desired, name: &str, host: &str) {
+    if let Some(Route::Http(http)) = desired.routes.get_mut(name) {
+        http.redirect.push(host.into());
+    }
 }
 
 pub(crate) fn tcp(desired: &mut Desired, name: &str, service: &str, published: u16) {
@@ -190,6 +206,9 @@ pub(crate) fn desk(name: &str, tag: &str) -> Desired {
     desired
 }
 
+/// (Container, network) → names.
+type Names = BTreeMap<(Arc<str>, Arc<str>), Vec<Arc<str>>>;
+
 /// What is on the target.
 #[derive(Clone)]
 pub(crate) struct World {
@@ -199,6 +218,10 @@ pub(crate) struct World {
     pub(crate) abilities: Abilities,
     pub(crate) listed: bool,
     files: BTreeSet<(InstanceId, Arc<str>)>,
+    /// (Container, network) → the service's names it has there.
+    pub(crate) names: Names,
+    /// What a `Follow` of that service finds; nothing: what it says where nothing can be seen.
+    pub(crate) follows: BTreeMap<&'static str, bool>,
     next: u64,
 }
 
@@ -212,6 +235,8 @@ impl World {
             abilities: Abilities::default(),
             listed: true,
             files: BTreeSet::new(),
+            names: BTreeMap::new(),
+            follows: BTreeMap::new(),
             next: 0,
         }
     }
@@ -280,8 +305,23 @@ impl World {
     fn apply_one(&mut self, plan: &Plan, one: &InstancePlan, wanted: &Desired) {
         let mut seen = self.observed.instances.remove(&one.instance).unwrap_or_default();
         seen.origin = Some(wanted.origin.clone());
+        let mut yes = BTreeSet::new();
         for step in &one.steps {
             assert!(step.on.instance == one.instance, "a step names a foreign resource: {}", step.on);
+            if !step.when.is_empty() && !step.when.iter().any(|index| yes.contains(index)) {
+                continue;
+            }
+            if let Act::Follow(watch) = &step.act {
+                for name in watch.callers.iter().chain(watch.successions.iter().map(|one| &one.former)) {
+                    let there = seen.containers.iter().find(|one| one.name == *name).expect("it is watched");
+                    assert_eq!(there.phase, Phase::Running, "{name} is watched");
+                }
+                let follows = self.follows.get(step.on.resource.key.as_ref()).copied().unwrap_or(watch.unseen);
+                yes.extend(follows.then_some(step.index));
+                let image = seen.containers.iter().find(|one| one.name == watch.callers[0]).unwrap().image.clone();
+                let lookup = if follows { Lookup::Once } else { Lookup::Again };
+                seen.record.calls.insert(step.on.resource.key.clone(), CallsSeen { image, lookup });
+            }
             self.perform(&mut seen, &step.on, &step.act, step.payload.as_ref());
         }
         let mut adopted = Vec::new();
@@ -379,11 +419,8 @@ impl World {
                 let mut addresses = BTreeMap::new();
                 for net in &place.networks {
                     assert!(seen.networks.iter().any(|one| one.name == net.name), "no network {}", net.name);
-                    if let Some(address) = net.address {
-                        let taken = seen.containers.iter().any(|one| one.addresses.get(&net.name) == Some(&address));
-                        assert!(!taken, "address {address} is taken");
-                        addresses.insert(net.name.clone(), address);
-                    }
+                    addresses.extend(net.address.map(|address| (net.name.clone(), address)));
+                    self.names.insert((place.name.clone(), net.name.clone()), net.aliases.clone());
                 }
                 let engine = self.id();
                 seen.record.owned.insert(engine.clone(), on.clone());
@@ -405,6 +442,12 @@ impl World {
             }
             Act::Start { name } => {
                 let at = find(seen, name);
+                for (net, address) in &seen.containers[at].addresses {
+                    let taken = seen.containers.iter().find(|one| {
+                        one.name != *name && one.phase == Phase::Running && one.addresses.get(net) == Some(address)
+                    });
+                    assert!(taken.is_none(), "{name} starts at {address}, which {taken:?} has");
+                }
                 seen.containers[at].phase = Phase::Running;
             }
             Act::Run { name, .. } => {
@@ -418,7 +461,20 @@ impl World {
                 let at = find(seen, name);
                 assert_eq!(seen.containers[at].phase, Phase::Running, "a gate of {name}, which does not run");
             }
-            Act::Attach { .. } | Act::Drain { .. } => {}
+            Act::Attach { .. } | Act::Follow(_) => {}
+            Act::Drain { name, .. } => {
+                let at = find(seen, name);
+                assert_eq!(seen.containers[at].phase, Phase::Running, "{name} is drained");
+            }
+            Act::Join { name, networks } => {
+                let at = find(seen, name);
+                for one in networks {
+                    assert_eq!(seen.containers[at].addresses.get(&one.name).copied(), one.address, "its address stays");
+                }
+                for one in networks {
+                    self.names.insert((name.clone(), one.name.clone()), one.aliases.clone());
+                }
+            }
             Act::Switch { routes } => {
                 for (key, target) in routes {
                     let route =

@@ -33,6 +33,7 @@ pub(crate) fn change(action: Action, kind: Kind, key: &str) -> Change {
         restarts: 0,
         gate: None,
         gap: None,
+        follows: Vec::new(),
         detail: None,
     }
 }
@@ -202,6 +203,7 @@ pub(crate) fn desired(name: &str, seats: &str) -> Desired {
             stop_grace_ms: 10_000,
             engine_ports: vec![],
             on_failure: OnFailure::GoBack,
+            rollout: escadre_model::desired::Rollout::default(),
         }));
         Resource::new(spec, fields, &serde_json::Value::Null, body)
     };
@@ -233,6 +235,7 @@ pub(crate) fn desired(name: &str, seats: &str) -> Desired {
         path: "/".into(),
         body_limit: None,
         timeout_ms: None,
+        tls: None,
         source: None,
     };
     let key = |name: &str| ResourceKey::new(Kind::Service, name);

@@ -5,6 +5,7 @@
 //! Not here: the engine (`world`).
 //! Tests: `tests/it`.
 
+use super::certificates;
 use super::keys::{self, Keyring};
 use crate::args::shared::Files;
 use crate::exit::{Exit, Fault};
@@ -295,6 +296,12 @@ impl Read {
         {
             findings.extend(spelled.findings);
             let Some((one, wanted)) = spelled.wanted else { continue };
+            let judged = certificates::judge(&one, &vault);
+            let unusable = escadre_model::diagnostic::has_errors(&judged);
+            findings.extend(judged);
+            if unusable {
+                continue;
+            }
             let environment =
                 fleet.environments.iter().find(|known| known.name.value.as_str() == &*one.shape.environment);
             let required = environment.is_some_and(|known| known.require_commit);
