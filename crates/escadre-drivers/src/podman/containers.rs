@@ -28,7 +28,7 @@ impl Engine {
         let name = placement.name.as_ref();
         let resource = Self::resource(job)?;
         let place = self.place(job, placement)?;
-        let words = resource.payload.fill(&|secret| job.reveal(secret))?;
+        let words = resource.payload().fill(&|secret| job.reveal(secret))?;
         let body = create::container(&words, &place, self.api.dialect);
         self.folders(&words, &place)?;
         if let Some(hosts) = &placement.hosts {

@@ -5,7 +5,7 @@ use crate::ports::{Changed, Outcome};
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, Kind, ResourceId, ResourceKey};
 use escadre_model::name::Name;
-use escadre_model::observed::{EngineId, Hold, JobEvidence, Outcome as Ended};
+use escadre_model::observed::{EngineId, HeldBy, Hold, JobEvidence, Outcome as Ended};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

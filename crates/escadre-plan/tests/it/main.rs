@@ -15,6 +15,7 @@ mod groups;
 mod names;
 mod plans;
 mod pure;
+mod shapes;
 mod threads;
 mod touch;
 mod updates;

@@ -2,7 +2,7 @@
 use crate::world::*;
 use escadre_model::desired::*;
 use escadre_model::ids::Kind;
-use escadre_model::observed::{Hold, Outcome, Phase};
+use escadre_model::observed::{HeldBy, Hold, Outcome, Phase};
 use escadre_plan::change::{Action, Reason};
 use escadre_plan::plan::{Consent, Refusal};
 use escadre_plan::step::Act;
