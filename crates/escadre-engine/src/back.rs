@@ -44,8 +44,9 @@ pub enum NoWay {
 /// When there is none.
 pub fn find<'r>(receipts: &'r [Receipt], which: Which<'_>) -> Result<&'r Receipt, NoWay> {
     let healthy = |receipt: &&Receipt| receipt.outcome == Outcome::Healthy;
-    let now = receipts.iter().find(|one| matches!(one.outcome, Outcome::Healthy | Outcome::Stopped));
-    let runs = now.map(|receipt| receipt.desired.hash());
+    let now = receipts.iter().find(|one| one.outcome.is_as_planned());
+    // What was taken down does not run: the way back is to what ran last.
+    let runs = now.filter(|now| now.outcome != Outcome::Removed).map(|receipt| receipt.desired.hash());
     let same = |receipt: &Receipt| Some(receipt.desired.hash()) == runs;
     match which {
         Which::Last => {

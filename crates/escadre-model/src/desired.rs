@@ -44,15 +44,23 @@ pub struct Desired {
 }
 
 /// Whether an instance shall run: `state:` in its file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// As its services say.
+    #[default]
     Running,
     /// Everything is kept, nothing runs.
     Stopped,
     /// The tombstone: containers, networks and files go; volumes are retained.
     Removed,
+}
+
+impl State {
+    /// As its services say: what is not worth a word.
+    pub fn is_running(&self) -> bool {
+        *self == State::Running
+    }
 }
 
 /// One resource: what people see of it, what the target hears of it, and what it needs.

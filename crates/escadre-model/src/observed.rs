@@ -270,8 +270,17 @@ pub enum Outcome {
     WentBack,
     /// It failed, and going back failed too: a person must look.
     Stuck,
-    /// It was taken down or stopped.
+    /// Its services were stopped, and everything is kept.
     Stopped,
+    /// It was taken down: only retained volumes are left.
+    Removed,
+}
+
+impl Outcome {
+    /// It came to its end as planned.
+    pub fn is_as_planned(self) -> bool {
+        matches!(self, Outcome::Healthy | Outcome::Stopped | Outcome::Removed)
+    }
 }
 
 /// Why an instance stays as it is.

@@ -134,7 +134,7 @@ pub(crate) struct Diff<'a> {
 
 impl<'a> View<'a> {
     pub(crate) fn new(input: &'a Input<'a>, desired: &'a Desired, seen: &'a InstanceSeen) -> Self {
-        let base = seen.record.receipts.iter().find(|one| matches!(one.outcome, Outcome::Healthy | Outcome::Stopped));
+        let base = seen.record.receipts.iter().find(|one| one.outcome.is_as_planned());
         Self { input, desired, seen, base }
     }
 

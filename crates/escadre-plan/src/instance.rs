@@ -42,7 +42,7 @@ pub(crate) fn compare<'a>(input: &'a Input<'a>, desired: &'a Desired, seen: &'a 
         consent: Consent::Nothing,
         refused: None,
         group: None,
-        stops: state != State::Running,
+        state,
         back: view.back().cloned(),
     };
     if let Some(origin) = view.seen.origin.as_ref().filter(|origin| **origin != desired.origin) {

@@ -7,6 +7,7 @@
 
 use crate::change::Change;
 use crate::step::Step;
+use escadre_model::desired::State;
 use escadre_model::hash::Hash;
 use escadre_model::ids::InstanceId;
 use escadre_model::observed::HeldBy;
@@ -66,9 +67,9 @@ pub struct InstancePlan {
     /// Key of the group it belongs to, for instances that change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Arc<str>>,
-    /// Nothing of it runs afterwards: it is stopped or goes.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub stops: bool,
+    /// What is left of it afterwards.
+    #[serde(default, skip_serializing_if = "State::is_running")]
+    pub state: State,
     /// It goes back to an earlier state: what it wants is in the journal, not in the files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub back: Option<Back>,

@@ -19,7 +19,7 @@ use escadre_model::desired::{Condition, State};
 use escadre_model::hash::Hash;
 use escadre_model::ids::InstanceId;
 use escadre_model::name::Name;
-use escadre_model::observed::{Outcome, Receipt};
+use escadre_model::observed::Receipt;
 use escadre_plan::make::{How, Touch};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -187,7 +187,7 @@ impl Story {
         let store = self.bench.ports().store.clone();
         let receipts = journal::receipts(store.as_ref(), id).await.map_err(|error| error.to_string())?;
         let touched = asked.options.touch.is_some();
-        let runs = |one: &&Receipt| matches!(one.outcome, Outcome::Healthy | Outcome::Stopped);
+        let runs = |one: &&Receipt| one.outcome.is_as_planned();
         let receipt = match (touched, back::find(&receipts, which)) {
             (true, _) => receipts.iter().find(runs).ok_or("nothing of it is on record")?,
             (false, Ok(receipt)) => receipt,

@@ -84,8 +84,7 @@ pub(crate) async fn take(plan: &InstancePlan, orders: &Orders, ports: &Ports, op
     };
     report.took = ports.clock.monotonic().saturating_sub(began);
     let ended = match &report.end {
-        End::Done(_) if plan.stops => Some(Ended::Stopped),
-        End::Done(_) => Some(Ended::Healthy),
+        End::Done(_) => Some(done(plan.state)),
         End::WentBack(_) => Some(Ended::WentBack),
         End::Stuck(_) => Some(Ended::Stuck),
         _ => None,
@@ -94,6 +93,15 @@ pub(crate) async fn take(plan: &InstancePlan, orders: &Orders, ports: &Ports, op
         ports.progress.tell(Event::InstanceEnded(plan.instance.clone(), ended, report.took));
     }
     report
+}
+
+/// How a turn ended that came to its end as planned.
+fn done(state: Wanted) -> Ended {
+    match state {
+        Wanted::Running => Ended::Healthy,
+        Wanted::Stopped => Ended::Stopped,
+        Wanted::Removed => Ended::Removed,
+    }
 }
 
 /// Waits for the lock of an instance, as long as the options allow.
@@ -204,8 +212,7 @@ async fn compare(
     ports: &Ports,
 ) -> Result<Option<End>, Halt> {
     let newest = memory.state.receipts.first();
-    let well =
-        newest.filter(|kept| kept.desired == plan.desired && matches!(kept.outcome, Ended::Healthy | Ended::Stopped));
+    let well = newest.filter(|kept| kept.desired == plan.desired && kept.outcome.is_as_planned());
     if desired.hash() != plan.desired {
         return Ok(Some(End::Refused(Refused::WantsOther)));
     }
@@ -284,7 +291,7 @@ impl Turn {
             dirty,
             images: images_before(&desired, former, observed),
             hold: self.hold_after(plan),
-            stops: plan.stops,
+            state: plan.state,
             back: plan.back.as_ref().map(|back| back.to.clone()),
             ..promises(plan, observed.instance(&plan.instance), &self.memory)
         };
@@ -308,8 +315,7 @@ impl Turn {
     pub(crate) async fn finish(&mut self) -> Result<End, Halt> {
         self.forward(true).await?;
         let leftovers = self.leftovers();
-        let stops = self.memory.run.as_ref().is_some_and(|run| run.begun.stops);
-        let ended = if stops { Ended::Stopped } else { Ended::Healthy };
+        let ended = done(self.memory.run.as_ref().map_or(Wanted::Running, |run| run.begun.state));
         self.receipt(ended, None, None).await?;
         Ok(End::Done(leftovers))
     }
@@ -341,8 +347,8 @@ impl Turn {
         match (&hold, outcome) {
             (Some(hold), _) => state.hold = Some(hold.clone()),
             // Another Desired was reached: a hold against a former one is over. One by hand stays until somebody lifts it.
-            (None, Ended::Healthy | Ended::Stopped) => {
-                let well = |kept: &&journal::Kept| matches!(kept.outcome, Ended::Healthy | Ended::Stopped);
+            (None, Ended::Healthy | Ended::Stopped | Ended::Removed) => {
+                let well = |kept: &&journal::Kept| kept.outcome.is_as_planned();
                 let same = state.receipts.iter().find(well).is_some_and(|kept| kept.desired == run.begun.desired);
                 let stays = state.hold.filter(|hold| same || hold.against.is_none());
                 state.hold = stays.or_else(|| run.begun.hold.clone());
@@ -355,12 +361,16 @@ impl Turn {
         let mut bodies: Vec<(Option<u32>, Body)> = hold.map(|hold| (None, Body::Held(hold))).into_iter().collect();
         bodies.push((None, Body::Receipt(Box::new(receipt))));
         self.write(bodies, Vec::new()).await?;
-        self.forget_secrets().await
+        self.forget_secrets(outcome).await
     }
 
-    /// Earlier values of secrets that no kept receipt was made with are forgotten.
-    async fn forget_secrets(&self) -> Result<(), Halt> {
+    /// Values of secrets that no kept receipt was made with are forgotten; all of them once the instance was taken down.
+    async fn forget_secrets(&self, outcome: Ended) -> Result<(), Halt> {
         let (instance, secrets) = (&self.hands.instance, &self.hands.ports.secrets);
+        if outcome == Ended::Removed {
+            secrets.forget(instance, &BTreeSet::new());
+            return Ok(());
+        }
         let earlier = secrets.earlier(instance);
         if earlier.iter().all(|hash| self.hands.desired.secrets.values().any(|now| now == hash)) {
             return Ok(());
@@ -613,7 +623,7 @@ fn promises(plan: &InstancePlan, seen: Option<&InstanceSeen>, memory: &Memory) -
         retains,
         regains,
         images: BTreeMap::new(),
-        stops: false,
+        state: Wanted::Running,
         hold: None,
         back: None,
     }

@@ -57,6 +57,11 @@ fn without_a_word_the_last_other_healthy_one() {
     let all = receipts(&[("back", "a", Healthy), ("p2", "b", Healthy), ("p1", "a", Healthy), ("p0", "z", Healthy)]);
     assert_eq!(found(&all, Which::Last), Ok("p0".to_owned()));
     assert_eq!(found(&all[..3], Which::Last), Err(NoWay::NothingEarlier));
+    // Taken down, it goes back to what ran last.
+    let all = receipts(&[("p3", "b", Removed), ("p2", "b", Healthy), ("p1", "a", Healthy)]);
+    assert_eq!(found(&all, Which::Last), Ok("p2".to_owned()));
+    let all = receipts(&[("p3", "b", Stopped), ("p2", "b", Healthy), ("p1", "a", Healthy)]);
+    assert_eq!(found(&all, Which::Last), Ok("p1".to_owned()));
 }
 
 #[test]

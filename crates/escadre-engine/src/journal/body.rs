@@ -7,6 +7,7 @@
 
 use super::record::State;
 use crate::ports::{Entry, Evidence, NewEntry, Outcome, Phase, StoreError};
+use escadre_model::desired::State as Wanted;
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, ResourceId};
 use escadre_model::observed::{CallsSeen, EngineId, Hold, JobEvidence, Outcome as Ended};
@@ -101,9 +102,9 @@ pub struct Begun {
     /// Retained volumes that it binds again.
     #[serde(default)]
     pub regains: Vec<Arc<str>>,
-    /// Nothing runs after it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub stops: bool,
+    /// What is left of the instance after it.
+    #[serde(default, skip_serializing_if = "Wanted::is_running")]
+    pub state: Wanted,
     /// Image reference → id, as seen when it began.
     #[serde(default)]
     pub images: BTreeMap<Arc<str>, Arc<str>>,

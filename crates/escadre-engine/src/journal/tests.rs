@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::ports::{Changed, Outcome};
+use escadre_model::desired::State as Wanted;
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, Kind, ResourceId, ResourceKey};
 use escadre_model::name::Name;
@@ -24,7 +25,7 @@ fn begun() -> Body {
         adopts: BTreeMap::new(),
         retains: BTreeMap::new(),
         regains: Vec::new(),
-        stops: false,
+        state: Wanted::Running,
         hold: None,
         back: None,
         images: BTreeMap::new(),

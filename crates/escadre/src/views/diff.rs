@@ -5,7 +5,7 @@
 
 use super::history::differences;
 use crate::terminal::style::{self, Look, count, hang, harmless};
-use escadre_model::observed::{Outcome, Receipt};
+use escadre_model::observed::Receipt;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -51,7 +51,7 @@ pub(crate) fn build<'a>(
     let of = |receipts: &'a [Receipt], plan: Option<&str>| {
         let meant = |one: &&Receipt| match plan {
             Some(plan) => &*one.plan == plan,
-            None => matches!(one.outcome, Outcome::Healthy | Outcome::Stopped),
+            None => one.outcome.is_as_planned(),
         };
         receipts.iter().find(meant)
     };

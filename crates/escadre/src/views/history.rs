@@ -92,6 +92,7 @@ fn outcome(outcome: Outcome) -> &'static str {
         Outcome::WentBack => "went_back",
         Outcome::Stuck => "stuck",
         Outcome::Stopped => "stopped",
+        Outcome::Removed => "removed",
     }
 }
 

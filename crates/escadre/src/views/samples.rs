@@ -62,7 +62,7 @@ fn instance(name: &str, consent: Consent, changes: Vec<Change>) -> InstancePlan 
         consent,
         refused: None,
         group: None,
-        stops: false,
+        state: State::Running,
         back: None,
     }
 }

@@ -253,7 +253,7 @@ fn last(looked: &Looked<'_>) -> Option<Last> {
         plan: newest.plan.to_string(),
         at: newest.at.to_string(),
         by: newest.by.to_string(),
-        done: of(Outcome::Healthy) + of(Outcome::Stopped),
+        done: of(Outcome::Healthy) + of(Outcome::Stopped) + of(Outcome::Removed),
         went_back: of(Outcome::WentBack),
         stuck: of(Outcome::Stuck),
         when: looked.now.moment(&newest.at),

@@ -114,7 +114,7 @@ fn answer(looked: &Looked<'_>, desired: &Desired, record: &Record) -> String {
     match (condition, newest, changes) {
         (Condition::Unknown, _, _) => health,
         (Condition::Absent, None, _) => format!("{name} does not run, because it was never applied."),
-        (Condition::Absent, Some(receipt), _) if receipt.outcome == Outcome::Stopped => {
+        (Condition::Absent, Some(receipt), _) if receipt.outcome == Outcome::Removed => {
             format!(
                 "{name} does not run, because it was taken down {} by {}.",
                 looked.now.spoken(&receipt.at),

@@ -60,7 +60,7 @@ fn place(one: &InstanceReport, ended: &mut Ended, ground: &Ground) {
             }
             let changes = plan.iter().flat_map(|plan| &plan.changes).filter(|one| one.on.kind == Kind::Service);
             let stopped: Vec<&Change> = changes.filter(|change| change.action == Action::Stop).collect();
-            if plan.is_some_and(|plan| plan.stops) && !stopped.is_empty() {
+            if plan.is_some_and(|plan| !plan.state.is_running()) && !stopped.is_empty() {
                 ended.stopped.push(instance.clone());
             } else {
                 ended.stopped.extend(stopped.into_iter().map(|change| format!("{instance}/{}", change.on.key)));

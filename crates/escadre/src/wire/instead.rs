@@ -92,8 +92,9 @@ fn choose<'r>(instead: &Instead, receipts: &'r [Receipt]) -> Result<Option<&'r R
         Instead::Of(plan) => Which::Of(plan),
         Instead::Before(plan) => Which::Before(plan),
         Instead::Touched(..) => {
-            let runs = |one: &&Receipt| matches!(one.outcome, Outcome::Healthy | Outcome::Stopped);
-            return receipts.iter().find(runs).map(Some).ok_or_else(|| Box::new(nothing_runs) as About);
+            let newest = receipts.iter().find(|one| one.outcome.is_as_planned());
+            let there = newest.filter(|one| one.outcome != Outcome::Removed);
+            return there.map(Some).ok_or_else(|| Box::new(nothing_runs) as About);
         }
     };
     match back::find(receipts, which) {

@@ -165,6 +165,6 @@ fn services_stop_and_start_as_they_are() {
     world.up();
     assert_eq!(given(http), wanted(2), "the files are asked again");
     world.run(&["down", "larch", "--yes", "--destroy", "larch/volume/data"]).ends(0);
-    world.run(&["start", "larch", "--yes"]).says("no container here");
+    world.run(&["start", "larch", "--yes"]).ends(3).says("E0314");
     world.nothing_left();
 }
