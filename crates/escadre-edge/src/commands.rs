@@ -325,7 +325,8 @@ async fn renew(worker: &Arc<Worker>, host: &str) -> Answer {
     match secured.source {
         Source::Acme => {}
         Source::Local => {
-            let message = format!("{name} has its certificate from the local authority, which makes one when it is needed");
+            let message =
+                format!("{name} has its certificate from the local authority, which makes one when it is needed");
             return Err(refuse(message));
         }
         Source::Brought(_) => {
@@ -338,7 +339,8 @@ async fn renew(worker: &Arc<Worker>, host: &str) -> Answer {
     }
     if let Some(until) = edge.keeper.held_back(&name, SystemTime::now()) {
         let until = crate::log::utc(millis(until) / 1_000, 0);
-        let message = format!("the authority was asked too often about {name}, and wants to be left alone until {until}");
+        let message =
+            format!("the authority was asked too often about {name}, and wants to be left alone until {until}");
         return Err(refuse(message));
     }
     // If the worker retires meanwhile the one who asked asks the next.

@@ -16,7 +16,9 @@ use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
-use super::{CertificateStatus, Command, Done, Flying, Loaded, Parking, Refused, Reply, Request, SCHEMA, Stats, Status};
+use super::{
+    CertificateStatus, Command, Done, Flying, Loaded, Parking, Refused, Reply, Request, SCHEMA, Stats, Status,
+};
 use crate::files;
 
 /// How long a certificate may take: authorities look several times, from several places.

@@ -158,7 +158,9 @@ async fn one_name_that_is_refused_keeps_no_other_from_its_certificate() {
     pebble.lead("elsewhere.example.fr", "127.0.0.9").await;
     world.change(|r| r.acme = Some(pebble.acme())).await;
     works(&world, "good.example.fr").await;
-    for (host, words) in [("blocked.example.fr", "the authority refuses it"), ("elsewhere.example.fr", "key authorization")] {
+    for (host, words) in
+        [("blocked.example.fr", "the authority refuses it"), ("elsewhere.example.fr", "key authorization")]
+    {
         until("it was refused", || async { told(&world, host).await.failed.is_some_and(|f| f.times > 0) }).await;
         let status = told(&world, host).await;
         let problem = status.problem.clone().unwrap_or_default();

@@ -109,8 +109,24 @@ impl Pebble {
         };
         let dns_at = format!("127.0.0.1:{dns}");
         let control_at = format!("127.0.0.1:{control}");
-        let line = ["-dnsserver", &dns_at, "-management", &control_at, "-defaultIPv4", "127.0.0.1", "-defaultIPv6", "",
-            "-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", ""];
+        let line = [
+            "-dnsserver",
+            &dns_at,
+            "-management",
+            &control_at,
+            "-defaultIPv4",
+            "127.0.0.1",
+            "-defaultIPv6",
+            "",
+            "-http01",
+            "",
+            "-https01",
+            "",
+            "-tlsalpn01",
+            "",
+            "-doh",
+            "",
+        ];
         let names_child = spawn(&names, &line);
         let pebble_child = spawn(&pebble, &["-config", "config.json", "-dnsserver", &dns_at]);
         let children = vec![names_child, pebble_child];
@@ -164,7 +180,8 @@ impl Pebble {
         let program = program("pebble").expect("it was there");
         let mut command = Command::new(program);
         let config: serde_json::Value =
-            serde_json::from_slice(&std::fs::read(self.folder.path().join("config.json")).expect("read")).expect("json");
+            serde_json::from_slice(&std::fs::read(self.folder.path().join("config.json")).expect("read"))
+                .expect("json");
         assert!(config["pebble"]["httpPort"].is_number());
         command.args(["-config", "config.json"]).current_dir(self.folder.path());
         // Its DNS is not told: it is not asked for a proof.
@@ -199,7 +216,8 @@ impl Refuser {
         let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).expect("a certificate")];
         let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("a key");
         let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let config = config.expect("versions").with_no_client_auth().with_single_cert(chain, key).expect("a certificate");
+        let config =
+            config.expect("versions").with_no_client_auth().with_single_cert(chain, key).expect("a certificate");
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let orders = Arc::new(std::sync::atomic::AtomicU64::new(0));
         let count = Arc::clone(&orders);
@@ -218,7 +236,10 @@ impl Refuser {
                             "newOrder": format!("{base}/order"),
                         })
                         .to_string();
-                        format!("HTTP/1.1 200 OK\r\n{nonce}Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+                        format!(
+                            "HTTP/1.1 200 OK\r\n{nonce}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                            body.len()
+                        )
                     }
                     "/account" => format!(
                         "HTTP/1.1 201 Created\r\n{nonce}Location: {base}/account/1\r\nContent-Length: 18\r\nConnection: close\r\n\r\n{{\"status\":\"valid\"}}"
@@ -227,7 +248,10 @@ impl Refuser {
                         count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
                         let (head, body) = answer.split_once("\n\n").expect("head and body");
                         let head = head.replace('\n', "\r\n");
-                        format!("HTTP/1.1 {head}\r\n{nonce}Content-Type: application/problem+json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+                        format!(
+                            "HTTP/1.1 {head}\r\n{nonce}Content-Type: application/problem+json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                            body.len()
+                        )
                     }
                     _ => format!("HTTP/1.1 200 OK\r\n{nonce}Content-Length: 0\r\nConnection: close\r\n\r\n"),
                 };

@@ -8,7 +8,7 @@
 use crate::args::proxy::{Proxy, ProxyVerb};
 use crate::exit::{Exit, Fault};
 use crate::settings::Settings;
-use escadre_drivers::edge::{EdgeFiles, Listen, Start};
+use escadre_drivers::edge::{EdgeFiles, Start};
 use escadre_edge::control::Client;
 use escadre_edge::{Options, WorkerProgram};
 use std::io::Write;
@@ -28,7 +28,7 @@ pub(crate) async fn proxy(settings: &Settings, args: &Proxy) -> Result<u8, Fault
         None if args.detach => {
             let program = std::env::current_exe().map_err(Fault::world)?;
             let start = Start { program, arguments: vec!["proxy".into(), "--dir".into(), folder.clone().into()] };
-            EdgeFiles::new(folder, Listen::default(), Some(start)).ensure().await.map_err(Fault::world)?;
+            EdgeFiles::new(folder, None, Some(start)).ensure().await.map_err(Fault::world)?;
             Ok(Exit::Done.number())
         }
         None => hold(folder),

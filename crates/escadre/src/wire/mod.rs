@@ -20,7 +20,7 @@ mod write;
 
 pub(crate) use compose::compose;
 pub(crate) use edge::proxy;
-pub(crate) use ground::{carry_out, ground, read, remember, saved};
+pub(crate) use ground::{carry_out, ground, read, remember, saved, settle_edge};
 pub(crate) use guard::{hold, recover, unhold};
 pub(crate) use inside::{exec, logs};
 pub(crate) use trust::{Trusting, trust};

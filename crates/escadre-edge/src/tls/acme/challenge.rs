@@ -43,8 +43,8 @@ impl Drop for Shown {
 }
 
 fn path(dir: &Path, token: &str) -> Option<PathBuf> {
-    let fine = (1..=256).contains(&token.len())
-        && token.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let fine =
+        (1..=256).contains(&token.len()) && token.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     fine.then(|| folder(dir).join("challenges").join(token))
 }
 

@@ -98,7 +98,8 @@ impl Client {
         let host = authority.host().trim_matches(['[', ']']).to_owned();
         let name = ServerName::try_from(host.clone()).map_err(|_| address())?;
         let written = HeaderValue::from_str(authority.as_str()).map_err(|_| address())?;
-        let unreachable = |error: std::io::Error| match error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>()) {
+        let unreachable = |error: std::io::Error| match error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>())
+        {
             Some(error @ rustls::Error::InvalidCertificate(_)) => ClientError::Untrusted(error.to_string()),
             _ => ClientError::Unreachable(error.to_string()),
         };

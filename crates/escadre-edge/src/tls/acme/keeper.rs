@@ -20,7 +20,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 
 use super::order::{Failed, Try};
-use super::record::{Record, Trouble, Tries, jitter, millis};
+use super::record::{Record, Tries, Trouble, jitter, millis};
 use crate::certificate::Certificate;
 use crate::control::{CertificateStatus, Failing};
 use crate::flight::lock;
@@ -61,7 +61,15 @@ impl Keeper {
     pub(crate) fn new(dir: PathBuf, first_wait: Duration) -> Keeper {
         let record = Mutex::new(Record::load(&dir));
         let (settings, wanted) = (Mutex::default(), Mutex::default());
-        Keeper { dir, first_wait, record, settings, wanted, account: tokio::sync::Mutex::default(), wake: Notify::new() }
+        Keeper {
+            dir,
+            first_wait,
+            record,
+            settings,
+            wanted,
+            account: tokio::sync::Mutex::default(),
+            wake: Notify::new(),
+        }
     }
 
     /// New routes are served.

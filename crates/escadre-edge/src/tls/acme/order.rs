@@ -103,7 +103,6 @@ impl Try<'_> {
             shown.push(challenge::Shown::new(self.dir, token));
             proof.set_ready().await.map_err(troubled)?;
         }
-        drop(authorizations);
         let ready = order.poll_ready(&PATIENCE).await;
         let why = match ready {
             Ok(OrderStatus::Ready) => None,
@@ -125,8 +124,8 @@ impl Try<'_> {
         let path = self.account_path();
         let builder = Account::builder_with_http(Box::new(client.clone()));
         if let Ok(bytes) = std::fs::read(&path) {
-            let credentials: AccountCredentials = serde_json::from_slice(&bytes)
-                .map_err(|_| Trouble::Here(format!("{} is damaged", path.display())))?;
+            let credentials: AccountCredentials =
+                serde_json::from_slice(&bytes).map_err(|_| Trouble::Here(format!("{} is damaged", path.display())))?;
             return builder.from_credentials(credentials).await.map_err(troubled);
         }
         let email = self.acme.email.as_ref().map(|email| format!("mailto:{email}"));
@@ -191,9 +190,16 @@ fn troubled(error: Error) -> Trouble {
     match error {
         Error::Api(problem) if is(&problem, "rateLimited") => Trouble::RateLimited(said(&problem)),
         Error::Api(problem)
-            if ["accountDoesNotExist", "unauthorized", "externalAccountRequired", "userActionRequired", "invalidContact", "unsupportedContact"]
-                .iter()
-                .any(|kind| is(&problem, kind)) =>
+            if [
+                "accountDoesNotExist",
+                "unauthorized",
+                "externalAccountRequired",
+                "userActionRequired",
+                "invalidContact",
+                "unsupportedContact",
+            ]
+            .iter()
+            .any(|kind| is(&problem, kind)) =>
         {
             Trouble::Account(said(&problem))
         }
