@@ -121,7 +121,10 @@ pub(crate) async fn ground(settings: &Settings, ask: &Ask) -> Result<Ground, Fau
     if ask.save {
         save(&world.state, &plan)?;
     }
+    // One that does not answer is told as one that does not run.
+    let edge = world.edge.client().status().await.ok();
     let mut ground = build(world, wanted, Arc::unwrap_or_clone(prepared.observed), plan, only.as_ref(), ask.save);
+    ground.edge = edge;
     ground.findings.extend(findings);
     Ok(ground)
 }
@@ -329,6 +332,7 @@ fn build(
         findings: wanted.findings.into_iter().filter(Diagnostic::is_error).collect(),
         sources: sources(&wanted.root),
         ports: world.ports,
+        edge: None,
         held: Arc::new(Held { world, secrets: wanted.secrets, desired: Arc::new(all) }),
     }
 }
