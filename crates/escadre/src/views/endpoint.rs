@@ -141,7 +141,9 @@ fn certificate(told: &CertificateStatus, now: &Now, owner: Option<(&str, &str)>)
     let renewed = told.next_s.and_then(moment).map(|at| now.minute(at));
     let answer = match (told.works, &told.problem, told.from) {
         (true, None, CertificateFrom::Local) => {
-            format!("{shown} has a certificate of this machine's own authority, which makes a new one when it is needed.")
+            format!(
+                "{shown} has a certificate of this machine's own authority, which makes a new one when it is needed."
+            )
         }
         (true, None, CertificateFrom::Brought) => {
             let until = until.unwrap_or_default();
@@ -157,7 +159,10 @@ fn certificate(told: &CertificateStatus, now: &Now, owner: Option<(&str, &str)>)
             because(told)
         ),
         (false, _, CertificateFrom::Brought | CertificateFrom::Local) => {
-            format!("{shown} has no certificate that works: {}.", told.problem.as_deref().unwrap_or("it is not known why"))
+            format!(
+                "{shown} has no certificate that works: {}.",
+                told.problem.as_deref().unwrap_or("it is not known why")
+            )
         }
         (false, _, _) if told.failed.is_none() => format!("{shown} has no certificate yet: it is being asked for."),
         (false, _, _) => format!("{shown} has no certificate, because {}.", because(told)),
@@ -230,7 +235,9 @@ fn leads(failed: &Failing) -> Leads {
 fn is_public(at: &IpAddr) -> bool {
     match at {
         IpAddr::V4(at) => !(at.is_private() || at.is_loopback() || at.is_link_local() || at.octets()[0] == 100),
-        IpAddr::V6(at) => !(at.is_loopback() || (at.segments()[0] & 0xfe00) == 0xfc00 || (at.segments()[0] & 0xffc0) == 0xfe80),
+        IpAddr::V6(at) => {
+            !(at.is_loopback() || (at.segments()[0] & 0xfe00) == 0xfc00 || (at.segments()[0] & 0xffc0) == 0xfe80)
+        }
     }
 }
 
@@ -246,7 +253,10 @@ fn failing(told: &CertificateStatus, failed: &Failing, now: &Now, fact: &mut imp
         Leads::Here => {}
         Leads::Unknown => fact(
             "should be",
-            format!("the address at which this machine is reached from outside; its own is {}", addresses(&failed.here)),
+            format!(
+                "the address at which this machine is reached from outside; its own is {}",
+                addresses(&failed.here)
+            ),
         ),
         _ if failed.here.is_empty() => {}
         _ => fact("should be", format!("{}, this machine's own", addresses(&failed.here))),
@@ -254,7 +264,10 @@ fn failing(told: &CertificateStatus, failed: &Failing, now: &Now, fact: &mut imp
     let since = moment(failed.since_s).map(|at| now.minute(at)).unwrap_or_default();
     let tries = match failed.times {
         0 | 1 => "the only try".to_owned(),
-        times => format!("the first of {}", count(usize::try_from(times).unwrap_or(usize::MAX), "try").replace("trys", "tries")),
+        times => format!(
+            "the first of {}",
+            count(usize::try_from(times).unwrap_or(usize::MAX), "try").replace("trys", "tries")
+        ),
     };
     let next = told.next_s.and_then(moment).map(|at| format!("; the next at {}", now.minute(at))).unwrap_or_default();
     fact("since", format!("{since}, {tries}{next}"));
@@ -267,7 +280,10 @@ fn advise(told: &CertificateStatus, failed: &Failing, owner: Option<(&str, &str)
     if refused && matches!(leads(failed), Leads::Nowhere | Leads::Elsewhere) {
         for at in failed.here.iter().filter(|at| is_public(at)) {
             let kind = if at.is_ipv4() { "A" } else { "AAAA" };
-            next.push(Next { words: "ask the owner of the name for:".into(), line: format!("{}  {kind}  {at}", told.host) });
+            next.push(Next {
+                words: "ask the owner of the name for:".into(),
+                line: format!("{}  {kind}  {at}", told.host),
+            });
         }
     }
     let limited = told.problem.as_deref().is_some_and(|said| said.contains("was asked too often"));

@@ -60,8 +60,22 @@ fn authority(world: &World, http: u16) -> Option<(Running, String, u16)> {
     let names = spawn(
         &names,
         &[
-            "-dnsserver", &dns, "-management", &control, "-defaultIPv4", "127.0.0.1", "-defaultIPv6", "", "-http01", "",
-            "-https01", "", "-tlsalpn01", "", "-doh", "",
+            "-dnsserver",
+            &dns,
+            "-management",
+            &control,
+            "-defaultIPv4",
+            "127.0.0.1",
+            "-defaultIPv6",
+            "",
+            "-http01",
+            "",
+            "-https01",
+            "",
+            "-tlsalpn01",
+            "",
+            "-doh",
+            "",
         ],
     );
     let running = Running(vec![names, spawn(&pebble, &["-config", "config.json", "-dnsserver", &dns])]);
@@ -94,7 +108,11 @@ fn a_public_name_is_certified_by_itself_and_what_is_not_is_told() {
     until("it is certified", || curl(Some(&root), "help.fir.example.fr", ports.https, "/").is_ok());
     assert_eq!(curl(Some(&root), "help.fir.example.fr", ports.https, "/"), Ok((200, "v1".into())));
     assert_eq!(get(http, "help.fir.example.fr", "/").map(|(status, _)| status), Ok(308));
-    world.run(&["why", "fir/portal"]).ends(0).says("help.fir.example.fr has a certificate until").says("renewed by itself");
+    world
+        .run(&["why", "fir/portal"])
+        .ends(0)
+        .says("help.fir.example.fr has a certificate until")
+        .says("renewed by itself");
     world.run(&["proxy", "renew", "help.fir.example.fr"]).ends(0).says("Pebble");
     world.run(&["proxy", "renew", "elm.desk.localhost"]).ends(4).says("from the local authority");
     world.run(&["proxy", "renew", "*.example.fr"]).ends(2).says("it is a wildcard");
@@ -110,7 +128,10 @@ fn a_public_name_is_certified_by_itself_and_what_is_not_is_told() {
     world.run(&["why", "elm/nonsense"]).ends(2).says("no service and no endpoint");
     let json = world.run(&["why", "oak/portal", "--json"]).ends(0).out;
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
-    assert_eq!((&json["schema"], &json["names"][0]["certificate"]), (&"escadre.why-endpoint/1".into(), &"missing".into()));
+    assert_eq!(
+        (&json["schema"], &json["names"][0]["certificate"]),
+        (&"escadre.why-endpoint/1".into(), &"missing".into())
+    );
 
     // They bring one of their own instead.
     let key = KeyPair::generate().expect("a key");

@@ -65,7 +65,8 @@ fn said(desired: &Desired, edge: Option<&EdgeStatus>) -> (String, String) {
     let key = desired[0].routes.keys().next().unwrap();
     let view = build(&looked, &desired[0], key).unwrap();
     assert!(build(&looked, &desired[0], "nonsense").is_none());
-    let needs: Vec<String> = calls(&looked, &desired[0]).into_iter().map(|call| format!("{}\n{}", call.text, call.next)).collect();
+    let needs: Vec<String> =
+        calls(&looked, &desired[0]).into_iter().map(|call| format!("{}\n{}", call.text, call.next)).collect();
     drop(status::build(&looked));
     (paint(&view, Look::plain(80)), needs.join("\n"))
 }
@@ -105,7 +106,10 @@ fn the_first_sentence_is_the_answer() {
         ("off", said(&desired(host, false), Some(&samples::edge()))),
         ("the edge does not run", said(&desired(host, true), None)),
         ("not carried yet", said(&desired(host, true), Some(&samples::edge()))),
-        ("letters", said(&desired("xn--bcher-kva.fr", true), Some(&edge(told("xn--bcher-kva.fr", CertificateFrom::Acme))))),
+        (
+            "letters",
+            said(&desired("xn--bcher-kva.fr", true), Some(&edge(told("xn--bcher-kva.fr", CertificateFrom::Acme)))),
+        ),
     ] {
         text.push_str(&format!("=== {what}\n{said}--- needs you\n{needs}\n\n"));
     }
