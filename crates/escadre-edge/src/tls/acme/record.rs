@@ -75,7 +75,7 @@ pub(crate) struct Tries {
 
 /// Why a try failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", content = "said", rename_all = "snake_case")]
+#[serde(from = "Written", into = "Written")]
 pub(crate) enum Trouble {
     /// The authority was asked, and looked, and refuses this name: its words.
     Refused(String),
@@ -88,8 +88,43 @@ pub(crate) enum Trouble {
     /// Something here: a disk, a key.
     Here(String),
     /// Of a newer version.
-    #[serde(other)]
     Unknown,
+}
+
+/// A trouble on disk: a kind of a newer version takes nothing else of the record with it.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    kind: String,
+    #[serde(default)]
+    said: String,
+}
+
+impl From<Trouble> for Written {
+    fn from(trouble: Trouble) -> Written {
+        let (kind, said) = match trouble {
+            Trouble::Refused(said) => ("refused", said),
+            Trouble::RateLimited(said) => ("rate_limited", said),
+            Trouble::Unreachable(said) => ("unreachable", said),
+            Trouble::Account(said) => ("account", said),
+            Trouble::Here(said) => ("here", said),
+            Trouble::Unknown => ("unknown", String::new()),
+        };
+        Written { kind: kind.to_owned(), said }
+    }
+}
+
+impl From<Written> for Trouble {
+    fn from(written: Written) -> Trouble {
+        let kind = match written.kind.as_str() {
+            "refused" => Trouble::Refused,
+            "rate_limited" => Trouble::RateLimited,
+            "unreachable" => Trouble::Unreachable,
+            "account" => Trouble::Account,
+            "here" => Trouble::Here,
+            _ => return Trouble::Unknown,
+        };
+        kind(written.said)
+    }
 }
 
 impl Trouble {
