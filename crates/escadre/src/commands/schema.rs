@@ -8,7 +8,7 @@ use crate::exit::{Done, Exit, Fault};
 use crate::settings::Settings;
 use crate::terminal::Terminal;
 use crate::terminal::{findings, report};
-use crate::views::{diff, drift, history, log, ps, status, why, why_service};
+use crate::views::{diff, drift, endpoint, history, log, ps, status, why, why_service};
 use anyhow::Context;
 use escadre_model::diagnostic::{Code, nearest};
 use schemars::JsonSchema;
@@ -34,6 +34,7 @@ pub(crate) fn all() -> Vec<(&'static str, Value)> {
         of::<crate::wire::Secrets>("secrets"),
         of::<status::Status>("status"),
         of::<why::Why>("why"),
+        of::<endpoint::Endpoint>("why-endpoint"),
         of::<why_service::Service>("why-service"),
     ];
     list.extend(crate::wire::file_schemas());

@@ -7,6 +7,7 @@
 
 pub(crate) mod diff;
 pub(crate) mod drift;
+pub(crate) mod endpoint;
 pub(crate) mod history;
 pub(crate) mod log;
 pub(crate) mod look;
