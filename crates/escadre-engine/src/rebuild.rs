@@ -48,7 +48,8 @@ pub async fn rebuild(
     ports: &Ports,
     options: &Options,
 ) -> Result<BTreeMap<InstanceId, Rebuilt>, observe::ObserveError> {
-    let observed = observe::observe(ports, &Scope::Fleet(fleet.clone())).await?;
+    let wanted: Vec<&Desired> = desired.values().map(AsRef::as_ref).collect();
+    let observed = observe::observe(ports, &Scope::Fleet(fleet.clone()), &wanted).await?;
     let mut all = BTreeMap::new();
     for (instance, seen) in &observed.instances {
         let rebuilt = match &seen.origin {

@@ -6,7 +6,7 @@
 //! Tests: with `resolve`.
 
 use crate::compose::Project;
-use crate::desired::{HttpRoute, State};
+use crate::desired::{Adopts, HttpRoute, State};
 use crate::hash::{Hash, KeyedHash};
 use crate::ids::InstanceId;
 use crate::source::Source;
@@ -47,6 +47,8 @@ pub struct Resolved {
     pub contents: BTreeMap<Arc<str>, Content>,
     /// Volumes that are not called as they would be: key → name on the engine (`volumes:` in the instance's file, or adopted).
     pub volume_names: BTreeMap<Arc<str>, Arc<str>>,
+    /// What it takes over that Docker Compose made.
+    pub adopts: Option<Adopts>,
     /// Volume keys the product declares as shared by design (`volumes: { x: { shared: true } }`): two generations may write them.
     pub shared_volumes: Vec<Arc<str>>,
     /// Absolute paths that services may bind (`grants: { binds: [...] }`); in a fleet of one everything may be bound.

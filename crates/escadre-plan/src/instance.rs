@@ -103,6 +103,7 @@ pub(crate) fn without_file<'a>(id: &InstanceId, seen: &'a InstanceSeen) -> Cow<'
             labels: BTreeMap::new(),
             resources: BTreeMap::new(),
             routes: BTreeMap::new(),
+            adopts: None,
         })
     })
 }
@@ -136,6 +137,9 @@ fn refusal(view: &View<'_>, state: State, made: &InstancePlan, fleet: &FleetWide
         return Some(Refusal::Unseen { what: (*what).into() });
     }
     if state == State::Running {
+        if let Some(what) = diff::adopt::refuse(view) {
+            return Some(Refusal::Foreign { what });
+        }
         if let Some(what) = fleet.claims.refuse(view.desired, Some(view.seen)) {
             return Some(Refusal::Taken { what });
         }

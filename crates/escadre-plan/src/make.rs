@@ -85,11 +85,13 @@ pub struct Abilities {
     pub fixed_address: bool,
     /// The engine runs health checks by itself.
     pub runs_checks: bool,
+    /// So can containers on a network that Docker Compose made.
+    pub fixed_on_adopted: bool,
 }
 
 impl Default for Abilities {
     fn default() -> Self {
-        Self { side_by_side: true, fixed_address: true, runs_checks: true }
+        Self { side_by_side: true, fixed_address: true, runs_checks: true, fixed_on_adopted: true }
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod beside;
 mod bridge;
+mod composed;
 mod build;
 mod containers;
 mod disk;
@@ -27,10 +28,11 @@ use crate::edge::Edge;
 use async_trait::async_trait;
 use door::Door;
 use escadre_engine::ports::{
-    Capabilities, Changed, Driver, Error, Found, Job, LogLine, LogQuery, Outcome, Scope, Traffic,
+    Capabilities, Changed, Driver, Error, Found, Job, LogLine, LogQuery, Outcome, Scope, Secrets, Traffic,
 };
+use escadre_model::desired::Desired;
 use escadre_model::ids::InstanceId;
-use escadre_model::observed::Observed;
+use escadre_model::observed::{Difference, EngineId, Observed};
 use escadre_model::secret::Secret;
 use escadre_model::secret::SecretRef;
 use escadre_plan::step::{Act, RouteTarget};
@@ -42,6 +44,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use disk::write_atomic;
+pub use composed::Inspected;
 pub use look::{Exec, Session, Usage};
 
 /// What a driver needs to know; everything is read outside and passed in.
@@ -197,6 +200,8 @@ impl Driver for Engine {
             fixed_address: !self.api.rootless,
             native_rollout: false,
             runs_checks: self.runs_checks(),
+            // Docker refuses it where nobody wrote the network's subnet.
+            fixed_on_adopted: self.api.dialect == Dialect::Podman,
             engine: format!("{name} {}", self.api.version).into(),
         }
     }
@@ -236,6 +241,15 @@ impl Driver for Engine {
             Act::Apply => Err(unplanned("apply an object")),
             Act::Prune => Err(unplanned("prune objects")),
         }
+    }
+
+    async fn compare(
+        &self,
+        desired: &Desired,
+        made: &[(Arc<str>, EngineId)],
+        secrets: &dyn Secrets,
+    ) -> Result<BTreeMap<EngineId, Vec<Difference>>, Error> {
+        self.differences(desired, made, secrets).await
     }
 
     async fn before(&self, job: &Job<'_>) -> Result<Option<serde_json::Value>, Error> {

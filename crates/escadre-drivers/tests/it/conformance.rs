@@ -82,6 +82,7 @@ impl Lab for Real {
             secrets: BTreeMap::new(),
             contents: BTreeMap::new(),
             volume_names: BTreeMap::new(),
+            adopts: None,
             shared_volumes: Vec::new(),
             granted_binds: Vec::new(),
             builds: BTreeMap::new(),

@@ -85,6 +85,7 @@ async fn a_compose_service_with_many_attributes_runs_as_written() {
         secrets: BTreeMap::from([("db_password".into(), secret)]),
         contents: BTreeMap::new(),
         volume_names: BTreeMap::new(),
+        adopts: None,
         shared_volumes: Vec::new(),
         granted_binds: Vec::new(),
         builds: BTreeMap::new(),

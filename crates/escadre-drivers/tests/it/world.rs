@@ -88,6 +88,7 @@ fn empty(instance: InstanceId) -> Desired {
         labels: BTreeMap::new(),
         resources: BTreeMap::new(),
         routes: BTreeMap::new(),
+        adopts: None,
     }
 }
 

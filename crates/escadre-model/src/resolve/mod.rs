@@ -23,6 +23,7 @@ pub use files::ROOT;
 pub use single::{Single, SingleInput, single};
 
 use crate::compose::{self, Options, Project};
+use crate::desired::Adopts;
 use crate::diagnostic::{Code, Diagnostic, Span, has_errors, nearest};
 use crate::fleet::{Fleet, Instance, Product, Stored};
 use crate::ids::InstanceId;
@@ -205,6 +206,7 @@ impl Work<'_> {
             secrets,
             contents,
             volume_names: self.instance.volumes.iter().map(texts).collect(),
+            adopts: self.instance.adopts.as_ref().map(|one| Adopts { project: Arc::clone(&one.value), folder: None }),
             shared_volumes: self.product.shared_volumes.iter().map(|volume| Arc::clone(&volume.value)).collect(),
             granted_binds: self.product.binds.iter().map(|bind| Arc::clone(&bind.value)).collect(),
             builds,

@@ -9,7 +9,7 @@ use super::content::gather;
 use super::values::source;
 use super::{Cache, build, files};
 use crate::compose::{self, Options, Project, Variables};
-use crate::desired::State;
+use crate::desired::{Adopts, State};
 use crate::diagnostic::{Code, Diagnostic, has_errors};
 use crate::hash::{Hash, KeyedHash};
 use crate::ids::InstanceId;
@@ -103,6 +103,8 @@ fn resolve(
         secrets: seen,
         contents,
         volume_names: BTreeMap::new(),
+        // A project's own containers, as docker compose would take them: those of its name that were started here.
+        adopts: Some(Adopts { project: Arc::clone(&project.name), folder: Some(input.folder.as_str().into()) }),
         shared_volumes: Vec::new(),
         granted_binds: Vec::new(),
         builds,

@@ -82,6 +82,7 @@ pub fn render(resolved: &Resolved, facts: &Facts) -> (Desired, Vec<Diagnostic>) 
         labels: resolved.labels.clone(),
         resources: render.resources,
         routes,
+        adopts: resolved.adopts.clone(),
     };
     (desired, render.findings)
 }
@@ -195,11 +196,12 @@ impl Render<'_> {
             }
             value::fields(self.resolved, "volume", node, &mut fields);
         }
-        if let Some(other) = self.resolved.volume_names.get(key) {
+        let written = self.resolved.volume_names.get(key);
+        if let Some(other) = written {
             name = Arc::clone(other);
         }
         let payload = Value::Object(words);
-        let body = Volume { name: Arc::clone(&name), external };
+        let body = Volume { name: Arc::clone(&name), external, named: written.is_some() };
         let spec = spec(&payload, &(&body.name, &body.external));
         self.put(
             Kind::Volume,
@@ -327,4 +329,4 @@ fn spelled_build(node: &Node) -> Value {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
