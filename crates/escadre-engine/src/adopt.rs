@@ -11,9 +11,7 @@ use crate::apply::Ports;
 use crate::ports::Error;
 use escadre_model::desired::{Adopts, Body, Desired};
 use escadre_model::ids::{InstanceId, Kind, ResourceKey};
-use escadre_model::observed::{
-    ContainerSeen, EngineId, ForeignKind, InstanceSeen, Observed, ProjectSeen, VolumeSeen,
-};
+use escadre_model::observed::{ContainerSeen, EngineId, ForeignKind, InstanceSeen, Observed, ProjectSeen, VolumeSeen};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

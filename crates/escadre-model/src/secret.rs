@@ -27,16 +27,35 @@ pub struct SecretRef(pub Arc<str>);
 /// address, a private key). A guess, made where plain text is about to be shown or stored; a path or a switch is no secret, whatever its name.
 pub fn looks_secret(name: &str, value: &str) -> bool {
     let in_address = value.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next()?.rsplit_once('@'));
-    let in_address = in_address.is_some_and(|(who, _)| who.split_once(':').is_some_and(|(_, password)| !password.is_empty()));
+    let in_address =
+        in_address.is_some_and(|(who, _)| who.split_once(':').is_some_and(|(_, password)| !password.is_empty()));
     if in_address || (value.contains("-----BEGIN") && value.contains("PRIVATE KEY-----")) {
         return true;
     }
     let name = name.to_ascii_lowercase().replace(['-', '.'], "_");
-    let words = ["password", "passwd", "passphrase", "secret", "token", "credential", "apikey", "api_key", "private_key"];
+    let words =
+        ["password", "passwd", "passphrase", "secret", "token", "credential", "apikey", "api_key", "private_key"];
     let ends = ["_pass", "_pwd", "_salt", "_key"];
-    let named = words.iter().any(|word| name.contains(word)) || ends.iter().any(|end| name.ends_with(end)) || name == "pass";
-    let open = ["_file", "_path", "_url", "_uri", "_ttl", "_length", "_expiry", "_expires", "public_key", "_enabled", "_name", "_id"];
-    let is_switch = matches!(value.to_ascii_lowercase().as_str(), "" | "true" | "false" | "yes" | "no" | "on" | "off" | "0" | "1" | "none" | "null");
+    let named =
+        words.iter().any(|word| name.contains(word)) || ends.iter().any(|end| name.ends_with(end)) || name == "pass";
+    let open = [
+        "_file",
+        "_path",
+        "_url",
+        "_uri",
+        "_ttl",
+        "_length",
+        "_expiry",
+        "_expires",
+        "public_key",
+        "_enabled",
+        "_name",
+        "_id",
+    ];
+    let is_switch = matches!(
+        value.to_ascii_lowercase().as_str(),
+        "" | "true" | "false" | "yes" | "no" | "on" | "off" | "0" | "1" | "none" | "null"
+    );
     named && !open.iter().any(|end| name.ends_with(end)) && !is_switch && !value.starts_with('/')
 }
 

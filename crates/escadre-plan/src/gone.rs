@@ -23,9 +23,15 @@ pub(crate) fn is_up(container: &ContainerSeen) -> bool {
 fn unknown_one(view: &View<'_>, container: &ContainerSeen) -> Note {
     let (key, name) = (&container.id.resource.key, &container.name);
     match &container.compose {
-        None => view.note("W0305", format!("{key}: container {name} carries our labels and is not on record; it is left as it is")),
+        None => view.note(
+            "W0305",
+            format!("{key}: container {name} carries our labels and is not on record; it is left as it is"),
+        ),
         Some(made) => {
-            let text = format!("{key}: docker compose made {name} (project {}), and it was never adopted; it is left as it is", made.project);
+            let text = format!(
+                "{key}: docker compose made {name} (project {}), and it was never adopted; it is left as it is",
+                made.project
+            );
             view.note("W0307", text)
         }
     }

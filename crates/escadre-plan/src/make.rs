@@ -7,6 +7,7 @@
 
 use crate::address::{Pool, Ports, Subnet};
 use crate::claims::Claims;
+use crate::diff::adopt;
 use crate::plan::{InstancePlan, Note, Plan, SCHEMA};
 use crate::{groups, instance};
 use escadre_model::desired::{Body, Desired, Route};
@@ -195,6 +196,7 @@ pub fn make_on(input: &Input<'_>, threads: Threads) -> Plan {
     }
     orphans(input, &sorted, &fleet, &mut instances, &mut notes);
     instances.sort_by(|a, b| a.instance.cmp(&b.instance));
+    notes.extend(adopt::by_id(input.observed, &instances));
     let (groups, outliers, waves) = groups::make(&mut instances);
     notes.sort_by(|a, b| (&a.instance, &a.code, &a.text).cmp(&(&b.instance, &b.code, &b.text)));
     notes.dedup();

@@ -104,7 +104,9 @@ impl Bench {
     pub async fn observe(&self, sketch: &Sketch) -> Observed {
         let scope = Scope::Fleet(sketch.id().fleet);
         let desired = sketch.desired();
-        observe::observe(&self.ports, &scope, &[&desired]).await.unwrap_or_else(|error| panic!("cannot observe: {error}"))
+        observe::observe(&self.ports, &scope, &[&desired])
+            .await
+            .unwrap_or_else(|error| panic!("cannot observe: {error}"))
     }
 
     /// What is asked for by default: these instances as they are sketched.

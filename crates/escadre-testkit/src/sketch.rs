@@ -6,8 +6,9 @@
 //! Tests: through all others.
 
 use escadre_model::desired::{
-    Adopts, After, Attachment, Body, Condition, Content, Desired, Field, File, Gate, HealthCheck, HttpRoute, Image, Manner,
-    Network, NetworkMode, OnFailure, PullPolicy, Resource, Rollout, Route, Service, Shown, State, TcpRoute, Volume,
+    Adopts, After, Attachment, Body, Condition, Content, Desired, Field, File, Gate, HealthCheck, HttpRoute, Image,
+    Manner, Network, NetworkMode, OnFailure, PullPolicy, Resource, Rollout, Route, Service, Shown, State, TcpRoute,
+    Volume,
 };
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, Kind, ResourceKey};
@@ -177,7 +178,8 @@ impl Sketch {
         add(Kind::Network, "default", &"network", Vec::new(), Body::Network(network));
         for service in &self.services {
             for volume in &service.volumes {
-                let body = Body::Volume(Volume { name: volumes(volume), external: false, named: self.adopts.is_some() });
+                let body =
+                    Body::Volume(Volume { name: volumes(volume), external: false, named: self.adopts.is_some() });
                 add(Kind::Volume, volume, &"volume", Vec::new(), body);
             }
             for (key, content) in &service.files {
@@ -269,7 +271,10 @@ impl ServiceSketch {
         let gate = match (self.job, self.check) {
             (true, _) => Gate::ExitZero,
             (false, true) => Gate::Check(check),
-            (false, false) => Gate::Unstated { disabled: false, ports: self.port.or(self.publish.map(|(_, port)| port)).into_iter().collect() },
+            (false, false) => Gate::Unstated {
+                disabled: false,
+                ports: self.port.or(self.publish.map(|(_, port)| port)).into_iter().collect(),
+            },
         };
         let after = self.after.iter().map(|(service, condition)| After {
             service: service.as_str().into(),

@@ -87,8 +87,8 @@ impl Engine {
     ) -> Result<Changed, Error> {
         let Some(entry) = self.find_network(name).await? else { return Ok(Changed::NotNeeded) };
         // An adopted one has no label of ours: it is known by its id alone.
-        let ours = read::network(&entry)
-            .map_or(engine.is_some() && !is_labelled(&entry), |ours| &ours.instance == instance);
+        let ours =
+            read::network(&entry).map_or(engine.is_some() && !is_labelled(&entry), |ours| &ours.instance == instance);
         if !ours || engine.is_some_and(|wanted| id_of(&entry).as_ref() != Some(wanted)) {
             return Ok(Changed::NotNeeded);
         }

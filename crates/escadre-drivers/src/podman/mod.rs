@@ -7,8 +7,8 @@
 
 mod beside;
 mod bridge;
-mod composed;
 mod build;
+mod composed;
 mod containers;
 mod disk;
 pub mod door;
@@ -43,8 +43,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use disk::write_atomic;
 pub use composed::Inspected;
+pub(crate) use disk::write_atomic;
 pub use look::{Exec, Session, Usage};
 
 /// What a driver needs to know; everything is read outside and passed in.

@@ -64,8 +64,11 @@ fn taken_over_twice(fleet: &Fleet, findings: &mut Vec<Diagnostic>) {
         let volumes = instance.volumes.values().map(|name| ("volume", name));
         for (what, name) in project.chain(volumes) {
             let Some((other, span)) = first.insert((what, &name.value), (instance, &name.span)) else { continue };
-            let message = format!("{} and {} both take the {what} {} over", other.name.value, instance.name.value, name.value);
-            findings.push(Diagnostic::error(Code::E0524, message).label(&name.span, "again here").label(span, "first here"));
+            let message =
+                format!("{} and {} both take the {what} {} over", other.name.value, instance.name.value, name.value);
+            findings.push(
+                Diagnostic::error(Code::E0524, message).label(&name.span, "again here").label(span, "first here"),
+            );
         }
     }
 }

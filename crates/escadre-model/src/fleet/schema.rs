@@ -243,7 +243,13 @@ fn instance() -> Value {
             ("volumes", named("Volumes that have another name on the engine.", scalar("The name on the engine."))),
             (
                 "adopt",
-                mapping([("project!", scalar("The Docker Compose project that this instance was: what runs of it is taken over."))], &[]),
+                mapping(
+                    [(
+                        "project!",
+                        scalar("The Docker Compose project that this instance was: what runs of it is taken over."),
+                    )],
+                    &[],
+                ),
             ),
         ],
         reserved::INSTANCE,

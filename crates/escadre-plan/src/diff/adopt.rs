@@ -7,10 +7,10 @@
 
 use super::{Diff, Fate, ServiceFate, View};
 use crate::change::Reason;
-use crate::plan::Note;
+use crate::plan::{InstancePlan, Note};
 use escadre_model::desired::{Body, Condition, Resource, Route, Volume};
 use escadre_model::ids::{Kind, ResourceKey};
-use escadre_model::observed::{ContainerSeen, EngineId, MadeByCompose, Phase, VolumeSeen};
+use escadre_model::observed::{ContainerSeen, EngineId, MadeByCompose, Observed, Phase, VolumeSeen};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -41,7 +41,8 @@ pub(super) fn proves(fate: &ServiceFate<'_>) -> bool {
 /// A one-shot without a container, when something of Compose's that waited for its end has started.
 pub(super) fn vouched(view: &View<'_>, job: &str) -> bool {
     view.desired.services().any(|(key, _, service)| {
-        let waits = service.after.iter().any(|one| one.service.as_ref() == job && one.condition == Condition::Completed);
+        let waits =
+            service.after.iter().any(|one| one.service.as_ref() == job && one.condition == Condition::Completed);
         let mut mine = view.seen.containers.iter().filter(|one| one.id.resource.key == *key);
         waits && mine.any(|one| one.compose.is_some() && !one.known && one.phase != Phase::Created)
     })
@@ -65,16 +66,16 @@ pub(super) fn differences(resource: &Resource, made: &MadeByCompose) -> Vec<Reas
 
 /// A volume that nobody named, of the service and place that this key stands for.
 pub(super) fn unnamed<'a>(view: &View<'a>, key: &ResourceKey, wanted: &Volume) -> Option<&'a VolumeSeen> {
-    let strange = |seen: &&VolumeSeen| {
-        seen.spec.is_none() || view.seen.record.adopted.contains_key(&EngineId(seen.name.clone()))
-    };
+    let strange =
+        |seen: &&VolumeSeen| seen.spec.is_none() || view.seen.record.adopted.contains_key(&EngineId(seen.name.clone()));
     view.seen.volumes.iter().filter(|_| !wanted.named && !wanted.external).filter(strange).find(|seen| seen.key == *key)
 }
 
 /// Is the file one that a container of Compose's sees in its own way? It is written when that container is updated.
 pub(super) fn sees(view: &View<'_>, file: &ResourceKey) -> bool {
     let mut strange = view.seen.containers.iter().filter(|one| one.compose.is_some());
-    strange.any(|one| view.desired.service(&one.id.resource.key).is_some_and(|(_, service)| service.files.contains(file)))
+    strange
+        .any(|one| view.desired.service(&one.id.resource.key).is_some_and(|(_, service)| service.files.contains(file)))
 }
 
 /// A port that the engine holds for this container and that the edge is to open for its service.
@@ -88,7 +89,9 @@ pub(crate) fn held_by(container: &ContainerSeen, route: &Route) -> Option<u16> {
     let Route::Tcp(tcp) = route else { return None };
     let published = &container.compose.as_ref()?.published;
     let held = |one: &&escadre_model::desired::EnginePort| {
-        one.protocol.as_ref() == "tcp" && one.published == tcp.published && (one.host == tcp.host || one.host.is_empty() || tcp.host.is_empty())
+        one.protocol.as_ref() == "tcp"
+            && one.published == tcp.published
+            && (one.host == tcp.host || one.host.is_empty() || tcp.host.is_empty())
     };
     published.iter().find(held).map(|one| one.published)
 }
@@ -96,9 +99,11 @@ pub(crate) fn held_by(container: &ContainerSeen, route: &Route) -> Option<u16> {
 /// The same for a container that stays.
 pub(super) fn holds(slot: &Fate<'_>, route: &Route) -> Option<u16> {
     match slot {
-        Fate::Keep(there) | Fate::Adopt(there) | Fate::Follow { old: there, .. } | Fate::Start(there) | Fate::Restart(there) => {
-            held_by(there, route)
-        }
+        Fate::Keep(there)
+        | Fate::Adopt(there)
+        | Fate::Follow { old: there, .. }
+        | Fate::Start(there)
+        | Fate::Restart(there) => held_by(there, route),
         _ => None,
     }
 }
@@ -109,7 +114,12 @@ pub(super) fn held_words(port: u16) -> Arc<str> {
 }
 
 /// Where the edge reaches a container of Compose's: at a port the engine publishes, which stays over its restarts, else at its present address.
-pub(super) fn backend(view: &View<'_>, made: &MadeByCompose, container: &ContainerSeen, port: u16) -> Option<SocketAddr> {
+pub(super) fn backend(
+    view: &View<'_>,
+    made: &MadeByCompose,
+    container: &ContainerSeen,
+    port: u16,
+) -> Option<SocketAddr> {
     if let Some(published) = made.published.iter().find(|one| one.target == port && one.protocol.as_ref() == "tcp") {
         let host = published.host.parse().ok().filter(|host: &IpAddr| !host.is_unspecified());
         return Some(SocketAddr::new(host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), published.published));
@@ -152,7 +162,6 @@ pub(super) fn notes<'a>(view: &View<'a>, diff: &mut Diff<'a>) {
     let mut notes = Vec::new();
     let strange: Vec<(&ContainerSeen, &MadeByCompose)> =
         adopted.iter().filter_map(|one| Some((*one, one.compose.as_deref()?))).collect();
-    notes.extend(by_id(view, &strange));
     for (container, made) in &strange {
         let key = &container.id.resource.key;
         if view.seen.record.owned.values().any(|id| id.resource.kind == Kind::Service && id.resource.key == *key) {
@@ -176,24 +185,34 @@ pub(super) fn notes<'a>(view: &View<'a>, diff: &mut Diff<'a>) {
     diff.notes.extend(notes);
 }
 
-fn by_id(view: &View<'_>, strange: &[(&ContainerSeen, &MadeByCompose)]) -> Option<Note> {
-    let files: BTreeSet<&str> = strange.iter().flat_map(|(_, made)| &made.files).map(AsRef::as_ref).collect();
-    let count = strange.len();
-    if count == 0 {
-        return None;
+/// How many folders or files are named before they are counted.
+const NAMED: usize = 3;
+
+/// That what is taken over is known by its ids alone, once for all instances of a plan.
+pub(crate) fn by_id(observed: &Observed, instances: &[InstancePlan]) -> Option<Note> {
+    let (mut count, mut files, mut who) = (0_usize, BTreeSet::new(), BTreeSet::new());
+    for plan in instances.iter().filter(|plan| plan.refused.is_none()) {
+        let seen = observed.instance(&plan.instance).into_iter().flat_map(|seen| &seen.containers);
+        let engines: BTreeSet<&EngineId> = plan.changes.iter().flat_map(|change| &change.adopts).collect();
+        for made in seen.filter(|one| engines.contains(&one.engine)).filter_map(|one| one.compose.as_ref()) {
+            count += 1;
+            who.insert(&plan.instance);
+            files.extend(made.files.iter().map(AsRef::as_ref));
+        }
     }
-    let what = if files.is_empty() {
-        "docker compose decides nothing here any more".to_owned()
-    } else {
-        let files: Vec<&str> = files.into_iter().collect();
-        format!("{} on this machine decide{} nothing any more", files.join(", "), if files.len() == 1 { "s" } else { "" })
+    let what = match files.len() {
+        0 => "docker compose decides nothing here any more".to_owned(),
+        1 => format!("{} on this machine decides nothing any more", files.first().copied().unwrap_or_default()),
+        number => {
+            let named: Vec<&str> = files.iter().take(NAMED).copied().collect();
+            let more = if number > NAMED { format!(" and {} more", number - NAMED) } else { String::new() };
+            format!("{}{more} on this machine decide nothing any more", named.join(", "))
+        }
     };
-    let text = format!(
-        "{count} container{} known by id, in this machine's record, until {} next update; {what}",
-        if count == 1 { " is" } else { "s are" },
-        if count == 1 { "its" } else { "their" }
-    );
-    Some(view.note("W0308", text))
+    let (are, their) = if count == 1 { ("container is", "its") } else { ("containers are", "their") };
+    let text = format!("{count} {are} known by id, in this machine's record, until {their} next update; {what}");
+    let instance = if who.len() == 1 { who.pop_first().cloned() } else { None };
+    (count > 0).then(|| Note { code: "W0308".into(), instance, text: text.into(), source: None, hint: None })
 }
 
 /// Volumes of a container that no file names.
@@ -206,7 +225,9 @@ fn nameless(view: &View<'_>, container: &ContainerSeen) -> Vec<Note> {
     });
     unknown
         .map(|(target, name)| {
-            let text = format!("{service}: {target} is a volume that no file names ({name}); its next update begins with an empty one");
+            let text = format!(
+                "{service}: {target} is a volume that no file names ({name}); its next update begins with an empty one"
+            );
             view.note("W0309", text)
         })
         .collect()
@@ -218,7 +239,10 @@ fn orphans(view: &View<'_>) -> Vec<Note> {
     let project = view.input.observed.host.projects.get(&adopts.project);
     let left = project.into_iter().flat_map(|project| &project.containers);
     left.map(|one| {
-        let text = format!("{} is a service of project {} that no file has: {} is left as it is", one.id.resource.key, adopts.project, one.name);
+        let text = format!(
+            "{} is a service of project {} that no file has: {} is left as it is",
+            one.id.resource.key, adopts.project, one.name
+        );
         view.note("W0310", text)
     })
     .collect()

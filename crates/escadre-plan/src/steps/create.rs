@@ -260,7 +260,8 @@ impl<'a> Builder<'_, 'a> {
             self.live.set(&key, replica, there.id.clone(), at);
         }
         let mut routes: Vec<Arc<str>> = self.live.of_service(fate.key).into_iter().map(|(key, _)| key).collect();
-        routes.retain(|key| self.view.desired.routes.get(key).is_none_or(|route| adopt::held_by(there, route).is_none()));
+        routes
+            .retain(|key| self.view.desired.routes.get(key).is_none_or(|route| adopt::held_by(there, route).is_none()));
         self.switch(fate.key, &routes, after)
     }
 

@@ -77,7 +77,12 @@ fn published(detail: &Value) -> Vec<EnginePort> {
             let host = if matches!(host, "0.0.0.0" | "::") { "" } else { host };
             let published = number(port, "PublicPort").filter(|port| *port != 0)?;
             let protocol = port.get("Type").and_then(Value::as_str).unwrap_or("tcp");
-            Some(EnginePort { host: host.into(), published, target: number(port, "PrivatePort")?, protocol: protocol.into() })
+            Some(EnginePort {
+                host: host.into(),
+                published,
+                target: number(port, "PrivatePort")?,
+                protocol: protocol.into(),
+            })
         })
         .collect();
     all.sort_by(|a, b| (a.published, &a.protocol, &a.host).cmp(&(b.published, &b.protocol, &b.host)));

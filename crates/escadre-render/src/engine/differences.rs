@@ -76,7 +76,11 @@ impl<'a> Compare<'a> {
     fn image_config(&self, key: &str) -> Option<&'a Value> {
         let image = self.made.image?;
         // Podman's own answer has the check beside `Config`.
-        image.get("Config").and_then(|config| config.get(key)).or_else(|| image.get(key)).filter(|value| !value.is_null())
+        image
+            .get("Config")
+            .and_then(|config| config.get(key))
+            .or_else(|| image.get(key))
+            .filter(|value| !value.is_null())
     }
 
     fn image(&mut self) {
@@ -90,7 +94,9 @@ impl<'a> Compare<'a> {
     fn environment(&mut self) {
         let texts = |value: Option<&Value>| -> BTreeMap<String, String> {
             let all = value.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-            all.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
+            all.map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+                .map(|(k, v)| (k.to_owned(), v.to_owned()))
+                .collect()
         };
         let (runs, given) = (texts(self.config("Env")), texts(self.image_config("Env")));
         let list = self.create.get("Env").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -106,7 +112,8 @@ impl<'a> Compare<'a> {
             let is = runs.get(name);
             if is.map(String::as_str) != Some(wanted) {
                 let path = format!("environment.{name}");
-                let runs = is.and_then(|is| self.may_be_shown(&path, name, wanted).then(|| Shown::Plain(is.as_str().into())));
+                let runs =
+                    is.and_then(|is| self.may_be_shown(&path, name, wanted).then(|| Shown::Plain(is.as_str().into())));
                 self.differ(&path, runs, Some(wanted));
             }
         }
@@ -140,7 +147,9 @@ impl<'a> Compare<'a> {
             }
         }
         for (path, key, usual) in [("working_dir", "WorkingDir", "/"), ("user", "User", "")] {
-            let text = |value: Option<&Value>| value.and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+            let text = |value: Option<&Value>| {
+                value.and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
+            };
             let written = text(self.create.get(key));
             if written.is_none() && self.made.image.is_none() {
                 continue;
@@ -316,7 +325,10 @@ fn signal(text: &str) -> String {
 /// A reference as people write it: without the registry that is meant where none is named, with its tag.
 pub fn familiar(reference: &str) -> String {
     let (name, digest) = reference.split_once('@').map_or((reference, None), |(name, digest)| (name, Some(digest)));
-    let name = ["docker.io/library/", "docker.io/", "localhost/"].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
+    let name = ["docker.io/library/", "docker.io/", "localhost/"]
+        .iter()
+        .find_map(|prefix| name.strip_prefix(prefix))
+        .unwrap_or(name);
     match digest {
         Some(digest) => format!("{}@{digest}", name.split_once(':').map_or(name, |(name, _)| name)),
         None if name.rsplit('/').next().is_some_and(|last| last.contains(':')) => name.to_owned(),

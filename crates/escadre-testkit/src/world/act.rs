@@ -83,7 +83,9 @@ impl FakeDriver {
                 Ok(changed(if same { Changed::NotNeeded } else { Changed::Updated }))
             }
             Act::Switch { routes } => {
-                if let Some(port) = routes.keys().filter_map(|key| edge_port(key)).find(|port| state.published(*port, now)) {
+                if let Some(port) =
+                    routes.keys().filter_map(|key| edge_port(key)).find(|port| state.published(*port, now))
+                {
                     return Err(Error::Edge(format!("port {port} is taken").into()));
                 }
                 let mut result = Changed::NotNeeded;

@@ -77,9 +77,11 @@ pub fn up(state: &mut State, made: &Made, now: u64) -> Result<(), String> {
         volumes.insert(one.clone(), name);
     }
     let subnet = state.networks.get(&network).map(|network| network.subnet.clone()).unwrap_or_default();
-    let taken: BTreeSet<_> = state.containers.values().flat_map(|one| one.networks.values().flatten().copied()).collect();
+    let taken: BTreeSet<_> =
+        state.containers.values().flat_map(|one| one.networks.values().flatten().copied()).collect();
     let base = subnet.rsplit_once('.').map_or("10.89.0", |(base, _)| base).to_owned();
-    let free = (2..100).filter_map(|last| format!("{base}.{last}").parse().ok()).find(|address| !taken.contains(address));
+    let free =
+        (2..100).filter_map(|last| format!("{base}.{last}").parse().ok()).find(|address| !taken.contains(address));
     let published = made.publish.map(|(host, port)| EnginePort {
         host: "".into(),
         published: host,

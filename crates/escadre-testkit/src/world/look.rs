@@ -10,7 +10,8 @@ use escadre_engine::ports::Scope;
 use escadre_model::ids::{InstanceId, Kind, ResourceId, ResourceKey};
 use escadre_model::name::Name;
 use escadre_model::observed::{
-    Complete, ContainerSeen, EngineId, ForeignKind, HostSeen, ImageSeen, MadeByCompose, NetworkSeen, Observed, VolumeSeen,
+    Complete, ContainerSeen, EngineId, ForeignKind, HostSeen, ImageSeen, MadeByCompose, NetworkSeen, Observed,
+    VolumeSeen,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +25,13 @@ pub(super) fn list(state: &State, scope: &Scope, now: u64) -> Observed {
     };
     for (name, container) in &state.containers {
         if let Some((project, key, number)) = &container.compose {
-            observed.host.projects.entry(project.clone()).or_default().containers.push(composed(project, key, *number, name, container, now));
+            observed
+                .host
+                .projects
+                .entry(project.clone())
+                .or_default()
+                .containers
+                .push(composed(project, key, *number, name, container, now));
         }
         let Some((id, origin)) = container.owner.as_ref().filter(|(id, _)| inside(&id.instance)) else { continue };
         let seen = observed.instances.entry(id.instance.clone()).or_default();

@@ -179,7 +179,11 @@ impl State {
             };
             let owner = container.owner.as_ref().map(|(id, _)| ResourceId { generation: None, ..id.clone() });
             let owner = owner.map_or_else(
-                || container.compose.as_ref().map_or("somebody else's".to_owned(), |(project, key, _)| format!("{project}/{key} of docker compose")),
+                || {
+                    container.compose.as_ref().map_or("somebody else's".to_owned(), |(project, key, _)| {
+                        format!("{project}/{key} of docker compose")
+                    })
+                },
                 |id| id.to_string(),
             );
             let spec = container.spec.as_ref().map_or("", Hash::short);

@@ -53,7 +53,8 @@ pub(crate) async fn logs(
         });
         return Ok((from, wanted.single.is_some()));
     }
-    for record in journal::records(world.store.as_ref(), &wanted.fleet, None).await.map_err(Fault::world)?.into_values() {
+    for record in journal::records(world.store.as_ref(), &wanted.fleet, None).await.map_err(Fault::world)?.into_values()
+    {
         let adopted = record.owned.into_iter().filter(|(engine, _)| record.adopted.contains_key(engine));
         query.adopted.extend(adopted);
     }

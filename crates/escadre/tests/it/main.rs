@@ -4,6 +4,7 @@
 //! **Invariant**: data on standard output, everything else on standard error; no command line panics.
 //! Not here: an engine (the suites on a real one).
 
+mod adopt;
 mod bad;
 mod fleet;
 mod https;

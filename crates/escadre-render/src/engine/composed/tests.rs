@@ -50,7 +50,10 @@ fn what_is_ours_or_runs_once_is_not() {
     all["com.docker.compose.oneoff"] = json!("False");
     all["dev.escadre.schema"] = json!("1");
     assert!(container(&entry(&all), &Value::Null).is_none());
-    assert!(container(&json!({"Id": ID, "Labels": {"com.docker.compose.project": "Not A Project"}}), &Value::Null).is_none());
+    assert!(
+        container(&json!({"Id": ID, "Labels": {"com.docker.compose.project": "Not A Project"}}), &Value::Null)
+            .is_none()
+    );
 }
 
 #[test]
@@ -61,7 +64,10 @@ fn networks_and_volumes() {
         "Labels": {"com.docker.compose.network": "default", "com.docker.compose.project": "acme"}});
     for (entry, subnet) in [(podman, "10.89.0.0/24"), (docker, "172.18.0.0/16")] {
         let (project, seen) = network(&entry).expect("of Compose");
-        assert_eq!((project.as_str(), &*seen.key.key, &*seen.name, &*seen.subnets[0]), ("acme", "default", "acme_default", subnet));
+        assert_eq!(
+            (project.as_str(), &*seen.key.key, &*seen.name, &*seen.subnets[0]),
+            ("acme", "default", "acme_default", subnet)
+        );
         assert!(seen.compose);
     }
     let entry = json!({"Name": "acme_data", "Labels": {"com.docker.compose.volume": "data", "com.docker.compose.project": "acme"}});

@@ -12,7 +12,8 @@ use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
 /// Numbers that are 0 where nothing is said, with the path people know.
-const LIMITS: &[(&str, &str)] = &[("memory", "Memory"), ("mem_reservation", "MemoryReservation"), ("cpu_shares", "CpuShares")];
+const LIMITS: &[(&str, &str)] =
+    &[("memory", "Memory"), ("mem_reservation", "MemoryReservation"), ("cpu_shares", "CpuShares")];
 /// Switches.
 const FLAGS: &[(&str, &str)] = &[("privileged", "Privileged"), ("read_only", "ReadonlyRootfs")];
 /// What is compared only where the files say it: engines have defaults of their own.
@@ -116,7 +117,8 @@ impl Compare<'_> {
         for name in names {
             let (is, want) = (find(runs, &name), find(wanted, &name));
             if is != want {
-                let text = |both: Option<(i64, i64)>| both.map(|(soft, hard)| format!("{soft}:{hard}")).unwrap_or_default();
+                let text =
+                    |both: Option<(i64, i64)>| both.map(|(soft, hard)| format!("{soft}:{hard}")).unwrap_or_default();
                 self.texts(&format!("ulimits.{name}"), &text(is), &text(want));
             }
         }
@@ -125,7 +127,8 @@ impl Compare<'_> {
     fn devices(&mut self, runs: &Map<String, Value>, wanted: &Map<String, Value>) {
         let set = |map: &Map<String, Value>| -> BTreeSet<String> {
             let all = map.get("Devices").and_then(Value::as_array).into_iter().flatten();
-            let text = |device: &Value, key: &str| device.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let text =
+                |device: &Value, key: &str| device.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
             all.map(|device| format!("{}:{}", text(device, "PathOnHost"), text(device, "PathInContainer"))).collect()
         };
         let (is, want) = (set(runs), set(wanted));
@@ -148,7 +151,9 @@ fn right(text: &str) -> String {
 pub(in crate::engine) fn nano_cpus(host: &Map<String, Value>) -> i64 {
     let number = |key: &str| host.get(key).and_then(Value::as_i64).unwrap_or(0);
     match (number("NanoCpus"), number("CpuQuota"), number("CpuPeriod")) {
-        (0, quota, period) if quota > 0 => quota.saturating_mul(1_000_000_000) / if period > 0 { period } else { 100_000 },
+        (0, quota, period) if quota > 0 => {
+            quota.saturating_mul(1_000_000_000) / if period > 0 { period } else { 100_000 }
+        }
         (nano, ..) => nano,
     }
 }

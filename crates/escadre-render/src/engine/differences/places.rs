@@ -26,7 +26,8 @@ impl Compare<'_> {
         for mount in std::mem::take(&mut self.mounts) {
             let text = |key: &str| mount.get(key).and_then(Value::as_str).unwrap_or_default();
             let target = text("target").trim_end_matches('/').to_owned();
-            let writes = if mount.get("read_only").and_then(Value::as_bool) == Some(true) { " (read-only)" } else { "" };
+            let writes =
+                if mount.get("read_only").and_then(Value::as_bool) == Some(true) { " (read-only)" } else { "" };
             let is = runs.remove(&target);
             let wanted = match text("kind") {
                 "volume" => {
@@ -76,23 +77,27 @@ impl Compare<'_> {
             return;
         }
         let all = self.made.container.pointer("/NetworkSettings/Networks").and_then(Value::as_object);
-        let mut runs: BTreeMap<&str, &Value> = all.into_iter().flatten().map(|(name, on)| (name.as_str(), on)).collect();
+        let mut runs: BTreeMap<&str, &Value> =
+            all.into_iter().flatten().map(|(name, on)| (name.as_str(), on)).collect();
         runs.retain(|name, _| !matches!(*name, "host" | "none"));
         for on in &self.service.networks {
             let key = &on.network;
-            let ours = match self.desired.resources.get(&ResourceKey::new(Kind::Network, key.clone())).map(|one| &one.body) {
-                Some(Body::Network(network)) => network.name.to_string(),
-                _ => String::new(),
-            };
+            let ours =
+                match self.desired.resources.get(&ResourceKey::new(Kind::Network, key.clone())).map(|one| &one.body) {
+                    Some(Body::Network(network)) => network.name.to_string(),
+                    _ => String::new(),
+                };
             let theirs = format!("{}_{key}", self.project());
             let Some(there) = runs.remove(ours.as_str()).or_else(|| runs.remove(theirs.as_str())) else {
                 self.differ(&format!("networks.{key}"), None, Some("joined"));
                 continue;
             };
-            let has: BTreeSet<String> = there.get("Aliases").and_then(Value::as_array).into_iter().flatten().map(plain).collect();
+            let has: BTreeSet<String> =
+                there.get("Aliases").and_then(Value::as_array).into_iter().flatten().map(plain).collect();
             let missing: Vec<&str> = on.names.iter().map(AsRef::as_ref).filter(|name| !has.contains(*name)).collect();
             // A container's own name is found too, without being an alias.
-            let own = self.made.container.get("Name").and_then(Value::as_str).unwrap_or_default().trim_start_matches('/');
+            let own =
+                self.made.container.get("Name").and_then(Value::as_str).unwrap_or_default().trim_start_matches('/');
             let missing: Vec<&str> = missing.into_iter().filter(|name| *name != own).collect();
             if !missing.is_empty() {
                 self.differ(&format!("networks.{key}.aliases"), None, Some(&missing.join(" ")));

@@ -63,7 +63,10 @@ fn what_runs_as_the_files_say_has_no_difference() {
 #[test]
 fn every_value_that_differs_is_told() {
     let changed = COMPOSE
-        .replace("base:v1\n    ports", "base:v2\n    command: [serve]\n    user: '1000'\n    mem_limit: 128m\n    cpus: 0.5\n    ports")
+        .replace(
+            "base:v1\n    ports",
+            "base:v2\n    command: [serve]\n    user: '1000'\n    mem_limit: 128m\n    cpus: 0.5\n    ports",
+        )
         .replace("SEATS: 60", "SEATS: 80, NEW: 1, API_TOKEN: abc")
         .replace("8081:80", "8082:80")
         .replace("./conf:/etc/conf:ro", "./other:/etc/conf:ro")
@@ -100,7 +103,8 @@ fn checks_limits_and_networks() {
     db["HostConfig"]["RestartPolicy"] = json!({"Name": "", "MaximumRetryCount": 0});
     db["HostConfig"]["PortBindings"] = json!({});
     db["Config"]["Env"] = json!(["TAG=v1", "PATH=/bin:/usr/local/bin"]);
-    db["Config"]["Healthcheck"] = json!({"Test": ["CMD", "true"], "Interval": 5_000_000_000_i64, "Timeout": 30_000_000_000_i64, "Retries": 3});
+    db["Config"]["Healthcheck"] =
+        json!({"Test": ["CMD", "true"], "Interval": 5_000_000_000_i64, "Timeout": 30_000_000_000_i64, "Retries": 3});
     db["Mounts"] = json!([{"Type": "volume", "Name": "totem_data", "Destination": "/data", "RW": true}]);
     db["NetworkSettings"]["Networks"]["totem_default"]["Aliases"] = json!(["totem-db-1", "db"]);
     assert_eq!(told(COMPOSE, "db", &db), Vec::<String>::new());
