@@ -2,14 +2,14 @@
 
 use super::world::{IMAGE, settings};
 use async_trait::async_trait;
-use escadre_drivers::edge::{EdgeFiles, Listen, Start};
+use escadre_drivers::edge::{EdgeFiles, Settings as EdgeSettings, Start};
 use escadre_drivers::podman::Engine;
 use escadre_engine::ports::Driver;
 use escadre_model::compose::{Cache, Files, Options, ReadError, load};
-use escadre_model::desired::{Desired, HealthCheck, State};
+use escadre_model::desired::{Desired, HealthCheck};
 use escadre_model::ids::InstanceId;
 use escadre_model::name::Name;
-use escadre_model::resolved::Resolved;
+use escadre_model::resolved::{Resolved, Shape};
 use escadre_plan::step::HostLine;
 use escadre_render::engine::render;
 use escadre_testkit::conformance::{Lab, Program, run};
@@ -66,27 +66,8 @@ impl Lab for Real {
         let options = Options::new("/p", vec!["/p/compose.yaml".to_owned()]);
         let (project, findings) = load(&options, &One(yaml), &Cache::new());
         let project = project.unwrap_or_else(|| panic!("{findings:?}"));
-        let resolved = Resolved {
-            instance: self.instance.clone(),
-            origin: "id:conformance".into(),
-            single: false,
-            product: "lab".into(),
-            release: "tree".into(),
-            environment: "".into(),
-            target: "".into(),
-            state: State::Running,
-            labels: BTreeMap::new(),
-            project: Arc::new(project),
-            endpoints: BTreeMap::new(),
-            values: BTreeMap::new(),
-            secrets: BTreeMap::new(),
-            contents: BTreeMap::new(),
-            volume_names: BTreeMap::new(),
-            adopts: None,
-            shared_volumes: Vec::new(),
-            granted_binds: Vec::new(),
-            builds: BTreeMap::new(),
-        };
+        let shape = Shape::new("lab", project);
+        let resolved = Resolved { origin: "id:conformance".into(), ..Resolved::new(self.instance.clone(), shape) };
         let (mut desired, findings) = render(&resolved, &self.engine.facts());
         assert!(findings.is_empty(), "{findings:?}");
         desired.resources.retain(|key, _| key.key.as_ref() != "waiter");
@@ -148,7 +129,7 @@ async fn the_real_engine_conforms() {
     let program = ours.parent().and_then(Path::parent).unwrap().join("examples/driven_edge");
     assert!(program.is_file(), "{} is built by cargo test", program.display());
     let start = Start { program, arguments: vec![dir.clone().into()] };
-    let edge = EdgeFiles::new(dir, Listen::default(), Some(start));
+    let edge = EdgeFiles::new(dir, Some(EdgeSettings::default()), Some(start));
     let engine = Engine::connect(settings(&state), Arc::new(edge.clone())).await.unwrap();
     let third = u8::try_from(std::process::id() % 250).unwrap();
     let instance = InstanceId::new(Name::new("podconf").unwrap(), Name::new(&format!("lab{third}")).unwrap());

@@ -37,8 +37,7 @@ fn container(service: &str, number: u32) -> ContainerSeen {
 fn desired(services: &[&str], folder: Option<&str>) -> Desired {
     let resource = |key: &str| {
         let body = Body::Network(escadre_model::desired::Network { name: key.into(), external: false, subnet: None });
-        let payload = escadre_model::payload::Payload::new(serde_json::Value::Null);
-        escadre_model::desired::Resource { spec: Hash::of(key), fields: Vec::new(), payload, body }
+        escadre_model::desired::Resource::new(Hash::of(key), Vec::new(), &serde_json::Value::Null, body)
     };
     let key = |one: &&str| (ResourceKey::new(Kind::Service, *one), resource(one));
     Desired {

@@ -412,7 +412,7 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Node
         },
         None => style,
     };
-    let scalar = Scalar { text: Text::Plain(text.into()), style };
+    let scalar = Scalar { text: Text::from(text), style };
     let value = if matches!(scalar.resolve(), super::Resolved::Null) { Value::Null } else { Value::Scalar(scalar) };
     Node { value, span, tag: tag.and_then(custom), raw: None }
 }

@@ -57,7 +57,7 @@ pub(super) fn differences(resource: &Resource, made: &MadeByCompose) -> Vec<Reas
             old: one.runs.clone(),
             new: one.wanted.clone(),
             unknown: false,
-            source: field.and_then(|field| field.source.clone()),
+            source: field.as_ref().and_then(|field| field.source.clone()),
             raw: field.and_then(|field| field.raw.clone()),
         }
     };

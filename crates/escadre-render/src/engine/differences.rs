@@ -51,7 +51,8 @@ pub fn differences(
     secret: &dyn Fn(&SecretRef) -> Option<Secret>,
 ) -> Vec<Difference> {
     let Some((resource, service)) = desired.service(key) else { return Vec::new() };
-    let words = resource.payload.fill(secret).unwrap_or_else(|_| resource.payload.0.as_ref().clone());
+    let payload = resource.payload();
+    let words = payload.fill(secret).unwrap_or_else(|_| payload.value());
     let create = words.get("create").and_then(Value::as_object).cloned().unwrap_or_default();
     let mounts = words.get("mounts").and_then(Value::as_array).cloned().unwrap_or_default();
     let mut compare = Compare { desired, key, resource, service, create, mounts, made, found: Vec::new() };

@@ -8,6 +8,7 @@
 pub mod composed;
 pub mod create;
 pub mod differences;
+mod draft;
 mod files;
 mod fleet;
 mod host_config;

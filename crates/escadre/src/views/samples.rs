@@ -188,11 +188,9 @@ pub(crate) fn desired(name: &str, seats: &str) -> Desired {
     let field =
         |path: &str, value: Shown, from: Option<Source>| Field { path: path.into(), value, source: from, raw: None };
     let plain = |text: &str| Shown::Plain(text.into());
-    let service = |image: &str, manner: Manner, fields: Vec<Field>| Resource {
-        spec: Hash::of(format!("{image}{seats}")),
-        fields,
-        payload: escadre_model::payload::Payload(Arc::new(serde_json::Value::Null)),
-        body: Body::Service(Box::new(Service {
+    let service = |image: &str, manner: Manner, fields: Vec<Field>| {
+        let spec = Hash::of(format!("{image}{seats}"));
+        let body = Body::Service(Arc::new(Service {
             image: image.into(),
             replicas: 1,
             job: false,
@@ -208,7 +206,8 @@ pub(crate) fn desired(name: &str, seats: &str) -> Desired {
             engine_ports: vec![],
             on_failure: OnFailure::GoBack,
             rollout: escadre_model::desired::Rollout::default(),
-        })),
+        }));
+        Resource::new(spec, fields, &serde_json::Value::Null, body)
     };
     let host = format!("help.{name}.example");
     let web = service(
@@ -251,6 +250,7 @@ pub(crate) fn desired(name: &str, seats: &str) -> Desired {
         labels: BTreeMap::from([("country".into(), "fr".into())]),
         resources: BTreeMap::from([(key("web"), web), (key("db"), db)]),
         routes: BTreeMap::from([("portal".into(), Route::Http(route))]),
+        adopts: None,
     }
 }
 
@@ -343,4 +343,19 @@ pub(crate) fn drifted() -> Plan {
         instance("oak", Consent::Gap, vec![oak]),
         instance("yew", Consent::Additive, vec![change(Action::Create, Kind::Service, "web")]),
     ])
+}
+
+/// An edge that runs, with nothing to tell.
+pub(crate) fn edge() -> escadre_edge::control::Status {
+    escadre_edge::control::Status {
+        worker: 1,
+        pid: 7,
+        generation: 3,
+        problem: None,
+        connections: 0,
+        listeners: Vec::new(),
+        routes: Vec::new(),
+        backends: Vec::new(),
+        certificates: Vec::new(),
+    }
 }

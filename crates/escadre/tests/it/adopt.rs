@@ -159,7 +159,6 @@ fn a_running_project_is_taken_over_and_updated() {
     world.run(&["plan"]).ends(0).says("replace").says(&format!("the engine holds port {web} until"));
     let child = world.start(&["up", "--yes"]);
     let gap = longest_silence(web, child);
-    eprintln!("handing the port over: nobody answered for {gap:?}");
     assert!(gap < Duration::from_secs(20), "the gap is that of one stop: {gap:?}");
     assert_eq!(get(web, "localhost", "/"), Ok((200, "v2".to_owned())));
     // From now on an update of it has no gap.
