@@ -77,7 +77,11 @@ impl<'a> Draft<'a> {
         let diff = self.diff.take().unwrap_or_default();
         let mut made = self.made;
         made.changes = diff.changes;
+        if view.input.options.adopt {
+            made.changes.retain(|change| matches!(change.action, Action::Adopt | Action::Keep));
+        }
         match steps {
+            Ok(_) if view.input.options.adopt => {}
             Ok(steps) => made.steps = steps,
             Err(refusal) => made.refused = Some(refusal),
         }

@@ -115,6 +115,8 @@ pub struct Options {
     pub destroy: Vec<ResourceId>,
     /// Take the selected instances down, as if their files said `state: removed`. An instance named in `only` is taken down without a file too.
     pub down: bool,
+    /// Only take over what runs: whatever else an instance wants is left for another plan.
+    pub adopt: bool,
     /// Stop the selected instances, as if their files said `state: stopped`.
     pub stop: bool,
     /// Plan as a rollback to the receipt of this plan (the caller puts that receipt's Desired into `desired`): holds do not count and jobs do not run.

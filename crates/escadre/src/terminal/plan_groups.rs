@@ -32,7 +32,9 @@ pub(crate) fn paint(plan: &Plan, around: &Around, look: Look) -> String {
     out.push_str(&kept(plan, around, look));
     out.push_str(&waves(plan, around, look));
     out.push_str(&rest(plan, around, look));
-    out.push_str(&price(plan));
+    if !plan.instances.iter().filter(|one| changes(one)).all(|one| plan_adopt::only(&changing(one))) {
+        out.push_str(&price(plan));
+    }
     if around.saved && plan.instances.iter().any(changes) {
         out.push_str(&format!(
             "\nPlan {id} is saved. For each instance it is valid until what that instance\nwants or runs changes.\n  apply it              escadre apply {id}\n  for a merge request   escadre plan --markdown\n",

@@ -239,3 +239,73 @@ fn what_cannot_be_taken_over_is_refused_with_a_reason() {
     said.says("taken over").says("W0310").says(&format!("{}-extra-1", world.name));
     compose(&peer, &world, &elsewhere, &world.name, &["down", "--remove-orphans"]);
 }
+
+#[test]
+fn an_instance_of_a_fleet_takes_its_project_over() {
+    let Some(world) = world("fleetadopt") else { return };
+    let Some(peer) = peer("adopt") else { return };
+    let (web, name) = (port(), world.name.clone());
+    let project = format!("{name}-old");
+    let product = format!(
+        "services:\n  web:\n    image: {IMAGE}:${{TAG:-v1}}\n    ports: [\"${{PORT}}:8080\"]\n    depends_on: [db]\n  db:\n    image: {IMAGE}:v1\n    \
+         volumes: [\"data:/data\"]\nvolumes: {{ data: }}\n"
+    );
+    world.write("old/compose.yaml", &product);
+    world.write("old/.env", format!("PORT={web}\n"));
+    compose(&peer, &world, &world.root.join("old"), &project, &["up", "-d"]);
+    podman(&["exec", &format!("{project}-db-1"), "sh", "-c", "echo precious > /data/note"]);
+    world.write(
+        "fleet.yaml",
+        format!(
+            "fleet: {name}\nid: {name}\nenvironments: {{ production: {{}} }}\ntargets: {{ host-1: {{ podman: {} }} }}\n",
+            world.address()
+        ),
+    );
+    world.write("products/desk/compose.yaml", &product);
+    world.write(
+        "products/desk/product.yaml",
+        "product: desk\nparameters:\n  TAG: { type: string, default: v1 }\n  PORT: { type: integer, required: true }\n",
+    );
+    let text = format!(
+        "# the first customer\ninstance: acme\nproduct: desk\nenvironment: production\nvalues: {{ PORT: {web} }}   # of the old host\n"
+    );
+    world.write("instances/acme.yaml", &text);
+    // Without the word, its port is somebody else's.
+    world.run(&["up", "--yes"]).ends(3).says("is taken by something");
+    world.run(&["adopt", "acme", "--project", "nobody"]).ends(4).says("E0324").says(&project);
+    world.run(&["adopt", "--project", &project]).ends(2);
+    // The word without the volume's name: refused, with the line to write.
+    world.write("instances/acme.yaml", format!("{text}adopt: {{ project: {project} }}\n"));
+    world.run(&["up", "--yes"]).ends(3).says("volumes: { data:").says(&format!("{project}_data"));
+    world.write("instances/acme.yaml", &text);
+    let before = running(&project);
+    world.run(&["adopt", "acme", "--project", &project]).ends(3).says("adopt: {").says("volumes: {");
+    let written = std::fs::read_to_string(world.root.join("instances/acme.yaml")).expect("the file");
+    assert!(written.starts_with(&text), "comments are kept: {written}");
+    world.run(&["adopt", "acme", "--yes"]).ends(0).says("is adopted as it runs: 2 containers, 1 volume, 1 network");
+    world.run(&["adopt", "acme", "--yes"]).ends(0).says("nothing to take over");
+    world.run(&["plan"]).ends(0).says("Nothing to do");
+    assert_eq!(running(&project), before, "nothing was restarted");
+    // Updates: the database is Escadre's own from now on, with its data.
+    world.write(
+        "products/desk/compose.yaml",
+        product.replace("volumes: [\"data:/data\"]", "volumes: [\"data:/data\"]\n    labels: { a: b }"),
+    );
+    world.up().says("replaced");
+    let db = world.containers().into_keys().find(|name| name.contains("_db_")).expect("a container of ours");
+    assert_eq!(podman(&["exec", &db, "cat", "/data/note"]).trim(), "precious");
+    // The state folder is lost: what is labelled is found by its labels, what is not by the word.
+    world.run(&["proxy", "stop"]).ends(0);
+    std::fs::remove_file(world.state.join("store")).expect("the journal is lost");
+    world.run(&["recover"]).ends(0);
+    world.run(&["plan"]).ends(0).says("1 instance is adopted as it runs").says("Nothing is created");
+    world.up();
+    world.run(&["plan"]).ends(0).says("Nothing to do");
+    // The old command makes a second database beside ours: it is told, with the command that mends it.
+    compose(&peer, &world, &world.root.join("old"), &project, &["up", "-d"]);
+    world.run(&["drift"]).ends(4).says("docker compose made").says("db");
+    world.run(&["plan"]).ends(0).says("W0307").says(&format!("podman rm -f {project}-db-1"));
+    podman(&["rm", "-f", "-t", "0", &format!("{project}-db-1")]);
+    world.run(&["down", "--all", "--yes"]).ends(0);
+    world.run(&["down", "--all", "--yes", "--destroy", "acme/volume/data"]).ends(0);
+}
