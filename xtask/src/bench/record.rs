@@ -72,6 +72,7 @@ fn perform(step: &Step, engine: EngineId, seen: &mut InstanceSeen, world: &mut O
                 name: Arc::clone(name),
                 spec: step.payload.clone(),
                 subnets: subnet.iter().cloned().collect(),
+                compose: false,
             });
         }
         Act::EnsureVolume { name, .. } => {
@@ -119,5 +120,6 @@ fn container(
         addresses: addresses.collect(),
         volumes: place.volumes.clone(),
         known: true,
+        compose: None,
     }
 }

@@ -17,6 +17,7 @@ fn desired(what: &str) -> Desired {
         resources: BTreeMap::new(),
         routes: BTreeMap::new(),
         secrets: BTreeMap::new(),
+        adopts: None,
     }
 }
 

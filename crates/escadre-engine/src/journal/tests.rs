@@ -2,12 +2,10 @@
 
 use super::*;
 use crate::ports::{Changed, Outcome};
-use escadre_model::desired::State as Wanted;
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, Kind, ResourceId, ResourceKey};
 use escadre_model::name::Name;
 use escadre_model::observed::{EngineId, HeldBy, Hold, JobEvidence, Outcome as Ended};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 fn on(kind: Kind, key: &str) -> ResourceId {
@@ -16,20 +14,7 @@ fn on(kind: Kind, key: &str) -> ResourceId {
 }
 
 fn begun() -> Body {
-    Body::Begun(Begun {
-        desired: Hash::of("d"),
-        steps: Hash::of("s"),
-        by: "ops".into(),
-        commit: "".into(),
-        dirty: None,
-        adopts: BTreeMap::new(),
-        retains: BTreeMap::new(),
-        regains: Vec::new(),
-        state: Wanted::Running,
-        hold: None,
-        back: None,
-        images: BTreeMap::new(),
-    })
+    Body::Begun(Begun { by: "ops".into(), ..Begun::of(Hash::of("d"), Hash::of("s")) })
 }
 
 fn intent() -> Body {

@@ -23,7 +23,7 @@ pub(crate) fn touched<'a>(view: View<'a>, how: How, meant: &BTreeSet<Arc<str>>) 
         let is_meant = meant.is_empty() || meant.contains(key);
         if service.job {
             if is_meant && !meant.is_empty() {
-                diff.notes.push(view.note("W0308", format!("{key} is a one-shot: it runs when an update asks for it")));
+                diff.notes.push(view.note("W0312", format!("{key} is a one-shot: it runs when an update asks for it")));
             }
             continue;
         }
@@ -38,7 +38,7 @@ pub(crate) fn touched<'a>(view: View<'a>, how: How, meant: &BTreeSet<Arc<str>>) 
             if let Some(there) = newest {
                 slots.extend(fate(there, how, is_meant).map(|fate| (replica, fate)));
             } else if is_meant {
-                diff.notes.push(view.note("W0308", format!("{key} has no container here to be started or stopped")));
+                diff.notes.push(view.note("W0312", format!("{key} has no container here to be started or stopped")));
             }
         }
         let fate = ServiceFate { key, resource, service, slots, callees: Vec::new() };

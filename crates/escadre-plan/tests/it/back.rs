@@ -32,7 +32,7 @@ fn everything_but_data_and_jobs_goes_back() {
     let api = one.changes.iter().find(|change| change.on == key(Kind::Service, "api")).unwrap();
     assert!(api.reasons.iter().any(|why| matches!(why, Reason::Rollback { to } if *to == first.id)));
     let told: Vec<&str> = plan.notes.iter().map(|note| note.code.as_ref()).collect();
-    assert_eq!(told, ["W0307", "W0307"], "{}", dump(&plan));
+    assert_eq!(told, ["W0311", "W0311"], "{}", dump(&plan));
 }
 
 #[test]

@@ -79,8 +79,8 @@ fn what_cannot_be_touched_is_told() {
     let mut world = World::new();
     world.up(&[desk("acme", "1")]);
     let plan = touch(&mut world, How::Start, &["migrate"]);
-    assert_eq!((plan.steps(), plan.notes[0].code.as_ref()), (0, "W0308"));
+    assert_eq!((plan.steps(), plan.notes[0].code.as_ref()), (0, "W0312"));
     world.seen("acme").containers.retain(|one| one.id.resource.key.as_ref() != "web");
     let plan = touch(&mut world, How::Start, &["web"]);
-    assert_eq!((plan.steps(), plan.notes[0].code.as_ref()), (0, "W0308"));
+    assert_eq!((plan.steps(), plan.notes[0].code.as_ref()), (0, "W0312"));
 }

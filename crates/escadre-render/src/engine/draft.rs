@@ -125,6 +125,7 @@ impl Drafts {
             resources: filling.resources,
             routes: http.chain(tcp).collect(),
             secrets,
+            adopts: resolved.adopts.clone(),
         };
         (desired, filling.findings)
     }
@@ -154,7 +155,8 @@ impl Filling<'_> {
             }
             Plain::Volume { name, external } => {
                 let adopted = self.resolved.volume_names.get(&key.key).cloned();
-                let body = Volume { name: adopted.unwrap_or_else(|| self.name(key, name)), external: *external };
+                let named = adopted.is_some();
+                let body = Volume { name: adopted.unwrap_or_else(|| self.name(key, name)), external: *external, named };
                 (self.spec(draft, &(&body.name, &body.external)), Body::Volume(body))
             }
             Plain::File { bytes, mode, uid, gid } => {

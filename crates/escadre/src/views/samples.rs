@@ -34,6 +34,8 @@ pub(crate) fn change(action: Action, kind: Kind, key: &str) -> Change {
         gate: None,
         gap: None,
         follows: Vec::new(),
+        adopts: Vec::new(),
+        proves: false,
         detail: None,
     }
 }
@@ -251,6 +253,7 @@ pub(crate) fn desired(name: &str, seats: &str) -> Desired {
         resources: BTreeMap::from([(key("web"), web), (key("db"), db)]),
         routes: BTreeMap::from([("portal".into(), Route::Http(route))]),
         secrets: BTreeMap::new(),
+        adopts: None,
     }
 }
 
@@ -279,6 +282,7 @@ pub(crate) fn container(name: &str, service: &str, phase: Phase, health: Health)
         addresses: BTreeMap::from([("default".into(), "10.210.0.3".parse().unwrap())]),
         volumes: BTreeMap::new(),
         known: true,
+        compose: None,
     }
 }
 

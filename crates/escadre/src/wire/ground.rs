@@ -80,6 +80,9 @@ pub(crate) async fn ground(settings: &Settings, ask: &Ask) -> Result<Ground, Fau
     if let Some(unnamed) = ask.named.filter(|_| wanted.single.is_none()) {
         return Err(unnamed(wanted.resolved.len()));
     }
+    if let Some(project) = &ask.anywhere {
+        anywhere(&mut wanted, project)?;
+    }
     // What is wanted instead is in the journal, whatever is wrong with the files.
     if wanted.desired.is_empty() && has_errors(&wanted.findings) && ask.instead.is_none() {
         return Err(Fault::Files(Exit::Files, wanted.findings, sources(&wanted.root)));
@@ -114,7 +117,8 @@ pub(crate) async fn ground(settings: &Settings, ask: &Ask) -> Result<Ground, Fau
             only = Some(kept);
         }
     }
-    let mut options = make::Options { down: ask.down, destroy: destroy(ask, &wanted), ..make::Options::default() };
+    let mut options =
+        make::Options { down: ask.down, adopt: ask.adopt, destroy: destroy(ask, &wanted), ..make::Options::default() };
     if let Some(instead) = &ask.instead {
         let (left, said) = super::instead::put(instead, &mut wanted, only, &mut options, &ports).await?;
         only = Some(left);
@@ -143,6 +147,19 @@ pub(crate) async fn remember(ground: &mut Ground) -> Result<(), Fault> {
     let store = Arc::clone(&ground.held.world.store);
     for (id, seen) in &mut ground.observed.instances {
         seen.record.receipts = escadre_engine::journal::receipts(store.as_ref(), id).await.map_err(Fault::world)?;
+    }
+    Ok(())
+}
+
+/// A plain Compose file takes the project of its own name over, wherever that was started from.
+fn anywhere(wanted: &mut Wanted, project: &str) -> Result<(), Fault> {
+    for adopts in wanted.desired.iter_mut().filter_map(|one| one.adopts.as_mut()) {
+        if *adopts.project != *project {
+            let message = format!("this file's project is {}, so it cannot take {project} over", adopts.project);
+            let hint = format!("give it that name: `name: {project}` in the Compose file, or COMPOSE_PROJECT_NAME");
+            return Err(Fault::usage_hint(Code::E0202, message, hint));
+        }
+        adopts.folder = None;
     }
     Ok(())
 }
