@@ -16,5 +16,6 @@ pub mod ports;
 pub mod rebuild;
 pub mod reconcile;
 pub mod recover;
+pub mod room;
 
 pub use kill::Kill;

@@ -12,7 +12,7 @@ use escadre_engine::ports::{Attempt, Blob, Entry, Held, Holder, LockError, Locks
 use escadre_model::hash::Hash;
 use escadre_model::ids::InstanceId;
 use escadre_model::name::Name;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A journal in memory.
@@ -112,6 +112,24 @@ impl Store for MemoryStore {
 
     async fn last(&self) -> Result<u64, StoreError> {
         Ok(self.inner().entries.last().map_or(0, |entry| entry.seq))
+    }
+
+    async fn instances(&self) -> Result<Vec<InstanceId>, StoreError> {
+        let all: BTreeSet<_> = self.inner().entries.iter().map(|entry| entry.entry.instance.clone()).collect();
+        Ok(all.into_iter().collect())
+    }
+
+    async fn blob_sizes(&self) -> Result<BTreeMap<Hash, u64>, StoreError> {
+        Ok(self.inner().blobs.iter().map(|(hash, bytes)| (hash.clone(), bytes.len() as u64)).collect())
+    }
+
+    async fn forget(&self, blobs: &[Hash], last: u64) -> Result<bool, StoreError> {
+        let mut inner = self.inner();
+        let quiet = inner.entries.last().map_or(0, |entry| entry.seq) == last;
+        if quiet {
+            inner.blobs.retain(|hash, _| !blobs.contains(hash));
+        }
+        Ok(quiet)
     }
 }
 

@@ -9,7 +9,7 @@ use super::door::{Call, encode};
 use super::{Credentials, Engine, is_absent, outcome};
 use base64::Engine as _;
 use bytes::Bytes;
-use escadre_engine::ports::{Changed, Error, Event, Job, Outcome};
+use escadre_engine::ports::{Changed, Error, Event, Job, KeptImage, Outcome};
 use escadre_model::desired::{Body, PullPolicy};
 use escadre_model::hash::Hash;
 use escadre_model::observed::EngineId;
@@ -17,6 +17,7 @@ use escadre_render::engine::{labels, read};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -135,6 +136,43 @@ impl Engine {
             Err(error) if is_absent(&error) => Ok(Changed::NotNeeded),
             Err(error) => Err(error),
         }
+    }
+
+    /// Images of these ids that bear our name, with who has them. Container lists of both engines tell the image by its id.
+    pub(super) async fn images_of_ours(
+        &self,
+        known: &BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
+    ) -> Result<Vec<KeptImage>, Error> {
+        let images = self.list(Call::get("list images", self.compat("/images/json")), None).await?;
+        let containers = self.list_containers().await?;
+        let text = |entry: &Value, key: &str| entry.get(key).and_then(Value::as_str).map(read::with_algorithm);
+        let used: BTreeSet<Arc<str>> = containers.iter().filter_map(|entry| text(entry, "ImageID")).collect();
+        let of = |entry: &Value| {
+            let id = text(entry, "Id")?;
+            let fetched = known.get(&id)?;
+            let own = |name: &Arc<str>| {
+                name.strip_prefix(KEEP).is_some_and(|rest| rest.starts_with(':'))
+                    || fetched.contains(name)
+                    || spellings(name).iter().any(|spelling| fetched.contains(spelling))
+            };
+            let names = entry.get("RepoTags").and_then(Value::as_array).into_iter().flatten();
+            let names = names.filter_map(Value::as_str).filter(|name| !name.contains("<none>")).map(Arc::from);
+            let (ours, others): (Vec<Arc<str>>, Vec<Arc<str>>) = names.partition(own);
+            let bytes = entry.get("Size").and_then(Value::as_u64).unwrap_or_default();
+            let kept = ours.iter().any(|name| name.starts_with(KEEP));
+            kept.then(|| KeptImage { used: used.contains(&id), id, ours, others, bytes })
+        };
+        Ok(images.iter().filter_map(of).collect())
+    }
+
+    /// Takes names from an image, ours last: should the engine refuse one, the image is still known as ours.
+    pub(super) async fn take_names(&self, id: &str, names: &[Arc<str>]) -> Result<bool, Error> {
+        let engine = EngineId(id.into());
+        let (ours, fetched): (Vec<_>, Vec<_>) = names.iter().partition(|name| name.starts_with(KEEP));
+        for name in fetched.into_iter().chain(ours) {
+            self.remove_image(name, Some(&engine)).await?;
+        }
+        Ok(self.inspect_image(id).await?.is_none())
     }
 
     async fn pull(&self, job: &Job<'_>, reference: &str) -> Result<(), Error> {

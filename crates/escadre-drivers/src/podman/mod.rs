@@ -28,7 +28,7 @@ use crate::edge::Edge;
 use async_trait::async_trait;
 use door::Door;
 use escadre_engine::ports::{
-    Capabilities, Changed, Driver, Error, Found, Job, LogLine, LogQuery, Outcome, Scope, Secrets, Traffic,
+    Capabilities, Changed, Driver, Error, Found, Job, KeptImage, LogLine, LogQuery, Outcome, Scope, Secrets, Traffic,
 };
 use escadre_model::desired::Desired;
 use escadre_model::ids::InstanceId;
@@ -38,7 +38,7 @@ use escadre_model::secret::SecretRef;
 use escadre_plan::step::{Act, RouteTarget};
 use escadre_render::engine::{Dialect, Facts};
 use locate::Api;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -298,6 +298,14 @@ impl Driver for Engine {
             // Looking again costs nothing.
             Act::Gate { .. } | Act::Follow(_) | Act::Drain { .. } | Act::Apply | Act::Prune => Found::NotDone,
         })
+    }
+
+    async fn kept_images(&self, known: &BTreeMap<Arc<str>, BTreeSet<Arc<str>>>) -> Result<Vec<KeptImage>, Error> {
+        self.images_of_ours(known).await
+    }
+
+    async fn drop_image(&self, id: &str, names: &[Arc<str>]) -> Result<bool, Error> {
+        self.take_names(id, names).await
     }
 
     async fn traffic(&self) -> Result<Option<Traffic>, Error> {

@@ -89,7 +89,7 @@ impl Engine {
         self.list(Call::get("list volumes", self.compat("/volumes")), Some("Volumes")).await
     }
 
-    async fn list(&self, call: Call, within: Option<&str>) -> Result<Vec<Value>, Error> {
+    pub(super) async fn list(&self, call: Call, within: Option<&str>) -> Result<Vec<Value>, Error> {
         let act = call.act.clone();
         let answer = self.door.json(call).await?;
         let list = match within {

@@ -262,6 +262,56 @@ impl Store for SqliteStore {
         let row = row.map_err(failed("read the journal"))?;
         Ok(whole(row.try_get::<i64, _>(0).map_err(failed("read the journal"))?))
     }
+
+    async fn instances(&self) -> Result<Vec<InstanceId>, StoreError> {
+        let sql = "SELECT fleet, instance, MIN(seq) FROM entries GROUP BY fleet, instance ORDER BY fleet, instance";
+        let rows = sqlx::query(sql).fetch_all(&self.readers).await.map_err(failed("read the journal"))?;
+        let of = |row: &SqliteRow| {
+            let failed = failed("read the journal");
+            let seq = whole(row.try_get::<i64, _>(2).map_err(&failed)?);
+            let name = |column: usize| {
+                let text = row.try_get::<String, _>(column).map_err(&failed)?;
+                Name::project(&text).map_err(|error| StoreError::Damaged { seq, why: error.to_string().into() })
+            };
+            Ok(InstanceId::new(name(0)?, name(1)?))
+        };
+        rows.iter().map(of).collect()
+    }
+
+    async fn blob_sizes(&self) -> Result<BTreeMap<Hash, u64>, StoreError> {
+        let sql = "SELECT hash, LENGTH(bytes) FROM blobs";
+        let rows = sqlx::query(sql).fetch_all(&self.readers).await.map_err(failed("read blobs"))?;
+        let of = |row: &SqliteRow| {
+            let failed = failed("read a blob");
+            let key = hash(row.try_get::<String, _>(0).map_err(&failed)?);
+            Ok((key, whole(row.try_get::<i64, _>(1).map_err(&failed)?)))
+        };
+        rows.iter().map(of).collect()
+    }
+
+    async fn forget(&self, blobs: &[Hash], last: u64) -> Result<bool, StoreError> {
+        let mut writer = self.writer.lock().await;
+        let gone = forget(&mut writer, blobs, last).await.map_err(failed("remove blobs"))?;
+        if gone {
+            // The file shrinks; when others read just now it does so another time.
+            drop(sqlx::query("VACUUM").execute(&mut *writer).await);
+        }
+        Ok(gone)
+    }
+}
+
+async fn forget(connection: &mut SqliteConnection, blobs: &[Hash], last: u64) -> Result<bool, sqlx::Error> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let newest = sqlx::query("SELECT COALESCE(MAX(seq), 0) FROM entries").fetch_one(&mut *transaction).await?;
+    if whole(newest.try_get::<i64, _>(0)?) != last {
+        return Ok(false);
+    }
+    for blob in blobs {
+        let delete = sqlx::query("DELETE FROM blobs WHERE hash = ?").bind(blob.as_str().to_owned());
+        delete.execute(&mut *transaction).await?;
+    }
+    transaction.commit().await?;
+    Ok(true)
 }
 
 #[cfg(test)]

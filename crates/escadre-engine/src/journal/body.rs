@@ -12,7 +12,7 @@ use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, ResourceId};
 use escadre_model::observed::{Adopted, CallsSeen, EngineId, Hold, JobEvidence, Outcome as Ended};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The body of an entry; which one it is, its phase says too.
@@ -67,6 +67,13 @@ pub enum Body {
         because: Arc<str>,
         /// Who.
         by: Arc<str>,
+    },
+    /// Earlier states were given up: nobody goes back to them any more.
+    Forgotten {
+        /// Who asked.
+        by: Arc<str>,
+        /// Entries of their receipts.
+        states: BTreeSet<u64>,
     },
     /// Ours from now on.
     Adopted {
@@ -217,6 +224,7 @@ impl Body {
             Body::Held(_) => Phase::Held,
             Body::Lifted { .. } => Phase::Lifted,
             Body::Adopted { .. } => Phase::Adopted,
+            Body::Forgotten { .. } => Phase::Forgotten,
         }
     }
 

@@ -112,6 +112,7 @@ impl Memory {
             Body::Receipt(receipt) => self.receipt(seq, receipt),
             Body::Held(hold) => self.state.hold = Some(hold.clone()),
             Body::Lifted { .. } => self.state.hold = None,
+            Body::Forgotten { states, .. } => self.state.receipts.retain(|kept| !states.contains(&kept.seq)),
             Body::Adopted { things, jobs, .. } => {
                 self.state.owned.extend(things.clone());
                 for (service, evidence) in jobs {
@@ -373,7 +374,7 @@ pub async fn desired_of(store: &dyn Store, hash: &Hash) -> Result<Option<Arc<Des
         act: format!("read blob {}", hash.short()).into(),
         source: source.into(),
     })?;
-    let wanted: Vec<Hash> = contents(&desired).flat_map(hashes).collect();
+    let wanted: Vec<Hash> = content_hashes(&desired).collect();
     let blobs = if wanted.is_empty() { BTreeMap::new() } else { store.blobs(&wanted).await? };
     for resource in desired.resources.values_mut() {
         let ResourceBody::File(file) = &mut resource.body else { continue };
@@ -407,6 +408,11 @@ pub fn blobs_of(desired: &Desired) -> Result<Vec<Blob>, StoreError> {
         }
     }
     Ok(blobs)
+}
+
+/// The blobs of a Desired's files.
+pub fn content_hashes(desired: &Desired) -> impl Iterator<Item = Hash> {
+    contents(desired).flat_map(hashes)
 }
 
 fn contents(desired: &Desired) -> impl Iterator<Item = &Content> {

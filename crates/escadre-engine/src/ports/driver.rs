@@ -18,7 +18,7 @@ use escadre_model::observed::{Difference, EngineId, Lookup, Observed};
 use escadre_model::secret::{Secret, SecretRef};
 use escadre_plan::step::Step;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What a target can do; the planner makes steps accordingly.
@@ -104,6 +104,21 @@ pub enum Changed {
     /// It was so already.
     #[default]
     NotNeeded,
+}
+
+/// An image that bears a name of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptImage {
+    /// The target's id of it.
+    pub id: Arc<str>,
+    /// The name we gave it, and those that we fetched or built it under.
+    pub ours: Vec<Arc<str>>,
+    /// Its other names.
+    pub others: Vec<Arc<str>>,
+    /// Its size.
+    pub bytes: u64,
+    /// A container, running or not, has it.
+    pub used: bool,
 }
 
 /// Whether a step was done, asked afterwards.
@@ -316,6 +331,22 @@ pub trait Driver: Send + Sync {
     /// # Errors
     /// When the target cannot be asked.
     async fn find(&self, job: &Job<'_>) -> Result<Found, Error>;
+
+    /// Images that bear a name we gave them, of these ids; with each the references that we fetched or built it for.
+    ///
+    /// # Errors
+    /// When the target cannot be asked.
+    async fn kept_images(&self, _known: &BTreeMap<Arc<str>, BTreeSet<Arc<str>>>) -> Result<Vec<KeptImage>, Error> {
+        Ok(Vec::new())
+    }
+
+    /// Takes these names from an image if it has them; it goes with its last name. Says whether it is gone.
+    ///
+    /// # Errors
+    /// When the target refuses, as for one that a container has.
+    async fn drop_image(&self, _id: &str, _names: &[Arc<str>]) -> Result<bool, Error> {
+        Ok(false)
+    }
 
     /// What the routes of all instances carried so far; `None` when nobody counts.
     ///

@@ -15,7 +15,7 @@ mod traffic;
 
 pub use clock::Clock;
 pub use driver::{
-    Capabilities, Changed, Driver, Error, Evidence, Found, Job, LogLine, LogQuery, Outcome, Scope, Whose,
+    Capabilities, Changed, Driver, Error, Evidence, Found, Job, KeptImage, LogLine, LogQuery, Outcome, Scope, Whose,
 };
 pub use locks::{Attempt, Held, Holder, LockError, Locks};
 pub use progress::{Event, Progress, Silent};

@@ -39,11 +39,13 @@ pub enum Phase {
     Lifted,
     /// Things that were there are ours from now on.
     Adopted,
+    /// Earlier states were given up.
+    Forgotten,
 }
 
 impl Phase {
     /// All of them, in the order of an instance's life.
-    pub const ALL: [Phase; 11] = [
+    pub const ALL: [Phase; 12] = [
         Phase::Begun,
         Phase::Intent,
         Phase::Done,
@@ -55,6 +57,7 @@ impl Phase {
         Phase::Held,
         Phase::Lifted,
         Phase::Adopted,
+        Phase::Forgotten,
     ];
 
     /// The word that is stored.
@@ -71,6 +74,7 @@ impl Phase {
             Phase::Held => "held",
             Phase::Lifted => "lifted",
             Phase::Adopted => "adopted",
+            Phase::Forgotten => "forgotten",
         }
     }
 
@@ -191,4 +195,22 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// When it cannot be read.
     async fn last(&self) -> Result<u64, StoreError>;
+
+    /// All instances that entries are about, of every fleet.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    async fn instances(&self) -> Result<Vec<InstanceId>, StoreError>;
+
+    /// All blobs, with their sizes in bytes.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    async fn blob_sizes(&self) -> Result<BTreeMap<Hash, u64>, StoreError>;
+
+    /// Removes blobs, unless an entry was appended after `last`: it may need one of them. `false`: nothing was removed. Entries always stay.
+    ///
+    /// # Errors
+    /// When nothing was removed.
+    async fn forget(&self, blobs: &[Hash], last: u64) -> Result<bool, StoreError>;
 }

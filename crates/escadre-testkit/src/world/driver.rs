@@ -8,11 +8,13 @@
 use super::World;
 use super::faults::{Call, Fault, refused, silent};
 use super::look;
+use super::state::Image;
 use async_trait::async_trait;
-use escadre_engine::ports::{Capabilities, Driver, Error, Found, Job, LogLine, LogQuery, Outcome, Scope};
+use escadre_engine::ports::{Capabilities, Driver, Error, Found, Job, KeptImage, LogLine, LogQuery, Outcome, Scope};
 use escadre_model::observed::{Complete, Observed};
 use escadre_plan::step::Act;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A mistake a driver's author could make; planted to prove that the tests find it.
@@ -103,6 +105,25 @@ impl Driver for FakeDriver {
                 Complete { containers: claims, networks: claims, volumes: claims, images: claims, record: false };
         }
         Ok(observed)
+    }
+
+    async fn kept_images(&self, known: &BTreeMap<Arc<str>, BTreeSet<Arc<str>>>) -> Result<Vec<KeptImage>, Error> {
+        self.record("kept images", None, false);
+        Ok(self.world.with(|state, _| look::kept_images(state, known)))
+    }
+
+    async fn drop_image(&self, id: &str, names: &[Arc<str>]) -> Result<bool, Error> {
+        self.record("drop image", None, true);
+        self.world.point().await;
+        self.world.with(|state, _| {
+            let stays = |name: &Arc<str>, image: &Image| &*image.id != id || (&**name != id && !names.contains(name));
+            let last = !state.images.iter().any(|(name, image)| &*image.id == id && stays(name, image));
+            if last && state.containers.values().any(|one| &*one.image.id == id) {
+                return Err(refused("remove image", "a container has it", 409));
+            }
+            state.images.retain(|name, image| stays(name, image) || (!last && &**name == id));
+            Ok(last)
+        })
     }
 
     async fn before(&self, job: &Job<'_>) -> Result<Option<serde_json::Value>, Error> {

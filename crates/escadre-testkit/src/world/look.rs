@@ -6,14 +6,14 @@
 //! Tests: `tests/conformance.rs`.
 
 use super::state::{Container, State};
-use escadre_engine::ports::Scope;
+use escadre_engine::ports::{KeptImage, Scope};
 use escadre_model::ids::{InstanceId, Kind, ResourceId, ResourceKey};
 use escadre_model::name::Name;
 use escadre_model::observed::{
     Complete, ContainerSeen, EngineId, ForeignKind, HostSeen, ImageSeen, MadeByCompose, NetworkSeen, Observed,
     VolumeSeen,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub(super) fn list(state: &State, scope: &Scope, now: u64) -> Observed {
@@ -139,4 +139,16 @@ fn host(state: &State) -> HostSeen {
         images: images.collect(),
         projects: BTreeMap::new(),
     }
+}
+
+/// The images of these ids; their only names here are those they were fetched under, and that of the engine's own.
+pub(super) fn kept_images(state: &State, known: &BTreeMap<Arc<str>, BTreeSet<Arc<str>>>) -> Vec<KeptImage> {
+    let of = |(id, fetched): (&Arc<str>, &BTreeSet<Arc<str>>)| {
+        state.images.get(id)?;
+        let names = state.images.iter().filter(|(name, image)| image.id == *id && *name != id);
+        let (ours, others) = names.map(|(name, _)| Arc::clone(name)).partition(|name| fetched.contains(name));
+        let used = state.containers.values().any(|one| one.image.id == *id);
+        Some(KeptImage { id: Arc::clone(id), ours, others, bytes: 1_000_000, used })
+    };
+    known.iter().filter_map(of).collect()
 }

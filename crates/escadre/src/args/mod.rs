@@ -14,6 +14,7 @@ pub(crate) mod inside;
 pub(crate) mod look;
 pub(crate) mod proxy;
 pub(crate) mod reserved;
+pub(crate) mod room;
 pub(crate) mod secret;
 pub(crate) mod shared;
 pub(crate) mod trust;
@@ -99,6 +100,8 @@ pub(crate) enum Verb {
     Adopt(adopt::Adopt),
     /// Rebuild a lost state folder from what runs.
     Recover(guard::Recover),
+    /// Make room: what is kept for ways back that nobody can take any more.
+    Prune(room::Prune),
     /// Begin a fleet, a product or an instance.
     New(write::New),
     /// Secrets without an editor.

@@ -21,7 +21,6 @@ pub(crate) const VERBS: &[(&str, &str)] = &[
     ("leave", "give ownership up"),
     ("move", "move an instance to another target"),
     ("promote", "bring a release to the next environment"),
-    ("prune", "make room, as a plan"),
     ("release", "freeze a product with all its images"),
     ("render", "write plain files"),
     ("restore", "bring saved data back"),

@@ -24,6 +24,7 @@ mod man;
 mod new;
 mod plan;
 mod proxy;
+mod prune;
 mod ps;
 #[cfg(test)]
 mod reference;
@@ -70,6 +71,7 @@ pub(crate) async fn run(verb: Verb, settings: &Settings, terminal: &Terminal) ->
         Verb::Unhold(args) => guard::unhold(&args, settings, terminal).await,
         Verb::Adopt(args) => adopt::run(&args, settings, terminal).await,
         Verb::Recover(args) => guard::recover(&args, settings, terminal).await,
+        Verb::Prune(args) => prune::run(&args, settings, terminal).await,
         Verb::New(args) => new::run(&args, settings, terminal).await,
         Verb::Secret(args) => secret::run(&args, settings, terminal).await,
         Verb::Check(args) => check::run(&args, settings, terminal).await,

@@ -8,7 +8,7 @@ use crate::exit::{Done, Exit, Fault};
 use crate::settings::Settings;
 use crate::terminal::Terminal;
 use crate::terminal::{findings, report};
-use crate::views::{diff, drift, endpoint, history, log, ps, status, why, why_service};
+use crate::views::{diff, drift, endpoint, history, log, ps, room, status, why, why_service};
 use anyhow::Context;
 use escadre_model::diagnostic::{Code, nearest};
 use schemars::JsonSchema;
@@ -29,6 +29,7 @@ pub(crate) fn all() -> Vec<(&'static str, Value)> {
         of::<history::History>("history"),
         of::<log::Line<'_>>("log"),
         of::<escadre_plan::plan::Plan>("plan"),
+        of::<room::Pruned>("prune"),
         of::<ps::Ps>("ps"),
         of::<report::Ended>("report"),
         of::<crate::wire::Secrets>("secrets"),

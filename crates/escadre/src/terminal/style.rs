@@ -141,6 +141,16 @@ pub(crate) fn count(number: usize, one: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{} {one}s", grouped(number as u64)) }
 }
 
+/// A size: `812 KiB`, `41 MiB`, `1.2 GiB`.
+pub(crate) fn bytes(size: u64) -> String {
+    match size {
+        0..1024 => format!("{size} B"),
+        1024..1_048_576 => format!("{} KiB", size >> 10),
+        1_048_576..1_073_741_824 => format!("{} MiB", size >> 20),
+        _ => format!("{}.{} GiB", size >> 30, (size % (1 << 30)) * 10 >> 30),
+    }
+}
+
 /// `1,204,118`.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();

@@ -39,7 +39,7 @@ pub(crate) struct Entry {
     instance: String,
     /// The plan.
     plan: String,
-    /// `healthy`, `went_back`, `stuck`, `stopped`.
+    /// `healthy`, `went_back`, `stuck`, `stopped`, `removed`.
     outcome: &'static str,
     /// Who asked.
     by: String,

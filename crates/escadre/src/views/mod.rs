@@ -12,6 +12,7 @@ pub(crate) mod history;
 pub(crate) mod log;
 pub(crate) mod look;
 pub(crate) mod ps;
+pub(crate) mod room;
 #[cfg(test)]
 pub(crate) mod samples;
 pub(crate) mod status;

@@ -16,6 +16,7 @@ mod guard;
 mod inside;
 mod instead;
 mod keys;
+mod room;
 mod trust;
 mod world;
 mod write;
@@ -27,6 +28,7 @@ pub(crate) use ground::{carry_out, ground, read, remember, saved, settle_edge};
 pub(crate) use guard::{hold, recover, unhold};
 pub(crate) use inside::{exec, logs};
 pub(crate) use instead::Instead;
+pub(crate) use room::{Found, make_room, room};
 pub(crate) use trust::{Trusting, trust};
 pub(crate) use write::{Secrets, begin, file_schemas, secret};
 
