@@ -147,7 +147,7 @@ pub(crate) fn bytes(size: u64) -> String {
         0..1024 => format!("{size} B"),
         1024..1_048_576 => format!("{} KiB", size >> 10),
         1_048_576..1_073_741_824 => format!("{} MiB", size >> 20),
-        _ => format!("{}.{} GiB", size >> 30, (size % (1 << 30)) * 10 >> 30),
+        _ => format!("{}.{} GiB", size >> 30, ((size % (1 << 30)) * 10) >> 30),
     }
 }
 
