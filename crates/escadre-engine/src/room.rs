@@ -190,11 +190,8 @@ impl Needs {
 
     /// What an instance was told to be is needed, and the bytes of its files.
     async fn content(&mut self, store: &dyn Store, hash: &Hash) -> Result<Option<Arc<Desired>>, StoreError> {
-        self.blobs.insert(hash.clone());
-        let desired = journal::desired_of(store, hash).await?;
-        if let Some(desired) = &desired {
-            self.blobs.extend(journal::content_hashes(desired));
-        }
+        let (desired, blobs) = journal::desired_and_blobs(store, hash).await?;
+        self.blobs.extend(blobs);
         Ok(desired)
     }
 }

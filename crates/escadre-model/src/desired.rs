@@ -5,6 +5,10 @@
 //! Not here: the target's words (opaque `Payload`s made by `escadre-render`), addresses and generations (planned, `escadre-plan`).
 //! Tests: `escadre-render` (both ways), `escadre-plan` (worlds).
 
+mod pack;
+
+pub use pack::{Head, Packed, Parts, UnpackError};
+
 use crate::hash::{Hash, KeyedHash};
 use crate::ids::{InstanceId, Kind, ResourceKey};
 use crate::payload::{Payload, Words};

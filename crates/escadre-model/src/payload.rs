@@ -85,19 +85,51 @@ impl Words {
 
     /// Words that are JSON text already.
     fn of_text(text: Box<str>) -> Self {
-        let mut secrets = BTreeSet::new();
-        // Few payloads have holes; the others need not be parsed to know it.
-        if text.contains(TEXT)
-            && let Ok(value) = serde_json::from_str(&text)
-        {
-            collect(&value, &mut secrets);
-        }
+        let secrets = secrets(&text);
         Self { pieces: vec![Written::Json(text)], secrets }
     }
 
     /// The secrets that they have holes for.
     pub fn secrets(&self) -> &BTreeSet<SecretRef> {
         &self.secrets
+    }
+
+    /// Whether there are late variables in them.
+    pub(crate) fn is_late(&self) -> bool {
+        self.pieces.iter().any(|piece| matches!(piece, Written::Late(_)))
+    }
+
+    /// Pieces of JSON text, each with the slot of the late variable behind it.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = (&str, Option<usize>)> {
+        let mut pieces = self.pieces.iter().peekable();
+        std::iter::from_fn(move || {
+            let text = match pieces.next_if(|piece| matches!(piece, Written::Json(_))) {
+                Some(Written::Json(text)) => Some(&**text),
+                _ => None,
+            };
+            let slot = match pieces.next_if(|piece| matches!(piece, Written::Late(_))) {
+                Some(Written::Late(slot)) => Some(*slot),
+                _ => None,
+            };
+            (text.is_some() || slot.is_some()).then(|| (text.unwrap_or_default(), slot))
+        })
+    }
+
+    /// Words from their pieces.
+    pub(crate) fn of_pieces(pieces: impl IntoIterator<Item = (Box<str>, Option<usize>)>) -> Self {
+        let mut written = Vec::new();
+        for (text, slot) in pieces {
+            if !text.is_empty() {
+                written.push(Written::Json(text));
+            }
+            written.extend(slot.map(Written::Late));
+        }
+        let mut words = Self { pieces: written, secrets: BTreeSet::new() };
+        // Which secrets there are does not hang on the values of late variables.
+        let mut whole = Vec::new();
+        words.write(&[], &mut whole);
+        words.secrets = secrets(&String::from_utf8_lossy(&whole));
+        words
     }
 
     /// Adds the JSON text with these values of late variables.
@@ -109,6 +141,18 @@ impl Words {
             }
         }
     }
+}
+
+/// The secrets that JSON text has holes for.
+fn secrets(text: &str) -> BTreeSet<SecretRef> {
+    let mut found = BTreeSet::new();
+    // Few payloads have holes; the others need not be parsed to know it.
+    if text.contains(TEXT)
+        && let Ok(value) = serde_json::from_str(text)
+    {
+        collect(&value, &mut found);
+    }
+    found
 }
 
 /// Adds the letters of a JSON string, without its quotes.

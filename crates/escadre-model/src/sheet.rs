@@ -118,6 +118,20 @@ impl Sheet {
         self.fields.get(index).map(|entry| entry.field(values))
     }
 
+    /// Whether anything in it differs from instance to instance.
+    pub(crate) fn has_holes(&self) -> bool {
+        self.words.is_late() || self.fields.iter().any(|entry| !matches!(entry.value, Told::Shown(_)))
+    }
+
+    /// The sheet of one instance alone.
+    pub(crate) fn filled(&self, values: &Values) -> Sheet {
+        let fields = self.fields(values).into_iter().map(Entry::from).collect();
+        let mut text = Vec::new();
+        self.words.write(&values.late, &mut text);
+        let text = String::from_utf8(text).unwrap_or_default().into();
+        Sheet { fields, words: Arc::new(Words::of_pieces([(text, None)])), body: self.body.clone() }
+    }
+
     /// A resource's words for an instance.
     pub fn payload(&self, values: &Values) -> Payload {
         Payload::of(Arc::clone(&self.words), Arc::clone(&values.late))

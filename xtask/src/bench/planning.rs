@@ -26,7 +26,7 @@ use escadre_render::engine::Facts;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{BufReader, BufWriter, Write as _};
+use std::io::{BufWriter, Write as _};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -95,8 +95,7 @@ fn counted(plan: &Plan) -> (usize, usize) {
 }
 
 fn load(folder: &Path) -> Result<Observed> {
-    let file = File::open(folder.join("observed.json")).context("open the recorded observation")?;
-    serde_json::from_reader(BufReader::with_capacity(1 << 20, file)).context("read the recorded observation")
+    record::read(&folder.join("observed.json"))
 }
 
 fn answer(stages: &BTreeMap<&'static str, Duration>, wall: Duration, cpu: f64, plan: &Plan) -> Result<Value> {
@@ -118,10 +117,7 @@ pub(crate) fn case(words: &[&str]) -> Result<Value> {
             let folder = Path::new(folder);
             let read = read(folder)?;
             let plan = plan(&read, &record::observed(&empty(), &[])?, None);
-            let observed = record::observed(&plan, &read.desired)?;
-            let mut file = BufWriter::new(File::create(folder.join("observed.json")).context("keep what is seen")?);
-            serde_json::to_writer(&mut file, &observed).context("write what is seen")?;
-            file.flush().context("write what is seen")?;
+            record::write(&folder.join("observed.json"), record::observed(&plan, &read.desired)?)?;
             Ok(json!({ "instances": read.desired.len() }))
         }
         ["plan", folder] => {

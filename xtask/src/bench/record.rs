@@ -1,12 +1,13 @@
 //! A recorded observation: what would be seen if a plan had been carried out by an engine that never fails.
 //!
-//! In: a plan for an empty world, and what its instances want. Out: an `Observed`, with receipts.
+//! In: a plan for an empty world, and what its instances want. Out: an `Observed`, with receipts; kept in a file and read back as the journal does it,
+//! what instances were told to be in heads and parts.
 //! **Invariant:** planned again against it, nothing is to be done; whoever records checks that.
 //! Not here: an engine with faults and a clock (`escadre-testkit`), the real one (`engine`).
 //! Tests: each benchmark of planning plans against it and counts the changes.
 
-use anyhow::{Result, bail};
-use escadre_model::desired::Desired;
+use anyhow::{Context, Result, bail};
+use escadre_model::desired::{Desired, Head, Parts};
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, ResourceId};
 use escadre_model::observed::{
@@ -15,7 +16,12 @@ use escadre_model::observed::{
 };
 use escadre_plan::plan::Plan;
 use escadre_plan::step::{Act, Placement, Step};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Write as _};
+use std::path::Path;
 use std::sync::Arc;
 
 /// What an engine would show after this plan.
@@ -34,25 +40,79 @@ pub(crate) fn observed(plan: &Plan, desired: &[Desired]) -> Result<Observed> {
             made += 1;
             perform(step, EngineId(format!("{made:064x}").into()), &mut seen, &mut observed)?;
         }
-        let receipt = Receipt {
-            seq: made,
-            plan: Arc::clone(&plan.id),
-            commit: Arc::clone(&plan.commit),
-            dirty: plan.dirty.clone(),
-            at: "2026-01-01T00:00:00Z".into(),
-            by: "bench".into(),
-            because: None,
-            last_line: None,
-            back: None,
-            outcome: Outcome::Healthy,
-            desired: Arc::new((*wanted).clone()),
-            images: BTreeMap::new(),
-            fields: seen.containers.iter().filter_map(|it| Some((it.engine.clone(), it.fields.clone()?))).collect(),
-        };
-        seen.record.receipts.push(receipt);
+        let fields = seen.containers.iter().filter_map(|it| Some((it.engine.clone(), it.fields.clone()?))).collect();
+        seen.record.receipts.push(receipt(made, Arc::clone(&plan.id), Arc::new((*wanted).clone()), fields));
         observed.instances.insert(one.instance.clone(), seen);
     }
     Ok(observed)
+}
+
+/// An observation as it is kept. Its receipts are told apart, because a journal keeps what instances were told to be in heads and parts.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    observed: Observed,
+    receipts: Vec<(InstanceId, ReceiptHead, Box<RawValue>)>,
+    parts: BTreeMap<Hash, Box<RawValue>>,
+}
+
+/// A receipt without what the instance was told to be.
+#[derive(Serialize, Deserialize)]
+struct ReceiptHead {
+    seq: u64,
+    plan: Arc<str>,
+    fields: BTreeMap<EngineId, Hash>,
+}
+
+/// Keeps an observation.
+pub(crate) fn write(path: &Path, mut observed: Observed) -> Result<()> {
+    let (mut receipts, mut parts) = (Vec::new(), BTreeMap::new());
+    let raw = |text: Vec<u8>| RawValue::from_string(String::from_utf8(text)?).context("JSON");
+    for (instance, seen) in &mut observed.instances {
+        for receipt in std::mem::take(&mut seen.record.receipts) {
+            let packed = receipt.desired.pack().context("pack what is wanted")?;
+            for (hash, text) in packed.parts {
+                parts.insert(hash, raw(text)?);
+            }
+            let Receipt { seq, plan, fields, .. } = receipt;
+            receipts.push((instance.clone(), ReceiptHead { seq, plan, fields }, raw(packed.head)?));
+        }
+    }
+    let mut file = BufWriter::new(File::create(path).context("keep what is seen")?);
+    serde_json::to_writer(&mut file, &Kept { observed, receipts, parts }).context("write what is seen")?;
+    file.flush().context("write what is seen")
+}
+
+/// Reads an observation back.
+pub(crate) fn read(path: &Path) -> Result<Observed> {
+    let file = File::open(path).context("open the recorded observation")?;
+    let Kept { mut observed, receipts, parts: texts } =
+        serde_json::from_reader(BufReader::with_capacity(1 << 20, file)).context("read the recorded observation")?;
+    let mut parts = Parts::default();
+    let text = |hash: &Hash| Some(texts.get(hash)?.get().as_bytes().into());
+    for (instance, ReceiptHead { seq, plan, fields }, head) in receipts {
+        let desired = Head::read(head.get().as_bytes()).context("read a head")?.unpack(&mut parts, &text)?;
+        let seen = observed.instances.get_mut(&instance).context("a receipt of an instance that was not seen")?;
+        seen.record.receipts.push(receipt(seq, plan, Arc::new(desired), fields));
+    }
+    Ok(observed)
+}
+
+fn receipt(seq: u64, plan: Arc<str>, desired: Arc<Desired>, fields: BTreeMap<EngineId, Hash>) -> Receipt {
+    Receipt {
+        seq,
+        plan,
+        commit: "".into(),
+        dirty: None,
+        at: "2026-01-01T00:00:00Z".into(),
+        by: "bench".into(),
+        because: None,
+        last_line: None,
+        back: None,
+        outcome: Outcome::Healthy,
+        desired,
+        images: BTreeMap::new(),
+        fields,
+    }
 }
 
 fn perform(step: &Step, engine: EngineId, seen: &mut InstanceSeen, world: &mut Observed) -> Result<()> {

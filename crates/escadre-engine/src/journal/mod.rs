@@ -12,8 +12,8 @@ mod record;
 pub use body::{Begun, Body, Done, ReceiptBody};
 pub use chain::{SCHEMA, link, root, verify};
 pub use record::{
-    HEALTHY_KEPT, Kept, Memory, Run, Standing, State, blobs_of, content_hashes, desired_of, memories, memory, receipts,
-    records,
+    HEALTHY_KEPT, Kept, Memory, Run, Standing, State, blobs_of, desired_and_blobs, desired_of, memories, memory,
+    receipts, records,
 };
 
 #[cfg(test)]

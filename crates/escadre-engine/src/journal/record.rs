@@ -7,7 +7,7 @@
 
 use super::body::{Begun, Body, Done, ReceiptBody};
 use crate::ports::{Blob, Entry, Outcome, Store, StoreError};
-use escadre_model::desired::{Body as ResourceBody, Content, Desired};
+use escadre_model::desired::{Body as ResourceBody, Content, Desired, Head, Parts, UnpackError};
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, Kind, ResourceId};
 use escadre_model::name::Name;
@@ -311,10 +311,7 @@ pub async fn records(
         .chain(older.values())
         .map(|(_, receipt)| receipt.desired.clone())
         .collect();
-    let mut desired = BTreeMap::new();
-    for hash in all {
-        desired.insert(hash.clone(), desired_of(store, &hash).await?);
-    }
+    let desired = all_desired(store, &all.into_iter().collect::<Vec<_>>()).await?;
     let mut records = BTreeMap::new();
     for (instance, (memory, newest)) in memories {
         let receipts = newest.into_iter().chain(older.remove(&instance));
@@ -334,18 +331,21 @@ pub async fn records(
 pub async fn receipts(store: &dyn Store, instance: &InstanceId) -> Result<Vec<Receipt>, StoreError> {
     let memory = memory(store, instance).await?;
     let seqs: Vec<u64> = memory.state.receipts.iter().map(|kept| kept.seq).collect();
-    let mut receipts = Vec::new();
+    let mut bodies = Vec::new();
     for entry in store.entries(&seqs).await? {
         if let Body::Receipt(body) = Body::of(&entry)? {
-            let desired = BTreeMap::from([(body.desired.clone(), desired_of(store, &body.desired).await?)]);
-            receipts.extend(receipt_of(&entry, *body, &desired));
+            bodies.push((entry, *body));
         }
     }
+    let hashes: BTreeSet<Hash> = bodies.iter().map(|(_, body)| body.desired.clone()).collect();
+    let desired = all_desired(store, &hashes.into_iter().collect::<Vec<_>>()).await?;
+    let mut receipts: Vec<Receipt> =
+        bodies.into_iter().filter_map(|(entry, body)| receipt_of(&entry, body, &desired)).collect();
     receipts.sort_by_key(|receipt| std::cmp::Reverse(receipt.seq));
     Ok(receipts)
 }
 
-fn receipt_of(entry: &Entry, body: ReceiptBody, desired: &BTreeMap<Hash, Option<Arc<Desired>>>) -> Option<Receipt> {
+fn receipt_of(entry: &Entry, body: ReceiptBody, desired: &BTreeMap<Hash, Arc<Desired>>) -> Option<Receipt> {
     Some(Receipt {
         seq: entry.seq,
         plan: entry.entry.plan.clone(),
@@ -358,7 +358,7 @@ fn receipt_of(entry: &Entry, body: ReceiptBody, desired: &BTreeMap<Hash, Option<
         last_line: body.last_line,
         back: body.back,
         // A receipt whose blob is gone cannot be compared with: as if it were not there.
-        desired: desired.get(&body.desired)?.clone()?,
+        desired: desired.get(&body.desired)?.clone(),
         images: body.state.images,
         fields: body.state.fields,
     })
@@ -369,13 +369,58 @@ fn receipt_of(entry: &Entry, body: ReceiptBody, desired: &BTreeMap<Hash, Option<
 /// # Errors
 /// When the store cannot be read or the blob is not what it should be.
 pub async fn desired_of(store: &dyn Store, hash: &Hash) -> Result<Option<Arc<Desired>>, StoreError> {
-    let Some(bytes) = store.blobs(std::slice::from_ref(hash)).await?.remove(hash) else { return Ok(None) };
-    let mut desired: Desired = serde_json::from_slice(&bytes).map_err(|source| StoreError::Failed {
-        act: format!("read blob {}", hash.short()).into(),
-        source: source.into(),
-    })?;
-    let wanted: Vec<Hash> = content_hashes(&desired).collect();
-    let blobs = if wanted.is_empty() { BTreeMap::new() } else { store.blobs(&wanted).await? };
+    Ok(all_desired(store, std::slice::from_ref(hash)).await?.remove(hash))
+}
+
+/// What an instance was told to be, and the blobs it is kept in: its head, its parts, its files' bytes.
+///
+/// # Errors
+/// When the store cannot be read or a blob is not what it should be.
+pub async fn desired_and_blobs(
+    store: &dyn Store,
+    hash: &Hash,
+) -> Result<(Option<Arc<Desired>>, BTreeSet<Hash>), StoreError> {
+    let mut blobs = BTreeSet::from([hash.clone()]);
+    let desired = desired_of(store, hash).await?;
+    if let Some(text) = store.blobs(std::slice::from_ref(hash)).await?.get(hash) {
+        blobs.extend(Head::read(text).map_err(|error| unreadable(hash, error.into()))?.parts().into_iter().cloned());
+    }
+    blobs.extend(desired.iter().flat_map(|desired| contents(desired)).flat_map(hashes_of));
+    Ok((desired, blobs))
+}
+
+fn unreadable(hash: &Hash, source: UnpackError) -> StoreError {
+    StoreError::Failed { act: format!("read blob {}", hash.short()).into(), source: source.into() }
+}
+
+/// What instances were told to be, by hash; what they have in common is read and held once. One that is not whole any more is left out.
+async fn all_desired(store: &dyn Store, hashes: &[Hash]) -> Result<BTreeMap<Hash, Arc<Desired>>, StoreError> {
+    let mut heads = Vec::with_capacity(hashes.len());
+    for (hash, text) in store.blobs(hashes).await? {
+        let head = Head::read(&text).map_err(|error| unreadable(&hash, error.into()))?;
+        heads.push((hash, head));
+    }
+    let wanted: BTreeSet<&Hash> = heads.iter().flat_map(|(_, head)| head.parts()).collect();
+    let texts = store.blobs(&wanted.into_iter().cloned().collect::<Vec<_>>()).await?;
+    let mut parts = Parts::default();
+    let mut all = BTreeMap::new();
+    for (hash, head) in heads {
+        match head.unpack(&mut parts, &|part| texts.get(part).cloned()) {
+            Ok(desired) => drop(all.insert(hash, desired)),
+            Err(UnpackError::Missing(_)) => {}
+            Err(error) => return Err(unreadable(&hash, error)),
+        }
+    }
+    let wanted: BTreeSet<Hash> = all.values().flat_map(contents).flat_map(hashes_of).collect();
+    if !wanted.is_empty() {
+        let blobs = store.blobs(&wanted.into_iter().collect::<Vec<_>>()).await?;
+        all.values_mut().for_each(|desired| fill(desired, &blobs));
+    }
+    Ok(all.into_iter().map(|(hash, desired)| (hash, Arc::new(desired))).collect())
+}
+
+/// Gives its files their bytes.
+fn fill(desired: &mut Desired, blobs: &BTreeMap<Hash, Arc<[u8]>>) {
     for resource in desired.resources.values_mut() {
         let ResourceBody::File(file) = &mut resource.body else { continue };
         match &mut file.content {
@@ -387,17 +432,18 @@ pub async fn desired_of(store: &dyn Store, hash: &Hash) -> Result<Option<Arc<Des
             Content::Secret { .. } => {}
         }
     }
-    Ok(Some(Arc::new(desired)))
 }
 
-/// Everything of a Desired that has to be kept as blobs: itself under its own hash, and its files' bytes. Secrets are not in it.
+/// Everything of a Desired that has to be kept as blobs: its head under its own hash, its parts, and its files' bytes. Secrets are not in it.
 ///
 /// # Errors
 /// When it cannot be written as JSON, which would be a bug.
 pub fn blobs_of(desired: &Desired) -> Result<Vec<Blob>, StoreError> {
-    let text = serde_json::to_vec(desired)
+    let packed = desired
+        .pack()
         .map_err(|source| StoreError::Failed { act: "write what is wanted as JSON".into(), source: source.into() })?;
-    let mut blobs = vec![(desired.hash(), text.into())];
+    let mut blobs: Vec<Blob> = vec![(desired.hash(), packed.head.into())];
+    blobs.extend(packed.parts.into_iter().map(|(hash, text)| (hash, text.into())));
     for content in contents(desired) {
         match content {
             Content::Bytes { hash, bytes } => blobs.push((hash.clone(), bytes.clone())),
@@ -410,11 +456,6 @@ pub fn blobs_of(desired: &Desired) -> Result<Vec<Blob>, StoreError> {
     Ok(blobs)
 }
 
-/// The blobs of a Desired's files.
-pub fn content_hashes(desired: &Desired) -> impl Iterator<Item = Hash> {
-    contents(desired).flat_map(hashes)
-}
-
 fn contents(desired: &Desired) -> impl Iterator<Item = &Content> {
     desired.resources.values().filter_map(|resource| match &resource.body {
         ResourceBody::File(file) => Some(&file.content),
@@ -422,7 +463,7 @@ fn contents(desired: &Desired) -> impl Iterator<Item = &Content> {
     })
 }
 
-fn hashes(content: &Content) -> Vec<Hash> {
+fn hashes_of(content: &Content) -> Vec<Hash> {
     match content {
         Content::Bytes { hash, .. } => vec![hash.clone()],
         Content::Folder { entries, .. } => entries.values().map(|(hash, _)| hash.clone()).collect(),

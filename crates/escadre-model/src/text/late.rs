@@ -46,6 +46,11 @@ impl LateVariables {
 }
 
 impl Late {
+    /// A hole that was kept: it is only ever filled.
+    pub(crate) fn kept(slot: usize) -> Self {
+        Self { slot, of: Arc::default() }
+    }
+
     /// Which of the late variables it is.
     pub fn slot(&self) -> usize {
         self.slot

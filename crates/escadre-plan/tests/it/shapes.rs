@@ -6,13 +6,16 @@
 #![expect(clippy::disallowed_methods, reason = "tests read the cases of another room")]
 
 use crate::pure::Memory;
+use escadre_model::desired::{Desired, Head, Parts};
 use escadre_model::fleet::{self, Fleet};
+use escadre_model::hash::Hash;
 use escadre_model::name::Name;
 use escadre_model::parallel::Threads;
 use escadre_model::resolve::{self, Cache, Keys};
 use escadre_render::engine::{Dialect, Facts, fleet as spell, render};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 /// Services, one attribute or a few each; `$N` parameters are different in each instance.
 const SERVICES: &[&str] = &[
@@ -112,6 +115,7 @@ fn compare(tree: &Memory, what: &str) -> (usize, usize) {
     for facts in [Facts::default(), Facts { dialect: Dialect::Docker, rootless: true }] {
         let many = spell(&read, &names, tree, &Keys::none(), &facts, Threads::new(1));
         (sound, shapes) = (0, BTreeSet::new());
+        let mut parts = BTreeMap::new();
         for (name, one) in names.iter().zip(&many) {
             let (resolved, mut findings) = resolve::instance(&read, name.as_str(), tree, &Keys::none(), &Cache::new());
             let alone = resolved.and_then(|resolved| {
@@ -121,9 +125,7 @@ fn compare(tree: &Memory, what: &str) -> (usize, usize) {
                 sound.then_some((resolved, desired))
             });
             assert_eq!(one.findings, findings, "{what}, {name}");
-            let text = |wanted: Option<&escadre_model::desired::Desired>| {
-                wanted.map(|it| serde_json::to_string_pretty(it).expect("JSON"))
-            };
+            let text = |wanted: Option<&Desired>| wanted.map(|it| serde_json::to_string_pretty(it).expect("JSON"));
             let (among, by_itself) =
                 (text(one.wanted.as_ref().map(|(_, it)| it)), text(alone.as_ref().map(|(_, it)| it)));
             if among != by_itself {
@@ -134,16 +136,30 @@ fn compare(tree: &Memory, what: &str) -> (usize, usize) {
             let Some(((shared, desired), (own, wanted))) = one.wanted.as_ref().zip(alone) else { continue };
             assert_eq!(desired.hash(), wanted.hash(), "{what}, {name}");
             assert_eq!(desired, &wanted, "{what}, {name}");
+            kept_and_read(desired, &mut parts);
             assert_eq!(shared.project().to_json(), own.project().to_json(), "{what}, {name}");
             assert_eq!(
                 (&shared.values, &shared.endpoints, &shared.shape.ports),
                 (&own.values, &own.endpoints, &own.shape.ports)
             );
             sound += 1;
-            shapes.insert(std::sync::Arc::as_ptr(&shared.shape));
+            shapes.insert(Arc::as_ptr(&shared.shape));
         }
     }
     (sound, shapes.len())
+}
+
+/// What an instance wants comes back as it was kept, with parts that others have kept too.
+fn kept_and_read(desired: &Desired, parts: &mut BTreeMap<Hash, Arc<[u8]>>) {
+    let packed = desired.pack().expect("JSON");
+    parts.extend(packed.parts.into_iter().map(|(hash, text)| (hash, text.into())));
+    let head = Head::read(&packed.head).expect("a head");
+    let read = head.unpack(&mut Parts::default(), &|hash| parts.get(hash).cloned()).expect("all parts are there");
+    let text = |it: &Desired| serde_json::to_string(it).expect("JSON");
+    assert_eq!(text(&read), text(desired));
+    assert_eq!(read.hash(), desired.hash());
+    let again = read.pack().expect("JSON");
+    assert_eq!(again.head, packed.head);
 }
 
 const PARAMETERS: [&str; 10] = ["A", "B", "C", "E", "N", "TAG", "PORT", "TWO", "DNS", "CAP"];

@@ -5,5 +5,6 @@
 mod conformance;
 mod faults;
 mod happy;
+mod room;
 mod seeds;
 mod stories;

@@ -68,6 +68,9 @@ fn paragraph(verb: &str) -> Option<&'static str> {
         "recover" => {
             "Rebuilds a lost state folder from the labels of what runs. Nothing that runs is touched. History, holds and the targets of a rollback are lost, and it says so."
         }
+        "prune" => {
+            "Makes room, as a plan: images, earlier values of secrets and earlier configuration that no kept state, no interrupted turn and no container needs, whatever fleet they belong to. Each instance keeps its last five healthy states; `--keep` gives up more of them. An image that others named keeps their names; volumes are never touched."
+        }
         "new" => {
             "Begins a fleet, a product or an instance: it writes the files, generates the secrets that the product declares, and prints what it wrote. Nothing existing is overwritten, and an environment is never guessed."
         }

@@ -33,8 +33,8 @@ fn what_would_go_is_named() {
          \x20 images         3 images that no state needs, up to 3.0 GiB\n\
          \x20                shop:1.4.0, 52 MiB\n\
          \x20                aa1c9d4e5a6b (its tag has moved on), 3.0 GiB\n\
-         \x20                bb1c9d4e5a6b: stays as mine:1, which is not ours; our name for it\n\
-         \x20                goes\n\
+         \x20                bb1c9d4e5a6b: stays as mine:1, which is not ours; our name for\n\
+         \x20                it goes\n\
          \x20 states         5 states nobody can go back to afterwards: int 3, old 2 (taken\n\
          \x20                down, and in no file)\n\
          \x20 secrets        1 earlier value: int\n\
