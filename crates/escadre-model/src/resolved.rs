@@ -6,6 +6,7 @@
 //! Tests: with `resolve`.
 
 use crate::compose::Project;
+use crate::compose::verdicts::{Acknowledgement, Capabilities, Verdict};
 use crate::desired::{HttpRoute, State};
 use crate::hash::{Hash, KeyedHash};
 use crate::ids::InstanceId;
@@ -51,6 +52,8 @@ pub struct Resolved {
     pub shared_volumes: Vec<Arc<str>>,
     /// Absolute paths that services may bind (`grants: { binds: [...] }`); in a fleet of one everything may be bound.
     pub granted_binds: Vec<Arc<str>>,
+    /// Verdicts on Compose attributes that the product or the Compose files acknowledge.
+    pub acknowledged: Vec<Acknowledgement>,
     /// Images built from the tree: service key → hash of all inputs (context, Dockerfile, arguments, target).
     pub builds: BTreeMap<Arc<str>, Hash>,
 }
@@ -93,4 +96,13 @@ pub enum Content {
     Folder(BTreeMap<Arc<str>, (Arc<[u8]>, bool)>),
     /// Nothing tracked: in a fleet it becomes a folder of the instance.
     Untracked,
+}
+
+impl Resolved {
+    /// The verdict on every key that is written in its Compose files.
+    pub fn verdicts(&self, rootless: bool) -> Vec<Verdict> {
+        let endpoints = self.endpoints.values().map(|route| (Arc::clone(&route.service), route.port)).collect();
+        let filled = self.secrets.keys().cloned().collect();
+        self.project.verdicts(&Capabilities { rootless, single: self.single, filled, endpoints })
+    }
 }

@@ -84,6 +84,7 @@ impl Lab for Real {
             volume_names: BTreeMap::new(),
             shared_volumes: Vec::new(),
             granted_binds: Vec::new(),
+            acknowledged: Vec::new(),
             builds: BTreeMap::new(),
         };
         let (mut desired, findings) = render(&resolved, &self.engine.facts());

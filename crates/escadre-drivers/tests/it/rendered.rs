@@ -87,6 +87,7 @@ async fn a_compose_service_with_many_attributes_runs_as_written() {
         volume_names: BTreeMap::new(),
         shared_volumes: Vec::new(),
         granted_binds: Vec::new(),
+        acknowledged: Vec::new(),
         builds: BTreeMap::new(),
     };
     let (desired, findings) = render(&resolved, &world.engine.facts());

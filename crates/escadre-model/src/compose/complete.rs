@@ -22,7 +22,7 @@ pub(crate) fn complete(root: &mut Node, findings: &mut Vec<Diagnostic>) {
 
 fn default(mapping: &mut Mapping, key: &str, value: Node) {
     if !mapping.contains(key) {
-        mapping.insert(Key::new(key, &value.span), value);
+        mapping.insert(Key::implied(key, &value.span), value);
     }
 }
 

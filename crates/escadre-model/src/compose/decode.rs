@@ -238,6 +238,7 @@ impl Decoder<'_> {
     fn mode(&mut self, node: &Node) -> Outcome {
         let value = match node.as_scalar().map(Scalar::resolve) {
             Some(Resolved::Integer(value)) => i64::try_from(value).ok(),
+            Some(Resolved::Float(_)) => None,
             _ => match self.letters(node) {
                 Err(outcome) => return outcome,
                 Ok(text) => i64::from_str_radix(text, 8).ok(),
@@ -252,6 +253,7 @@ impl Decoder<'_> {
     fn tmpfs_mode(&mut self, node: &Node) -> Outcome {
         let value = match node.as_scalar().map(Scalar::resolve) {
             Some(Resolved::Integer(value)) => u32::try_from(value).ok(),
+            Some(Resolved::Float(_)) => None,
             _ => match self.letters(node) {
                 Err(outcome) => return outcome,
                 Ok(text) => u32::from_str_radix(text, 8).ok(),

@@ -157,18 +157,18 @@ codes! {
     W0502 "a secret is used by nobody";
     W0503 "a registry's password has no value";
     W0504 "an override belongs to no environment";
+    W0505 "an acknowledgement fits nothing";
     // C01: verdicts on Compose keys
     C0101 "an attribute works as the specification says";
     C0102 "published ports belong to the edge";
     C0103 "a container's name becomes an alias";
     C0104 "updates are decided by plan and gates";
     C0105 "an attribute is for the developer's machine";
-    C0106 "an attribute has no effect yet";
+    C0106 "an attribute is not done yet";
     C0107 "an attribute belongs to another system";
     C0108 "a secret or config that the engine cannot keep";
     C0109 "logs are always rotated";
     C0110 "an attribute belongs to a Swarm";
-    C0112 "owners of secret files";
     C0113 "models and providers";
     C0114 "the engine's socket";
     C0115 "an attribute is limited without root";

@@ -189,7 +189,9 @@ impl Work<'_> {
         let texts = |(key, value): (&Arc<str>, &crate::diagnostic::Spanned<Arc<str>>)| {
             (Arc::clone(key), Arc::clone(&value.value))
         };
+        let acknowledged = self.product.acknowledged.iter().cloned().chain(project.acknowledgements()).collect();
         Some(Resolved {
+            acknowledged,
             instance: InstanceId::new(self.fleet.name.value.clone(), self.instance.name.value.clone()),
             origin: self.fleet.id.as_ref().map_or_else(|| "".into(), |id| Arc::clone(&id.value)),
             single: false,

@@ -105,6 +105,7 @@ fn resolve(
         volume_names: BTreeMap::new(),
         shared_volumes: Vec::new(),
         granted_binds: Vec::new(),
+        acknowledged: project.acknowledgements(),
         builds,
         project: Arc::new(project),
     };

@@ -31,7 +31,7 @@ impl Case {
                 files.insert(name.trim().to_owned(), Vec::new());
             } else if let Some(name) = &current {
                 files.get_mut(name).unwrap().extend_from_slice(line.as_bytes());
-            } else if let Some((key, value)) = line.trim().split_once(": ") {
+            } else if let Some((key, value)) = line.trim().split_once(": ").filter(|_| !line.starts_with('#')) {
                 settings.push((key.to_owned(), value.to_owned()));
             } else {
                 assert!(line.trim().is_empty() || line.starts_with('#'), "{}: what is `{line}`?", path.display());
@@ -43,10 +43,7 @@ impl Case {
 
 /// Runs all cases of a folder; each difference is shown, then the test fails.
 pub(crate) fn run(folder: &str, run: impl Fn(&Case) -> String) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(folder);
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    assert!(!paths.is_empty(), "no cases in {}", folder.display());
+    let paths = all(folder);
     let update = std::env::var("UPDATE").is_ok();
     let mut wrong = Vec::new();
     for path in &paths {
@@ -70,11 +67,18 @@ pub(crate) fn run(folder: &str, run: impl Fn(&Case) -> String) {
     );
 }
 
-/// The files of all cases of a folder that are no longer than `most` bytes.
-pub(crate) fn files(folder: &str, most: usize) -> Vec<Vec<u8>> {
+/// The paths of all cases of a folder.
+pub(crate) fn all(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(folder);
     let mut paths: Vec<PathBuf> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
+    assert!(!paths.is_empty(), "no cases in {}", folder.display());
+    paths
+}
+
+/// The files of all cases of a folder that are no longer than `most` bytes.
+pub(crate) fn files(folder: &str, most: usize) -> Vec<Vec<u8>> {
+    let paths = all(folder);
     let files = paths.iter().flat_map(|path| Case::read(path).files.into_values());
     files.filter(|bytes| bytes.len() <= most).collect()
 }

@@ -1,7 +1,7 @@
 //! Compose projects: files in, findings and the normalised model out.
 
 use crate::case::{self, Case};
-use escadre_model::compose::verdicts::{Capabilities, Kind};
+use escadre_model::compose::verdicts::{Capabilities, Kind, acknowledge};
 use escadre_model::compose::{Cache, Files, Options, Project, ReadError, discover, load};
 use escadre_model::diagnostic::Diagnostic;
 use escadre_model::text::Text;
@@ -49,7 +49,7 @@ fn loaded(case: &Case) -> (Option<Project>, Vec<Diagnostic>) {
     (project, findings)
 }
 
-fn shown(case: &Case) -> String {
+pub(crate) fn shown(case: &Case) -> String {
     let (project, findings) = loaded(case);
     let mut out = String::new();
     for finding in findings {
@@ -65,20 +65,25 @@ fn shown(case: &Case) -> String {
             writeln!(out, "{}", serde_json::to_string_pretty(&project.to_json()).unwrap()).unwrap();
         }
         (Some(project), "verdicts") => {
-            for verdict in project.verdicts(&Capabilities::default()) {
+            let mut verdicts = project.verdicts(&Capabilities::default());
+            let list = project.acknowledgements();
+            let unused: Vec<String> =
+                acknowledge(&mut verdicts, &list).iter().map(|one| one.what.to_string()).collect();
+            for verdict in verdicts {
+                let kind = serde_json::to_value(verdict.kind).unwrap();
+                let mut line = format!("{} {} {}", verdict.span.short(), verdict.path, kind.as_str().unwrap());
                 if verdict.kind != Kind::Exact {
-                    writeln!(
-                        out,
-                        "{} {} {:?} {}: {}",
-                        verdict.span.short(),
-                        verdict.path,
-                        verdict.kind,
-                        verdict.code,
-                        verdict.text
-                    )
-                    .unwrap();
+                    write!(line, " {}: {}", verdict.code, verdict.text).unwrap();
                 }
+                if !verdict.instead.is_empty() {
+                    write!(line, "; instead: {}", verdict.instead).unwrap();
+                }
+                if let Some(span) = verdict.acknowledged {
+                    write!(line, " (acknowledged in {})", span.short()).unwrap();
+                }
+                writeln!(out, "{line}").unwrap();
             }
+            unused.iter().for_each(|what| writeln!(out, "fits nothing: {what}").unwrap());
         }
         (Some(project), path) => {
             // One part of the model, to keep the case short.

@@ -10,3 +10,4 @@ mod mutation;
 mod random;
 mod resolve;
 mod schema;
+mod verdicts;

@@ -13,6 +13,7 @@ mod ground;
 mod guard;
 mod inside;
 mod keys;
+mod verdicts;
 mod world;
 mod write;
 
@@ -27,7 +28,7 @@ use crate::args::shared::Files;
 use crate::args::value::Doomed;
 use crate::exit::{Fault, Sources};
 use crate::settings::Selection;
-use crate::terminal::plan_text::{Around, Verdicts};
+use crate::terminal::plan_text::Around;
 use crate::terminal::time::Now;
 use crate::views::look::Looked;
 use escadre_model::desired::Desired;
@@ -111,7 +112,7 @@ pub(crate) struct Read {
     /// The texts they point into.
     pub(crate) sources: Sources,
     /// What became of Compose's keys.
-    pub(crate) verdicts: Option<Verdicts>,
+    pub(crate) judged: verdicts::Judged,
     /// How many instances were read.
     pub(crate) instances: usize,
 }

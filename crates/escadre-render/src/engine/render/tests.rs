@@ -39,6 +39,7 @@ fn resolved(yaml: &str, single: bool) -> Option<Resolved> {
         volume_names: BTreeMap::new(),
         shared_volumes: Vec::new(),
         granted_binds: Vec::new(),
+        acknowledged: Vec::new(),
         builds: BTreeMap::new(),
     })
 }

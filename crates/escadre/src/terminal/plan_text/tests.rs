@@ -22,7 +22,7 @@ fn compose() -> Around {
             "engine: podman 4.3.1 at unix:///run/podman/podman.sock".into(),
         ],
         addresses: vec![("http://localhost:8080".into(), "web:80".into())],
-        verdicts: Some(Verdicts { exact: 46, approximated: 1, platform: 1, refused: 0 }),
+        verdicts: Some(Verdicts { exact: 46, approximated: 1, platform: 1, refused: 0, acknowledged: 0 }),
         ..Around::default()
     }
 }
