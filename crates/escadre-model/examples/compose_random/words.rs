@@ -175,7 +175,7 @@ pub(crate) const FRACTIONS: &[&str] = &["1.5", "2.0", "0.25", "1.50", ".5", "1e3
 pub(crate) const WILD: &[&str] = &[
     "null", "~", "true", "False", "no", "0", "-1", "010", "0o17", "0x1F", "1_000", "0b11", "99999999999999999999", "9223372036854775808", "1.5", "1e3", ".5", "1e999", ".inf",
     "-.inf", ".nan", "[]", "{}", "[null]", "{a: null}", "\"\"", "x", "[x, x]", "{x: 1}", "[[x]]", "[{}]", "2001-12-14", "12:30", "!!str 5", "!!int \"5\"", "!!float 3", "!!null x", "!own x",
-    "[1, 2]", "[true]", "!reset null", "!override {}", "!reset {a: b}", "!!binary aGk=", "+5", "0o8", "08", "1__0", "0x", "-0", "+.inf", "yes", "Null", "NULL", "nULL", "y", "=", "<<",
+    "[1, 2]", "[true]", "!!binary aGk=", "+5", "0o8", "08", "1__0", "0x", "-0", "+.inf", "yes", "Null", "NULL", "nULL", "y", "=", "<<",
 ];
 
 /// Pieces of which texts of a kind are made.

@@ -383,7 +383,7 @@ impl Decoder<'_> {
         }
         let mut changed: Option<Mapping> = None;
         for (key, value) in mapping.iter() {
-            if key.text.ends_with(char::is_whitespace) && pairs == Pairs::Environment {
+            if key.text.ends_with(char::is_whitespace) && matches!(pairs, Pairs::Environment | Pairs::Arguments) {
                 self.error(Code::E0405, value, &format!("the variable `{}` ends with a space", key.text));
             }
             let new = match &value.value {

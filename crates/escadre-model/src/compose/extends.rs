@@ -6,6 +6,7 @@
 //! Source: Compose Specification, services, `extends`.
 //! Tests: tests/cases/compose.
 
+use super::include::{elsewhere, is_remote};
 use super::load::{Loader, Scope};
 use super::merge::merge;
 use super::paths::{join, parent, relative};
@@ -124,6 +125,10 @@ impl Loader<'_> {
                         return Some(service);
                     }
                     self.complete_service(base_name, entries, &inner, scope, cache, resets)?
+                }
+                Some((file, span)) if is_remote(&file) => {
+                    self.report(elsewhere(&file, &span).path(format!("services.{name}.extends")));
+                    return None;
                 }
                 Some((file, span)) => {
                     let file = join(&scope.folder, &file);

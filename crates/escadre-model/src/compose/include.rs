@@ -14,7 +14,7 @@ use super::merge::{merge, same};
 use super::paths::{each, join, parent, relative};
 use super::reset::Resets;
 use super::schema::{Checker, ROOT};
-use crate::diagnostic::{Code, Diagnostic, has_errors};
+use crate::diagnostic::{Code, Diagnostic, Span, has_errors};
 use crate::text::{Mapping, Node, Scalar, Style, Value};
 use std::sync::Arc;
 
@@ -75,6 +75,10 @@ impl Loader<'_> {
             self.report(Diagnostic::error(Code::E0404, "an include needs `path:`").at(&item.span).path("include"));
             return None;
         };
+        if let Some(remote) = texts(path).into_iter().find(|text| is_remote(text)) {
+            self.report(elsewhere(remote, &path.span).path("include"));
+            return None;
+        }
         let files: Vec<String> = texts(path).into_iter().map(|text| join(&scope.folder, text)).collect();
         let Some(main) = files.first() else {
             self.report(
@@ -170,6 +174,27 @@ impl Loader<'_> {
             }
         }
     }
+}
+
+/// Whether a path is an address: nothing is fetched while files are read.
+pub(super) fn is_remote(path: &str) -> bool {
+    path.contains("://") || path.starts_with("git@")
+}
+
+/// A file on another machine: refused, more so where it could change without a commit.
+pub(super) fn elsewhere(address: &str, span: &Span) -> Diagnostic {
+    let hexadecimal = |text: &str, lengths: &[usize]| {
+        let digits = text.split(|c: char| !c.is_ascii_hexdigit()).next().unwrap_or_default();
+        lengths.contains(&digits.len())
+    };
+    let digest = address.split_once("@sha256:").is_some_and(|(_, digest)| hexadecimal(digest, &[64]));
+    let commit = address.split_once('#').is_some_and(|(_, commit)| hexadecimal(commit, &[40, 64]));
+    let message = if digest || commit {
+        format!("{address} lies on another machine, and nothing is fetched while files are read")
+    } else {
+        format!("{address} lies on another machine and is not pinned: it could change without a commit")
+    };
+    Diagnostic::error(Code::E0423, message).at(span).hint("keep a copy in the repository, and name that")
 }
 
 /// The items of an include without keys that hold nothing: those count as absent.

@@ -138,6 +138,10 @@ impl Loader<'_> {
         let scope = Scope { base: folder.clone(), folder, variables: Arc::clone(&variables), trail: Vec::new() };
         let mut root = self.model(&files, None, &scope)?;
         if self.findings.iter().any(|finding| finding.is_error() && is_structural(finding.code)) {
+            // Parts are missing, so that most checks would only speak of that; whether files can be read is known all the same.
+            let root = decode::decode(&root, &Shape::Object(&ROOT), &mut Vec::new());
+            let (mut root, _) = split(root, &self.options.profiles);
+            self.environment_files(&mut root, &variables);
             return None;
         }
         if root.as_mapping().is_none_or(Mapping::is_empty) {
@@ -357,7 +361,12 @@ impl Loader<'_> {
         };
         let mut from_files = Mapping::new();
         for file in list(entry, "env_file") {
-            let Some(path) = file.get("path").and_then(Node::as_str) else { continue };
+            let Some(path) = file.get("path").and_then(Node::as_str) else {
+                if !file.get("path").is_some_and(|path| path.as_scalar().is_some()) {
+                    self.report(Diagnostic::error(Code::E0404, "an environment file needs `path:`").at(&file.span));
+                }
+                continue;
+            };
             let required = file.get("required").and_then(Node::as_str) != Some("false");
             let raw = file.get("format").and_then(Node::as_str) == Some("raw");
             if let Some(format) = file.get("format").and_then(Node::as_str).filter(|format| *format != "raw") {
@@ -448,7 +457,10 @@ fn add_below(entry: &mut Mapping, key: &str, mut below: Mapping) {
 /// Whether an error leaves the model without parts of it, so that later checks would only speak of what is missing.
 fn is_structural(code: Code) -> bool {
     code < Code::E0112
-        || matches!(code, Code::E0401 | Code::E0409 | Code::E0410 | Code::E0411 | Code::E0417 | Code::E0422)
+        || matches!(
+            code,
+            Code::E0401 | Code::E0409 | Code::E0410 | Code::E0411 | Code::E0417 | Code::E0422 | Code::E0423
+        )
 }
 
 /// Lower case, and only what a project name may hold.

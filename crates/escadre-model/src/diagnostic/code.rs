@@ -105,6 +105,7 @@ codes! {
     E0420 "a secret stands where it cannot be kept secret";
     E0421 "an entry is listed twice";
     E0422 "a project grows too large";
+    E0423 "a file lies on another machine";
     E0430 "an engine cannot give what a Compose attribute asks for";
     E0431 "a path outside the repository is not granted";
     E0432 "a file that a service needs is not there";
@@ -130,6 +131,9 @@ codes! {
     E0519 "a variable leads to nothing";
     E0520 "there is no fleet here";
     E0521 "a path of the host is not granted";
+    E0522 "a label is Escadre's own";
+    E0523 "an instance is larger than a host can carry";
+    E0524 "two services have one host name";
     // E06: secrets
     E0601 "a secret is not encrypted";
     E0602 "a secret belongs somewhere else";
@@ -151,6 +155,7 @@ codes! {
     W0403 "a boolean is spelled the old way";
     W0404 "`external.name` is deprecated";
     W0405 "several Compose files stand side by side";
+    W0406 "a secret stands in plain text";
     W0430 "a Compose attribute is only approximated";
     // W05: fleet files
     W0501 "a secrets file belongs to nobody";

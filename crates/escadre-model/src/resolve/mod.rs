@@ -5,6 +5,7 @@
 //! Not here: how a target spells it (`escadre-render`), what runs (`escadre-plan`).
 //! Tests: `tests/it/resolve.rs`.
 
+mod bounds;
 mod build;
 mod clash;
 mod content;
@@ -12,6 +13,7 @@ mod endpoint;
 mod files;
 mod ignore;
 mod limits;
+mod plain;
 mod secrets;
 mod single;
 #[cfg(test)]
@@ -181,6 +183,10 @@ impl Work<'_> {
         self.fill_configs(&mut project, &values);
         let secrets = self.secrets(&mut project);
         let endpoints = self.endpoints(&project);
+        let mut found = Vec::new();
+        let grants = bounds::Grants { granted: Some(&|path: &str| self.granted(path)), file: &self.product.file };
+        bounds::check(&project, &grants, &mut found);
+        self.findings.extend(found);
         let contents = self.contents(&project);
         let builds = self.builds(&project);
         let target = self.fleet.target_of(self.instance);

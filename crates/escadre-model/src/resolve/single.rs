@@ -7,7 +7,7 @@
 
 use super::content::gather;
 use super::values::source;
-use super::{Cache, build, files};
+use super::{Cache, bounds, build, files};
 use crate::compose::{self, Options, Project, Variables};
 use crate::desired::State;
 use crate::diagnostic::{Code, Diagnostic, has_errors};
@@ -85,6 +85,7 @@ fn resolve(
         }
     };
     let (seen, secrets) = secrets(tree, key, &project, findings);
+    bounds::check(&project, &bounds::Grants { granted: None, file: "" }, findings);
     let contents = contents(tree, &project, findings);
     let builds = builds(tree, &project, findings);
     let values = values(tree, &project);

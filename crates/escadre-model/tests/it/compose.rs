@@ -102,6 +102,21 @@ fn cases() {
     case::run("compose", shown);
 }
 
+#[test]
+fn hostile_files_are_refused_or_mean_what_they_say() {
+    case::run("hostile", |case| {
+        let begin = std::time::Instant::now();
+        let out = shown(case);
+        assert!(begin.elapsed().as_secs() < 20, "{:?} took {:?}", case.settings, begin.elapsed());
+        // What a bomb prints is not kept.
+        if out.len() < 4_000 {
+            out
+        } else {
+            format!("{}\n... {} bytes\n", out.chars().take(300).collect::<String>(), out.len())
+        }
+    });
+}
+
 /// One file, made here because it is too long to be written down.
 struct Made(String);
 

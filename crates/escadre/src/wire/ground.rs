@@ -344,7 +344,7 @@ fn around(world: &World, wanted: &Wanted, plan: &Plan, saved: bool) -> Around {
         lead.push(wanted.beside.clone());
     }
     let told = |finding: &&Diagnostic| !finding.is_error() && !judged.says(finding);
-    let warnings = wanted.findings.iter().filter(told).chain(&judged.unused).cloned().collect();
+    let warnings = wanted.findings.iter().filter(told).chain(&judged.beside).cloned().collect();
     let first = wanted.single.is_some();
     Around {
         single: wanted.single.clone(),

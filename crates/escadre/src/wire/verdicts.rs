@@ -17,8 +17,8 @@ use std::sync::Arc;
 pub(crate) struct Judged {
     /// One for each key, of each product.
     pub(crate) verdicts: Vec<Verdict>,
-    /// Acknowledgements that fit no verdict.
-    pub(crate) unused: Vec<Diagnostic>,
+    /// Acknowledgements that fit no verdict, secrets in plain text.
+    pub(crate) beside: Vec<Diagnostic>,
     /// Each product is a Compose file alone, or a folder with product.yaml.
     single: bool,
 }
@@ -35,12 +35,13 @@ pub(super) fn judge(resolved: &[Resolved], rootless: bool) -> Judged {
         let (all, used) = lists.entry(Arc::clone(&one.product)).or_default();
         all.extend(one.acknowledged.iter().filter(|one| !all.contains(one)).cloned().collect::<Vec<_>>());
         used.extend(one.acknowledged.iter().filter(|one| !unused.contains(one)).cloned());
+        judged.beside.extend(one.plain_secrets());
         judged
             .verdicts
             .extend(verdicts.into_iter().filter(|one| seen.insert((one.path.clone(), one.span.to_string()))));
     }
     for (all, used) in lists.into_values() {
-        judged.unused.extend(all.into_iter().filter(|one| !used.contains(one)).map(|one| {
+        judged.beside.extend(all.into_iter().filter(|one| !used.contains(one)).map(|one| {
             let message = format!("`{}` is acknowledged, and no attribute is approximated or refused so", one.what);
             Diagnostic::warning(Code::W0505, message).at(&one.span).hint("remove it from the list")
         }));
@@ -64,7 +65,7 @@ impl Judged {
     /// Every verdict that is not exact as a finding. `strict`: what is approximated is a warning too.
     pub(crate) fn findings(&self, strict: bool) -> Vec<Diagnostic> {
         let told = self.verdicts.iter().filter(|verdict| verdict.kind != Kind::Exact);
-        told.map(|verdict| self.finding(verdict, strict)).chain(self.unused.iter().cloned()).collect()
+        told.map(|verdict| self.finding(verdict, strict)).chain(self.beside.iter().cloned()).collect()
     }
 
     /// What is to be told beside a plan: the kind's word and the finding.
