@@ -23,6 +23,12 @@ pub enum Program {
     Docker,
     /// systemd's control.
     Systemctl,
+    /// Takes additions into the system's bundle of authorities (Debian, SUSE).
+    UpdateCaCertificates,
+    /// The same (Fedora, Arch).
+    UpdateCaTrust,
+    /// Browsers' databases of authorities.
+    Certutil,
     /// This very program, by its path ([`Call::own`]): only to start its edge.
     Own,
 }
@@ -35,6 +41,9 @@ impl Program {
             Program::Podman => "podman",
             Program::Docker => "docker",
             Program::Systemctl => "systemctl",
+            Program::UpdateCaCertificates => "update-ca-certificates",
+            Program::UpdateCaTrust => "update-ca-trust",
+            Program::Certutil => "certutil",
             Program::Own => "escadre",
         }
     }

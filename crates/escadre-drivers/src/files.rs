@@ -25,6 +25,9 @@ pub enum Error {
     /// A file cannot be written.
     #[error("{0} cannot be written")]
     Write(PathBuf, #[source] io::Error),
+    /// A file cannot be removed.
+    #[error("{0} cannot be removed")]
+    Remove(PathBuf, #[source] io::Error),
     /// A folder cannot be made.
     #[error("the folder {0} cannot be made")]
     Folder(PathBuf, #[source] io::Error),
@@ -83,6 +86,32 @@ pub fn ensure_dir(path: &Path, mode: u32) -> Result<(), Error> {
     fs::DirBuilder::new().recursive(true).mode(mode).create(path).map_err(fail)?;
     let now = fs::metadata(path).map_err(fail)?.permissions().mode() & 0o7777;
     if now == mode { Ok(()) } else { fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(fail) }
+}
+
+/// Removes a file; one that is not there is gone.
+///
+/// # Errors
+/// When the system refuses.
+pub fn remove(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::Remove(path.to_owned(), error)),
+        _ => Ok(()),
+    }
+}
+
+/// The names in a folder, in order; one that is not there has none.
+///
+/// # Errors
+/// When it is there and cannot be read.
+pub fn list(path: &Path) -> Result<Vec<std::ffi::OsString>, Error> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::Read(path.to_owned(), error)),
+    };
+    let mut names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
+    names.sort();
+    Ok(names)
 }
 
 #[cfg(test)]

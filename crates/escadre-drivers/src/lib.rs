@@ -15,3 +15,4 @@ pub mod git;
 pub mod locks;
 pub mod podman;
 pub mod store;
+pub mod trust;

@@ -11,8 +11,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use escadre_model::routes::Routes;
 use serde::Serialize;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -20,11 +21,12 @@ use tokio::task::JoinSet;
 
 use crate::channel::ToHolder;
 use crate::control::{
-    BackendStatus, BackendUse, Code, Command, Counters, Done, Flying, Loaded, Parking, Refused, Reply, Request,
-    RouteStatus, SCHEMA, Stats, Status,
+    BackendStatus, BackendUse, CertificateStatus, Code, Command, Counters, Done, Flying, Loaded, Parking, Refused,
+    Reply, Request, RouteStatus, SCHEMA, Stats, Status,
 };
 use crate::flight::lock;
 use crate::table::{Entry, bounded};
+use crate::tls::keyring;
 use crate::worker::Worker;
 
 /// How long one who waited may take to say what shall become of what is left, before the edge cuts by itself.
@@ -150,12 +152,18 @@ pub(crate) async fn load(worker: &Arc<Worker>, asked: u64) -> Result<Loaded, Ref
     let _one_at_a_time = worker.loading.lock().await;
     let edge = &worker.edge;
     let dir = worker.dir.clone();
-    let read = tokio::task::spawn_blocking(move || crate::files::open_routes(&dir)).await;
-    let read = read.map_err(|e| Refused { code: Code::BadRoutes, message: e.to_string() });
+    let read = tokio::task::spawn_blocking(move || {
+        let opened = crate::files::open_routes(&dir)?;
+        Ok::<_, crate::files::FileError>(opened.map(|(routes, file)| {
+            let brought = keyring::brought(&dir, &routes);
+            (routes, file, brought)
+        }))
+    });
+    let read = read.await.map_err(|e| Refused { code: Code::BadRoutes, message: e.to_string() });
     let opened = read.and_then(|r| r.map_err(|e| Refused { code: Code::BadRoutes, message: e.sentence() }));
-    let (routes, file) = match opened {
-        Ok(Some((routes, file))) => (routes, Some(file)),
-        Ok(None) if edge.tables.load().generation == 0 => (escadre_model::routes::Routes::empty(0), None),
+    let (routes, file, brought) = match opened {
+        Ok(Some((routes, file, brought))) => (routes, Some(file), brought),
+        Ok(None) if edge.tables.load().generation == 0 => (Routes::empty(0), None, keyring::Brought::new()),
         Ok(None) => {
             let message = format!("{} is not there", crate::files::routes_path(&worker.dir).display());
             return Err(keep(worker, Refused { code: Code::BadRoutes, message }));
@@ -172,7 +180,12 @@ pub(crate) async fn load(worker: &Arc<Worker>, asked: u64) -> Result<Loaded, Ref
         );
         return Err(keep(worker, Refused { code: Code::OldGeneration, message }));
     }
-    let swap = edge.replace(&routes);
+    // Who changes the routes hears of a certificate that cannot be used; a worker that begins serves what it can.
+    let unusable = brought.values().find_map(|read| read.as_ref().err());
+    if let Some(why) = unusable.filter(|_| asked > 0) {
+        return Err(keep(worker, Refused { code: Code::BadRoutes, message: why.to_string() }));
+    }
+    let swap = edge.replace(&routes, &brought);
     *lock(&worker.problem) = None;
     if routes.generation != served {
         edge.log.say(&format!(
@@ -280,5 +293,16 @@ fn status(worker: &Worker) -> Status {
         listeners: lock(&edge.listening).values().cloned().collect(),
         routes: table.entries.iter().map(&mut route).collect(),
         backends,
+        certificates: certificates(worker),
     }
+}
+
+/// The certificates of all hosts, in the order of their names.
+fn certificates(worker: &Worker) -> Vec<CertificateStatus> {
+    let table = worker.edge.tables.load();
+    let now = SystemTime::now();
+    let mut all: Vec<_> =
+        table.all_secured().map(|(host, secured)| worker.edge.keyring.status(host, &secured.source, now)).collect();
+    all.sort_by(|a, b| a.host.cmp(&b.host));
+    all
 }

@@ -181,8 +181,6 @@ pub enum Listening {
     Failed,
     /// This host has no such address family (no IPv6).
     Absent,
-    /// For TLS, not served by this version.
-    Reserved,
 }
 
 /// Everything.
@@ -205,6 +203,44 @@ pub struct Status {
     pub routes: Vec<RouteStatus>,
     /// Every backend that stands in the file or still has work.
     pub backends: Vec<BackendStatus>,
+    /// Every host that is to be served with TLS.
+    #[serde(default)]
+    pub certificates: Vec<CertificateStatus>,
+}
+
+/// The certificate of one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateStatus {
+    /// The host, as DNS has it.
+    pub host: String,
+    /// Where it comes from.
+    pub from: CertificateFrom,
+    /// Whether there is one that works now.
+    pub works: bool,
+    /// Until when it holds, seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_s: Option<u64>,
+    /// Who signed it, as it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// What is wrong, in words; with one that works still: why it will not be renewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// Where a certificate comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CertificateFrom {
+    /// The local authority.
+    Local,
+    /// A public authority, by ACME.
+    Acme,
+    /// It was brought.
+    Brought,
+    /// Of a newer version.
+    #[serde(other)]
+    Other,
 }
 
 /// One route.

@@ -14,7 +14,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use escadre_model::routes::{Routes, RoutesError};
+use escadre_model::routes::{Route, Routes, RoutesError};
 
 /// Largest routes file that is read: some 100,000 routes; a limit so that a wrong file cannot fill the memory.
 const MAX_ROUTES_BYTES: u64 = 64 * 1024 * 1024;
@@ -78,6 +78,52 @@ pub fn log_path(dir: &Path) -> PathBuf {
     dir.join("edge.log")
 }
 
+/// Where certificates that were brought are: chain and key together, called by the id that the routes name.
+#[must_use]
+pub fn brought_path(dir: &Path, id: &str) -> PathBuf {
+    dir.join("tls").join("brought").join(format!("{id}.pem"))
+}
+
+/// Keeps a certificate that was brought (chain and key, PEM) for the routes that will name its id. One that is there
+/// already is left as it is: the id is that of its content.
+///
+/// # Errors
+/// When the system refuses.
+pub fn keep_brought(dir: &Path, id: &str, text: &[u8]) -> Result<(), FileError> {
+    let path = brought_path(dir, id);
+    if let Some(folder) = path.parent() {
+        make_dir(folder)?;
+    }
+    match fs::read(&path) {
+        Ok(there) if there == text => Ok(()),
+        _ => write_whole(&path, text, 0o600),
+    }
+}
+
+/// Removes certificates that were brought and that no route names any more. Those written within the last minute stay:
+/// somebody may be about to name them.
+///
+/// # Errors
+/// When the system refuses.
+pub fn forget_brought(dir: &Path, routes: &Routes) -> Result<(), FileError> {
+    let folder = dir.join("tls").join("brought");
+    let named: std::collections::BTreeSet<&str> = routes.routes.iter().filter_map(Route::brought).collect();
+    let listed = match fs::read_dir(&folder) {
+        Ok(listed) => listed,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(FileError::io("list", &folder)(error)),
+    };
+    for entry in listed.flatten() {
+        let path = entry.path();
+        let id = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let age = entry.metadata().and_then(|m| m.modified()).ok().and_then(|at| at.elapsed().ok());
+        if !named.contains(id) && age.is_some_and(|age| age > std::time::Duration::from_secs(60)) {
+            fs::remove_file(&path).map_err(FileError::io("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
 /// Makes the edge's folder (mode 0700) if it is missing.
 ///
 /// # Errors
@@ -98,15 +144,22 @@ pub fn write_routes(dir: &Path, routes: &Routes) -> Result<(), FileError> {
     }
     let bytes = routes.to_bytes()?;
     make_dir(dir)?;
+    write_whole(&routes_path(dir), &bytes, 0o600)
+}
+
+/// Replaces a file: written beside, synced, renamed, folder synced.
+///
+/// # Errors
+/// When the system refuses; the file is as it was then.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
     // One name per writing: two writers must not write into one another's file.
     static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let beside = dir.join(format!("routes.json.{}-{count}.new", std::process::id()));
-    let written = write_synced(&beside, &bytes).map_err(FileError::io("write", &beside));
-    let renamed = written.and_then(|()| {
-        let path = routes_path(dir);
-        fs::rename(&beside, &path).map_err(FileError::io("replace", &path))
-    });
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = dir.join(format!("{name}.{}-{count}.new", std::process::id()));
+    let written = write_synced(&beside, bytes, mode).map_err(FileError::io("write", &beside));
+    let renamed = written.and_then(|()| fs::rename(&beside, path).map_err(FileError::io("replace", path)));
     if let Err(error) = renamed {
         // The first failure is the one to report.
         let _leftover = fs::remove_file(&beside);
@@ -139,8 +192,8 @@ pub fn update_routes(dir: &Path, change: impl FnOnce(&mut Routes)) -> Result<Rou
     Ok(routes)
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+fn write_synced(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }

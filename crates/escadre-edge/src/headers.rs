@@ -58,9 +58,35 @@ fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
     values.flat_map(|v| v.split(',')).map(str::trim).filter(|t| !t.is_empty())
 }
 
+/// Who sent a request, and how.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct From {
+    pub(crate) peer: SocketAddr,
+    /// The port it came to.
+    pub(crate) port: u16,
+    /// `http` or `https`.
+    pub(crate) scheme: &'static str,
+}
+
+/// HTTP/2 lets a client say its cookies in pieces; a backend of HTTP/1.1 reads the first (RFC 9113, 8.2.3).
+fn one_cookie(headers: &mut HeaderMap) {
+    let mut pieces = headers.get_all(header::COOKIE).iter();
+    if pieces.by_ref().nth(1).is_none() {
+        return;
+    }
+    let pieces: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    // Pieces of valid values make a valid value.
+    if let Ok(whole) = HeaderValue::from_bytes(&pieces.join(&b"; "[..])) {
+        headers.insert(header::COOKIE, whole);
+    }
+}
+
 /// Makes the headers of a request those that the backend gets.
-pub(crate) fn forward(headers: &mut HeaderMap, peer: SocketAddr, local: SocketAddr, host: &HeaderValue) {
+pub(crate) fn forward(headers: &mut HeaderMap, from: From, host: &HeaderValue) {
     strip_hop_by_hop(headers);
+    one_cookie(headers);
+    // HTTP/2 says it elsewhere; a backend reads it here.
+    headers.insert(header::HOST, host.clone());
     let ours = |name: &HeaderName| {
         // Servers with CGI's names cannot tell `_` from `-`; whoever writes it so means to be taken for us.
         let name = name.as_str().replace('_', "-");
@@ -73,11 +99,11 @@ pub(crate) fn forward(headers: &mut HeaderMap, peer: SocketAddr, local: SocketAd
     // We answer it ourselves.
     headers.remove(header::EXPECT);
 
-    let ip = peer.ip().to_canonical();
+    let ip = from.peer.ip().to_canonical();
     put(headers, "x-forwarded-for", &ip.to_string());
     put(headers, "x-real-ip", &ip.to_string());
-    put(headers, "x-forwarded-proto", "http");
-    put(headers, "x-forwarded-port", &local.port().to_string());
+    put(headers, "x-forwarded-proto", from.scheme);
+    put(headers, "x-forwarded-port", &from.port.to_string());
     headers.insert(HeaderName::from_static("x-forwarded-host"), host.clone());
     let node = match ip {
         IpAddr::V4(ip) => ip.to_string(),
@@ -85,7 +111,7 @@ pub(crate) fn forward(headers: &mut HeaderMap, peer: SocketAddr, local: SocketAd
     };
     // The host was checked to be a host name and port: it needs no escaping inside the quotes.
     let host = host.to_str().unwrap_or_default();
-    put(headers, "forwarded", &format!("for={node};host=\"{host}\";proto=http"));
+    put(headers, "forwarded", &format!("for={node};host=\"{host}\";proto={}", from.scheme));
 }
 
 fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
@@ -94,14 +120,8 @@ fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
     }
 }
 
-/// The host a request is for, normalised, and the port that was named. `None` if there is none, more than one, or it is
-/// not a host.
-pub(crate) fn host_of(headers: &HeaderMap) -> Option<(String, Option<u16>)> {
-    let mut all = headers.get_all(header::HOST).into_iter();
-    let written = all.next()?.to_str().ok()?;
-    if all.next().is_some() {
-        return None;
-    }
+/// A host, normalised, and the port that was named. `None` if it is not a host.
+pub(crate) fn host_and_port(written: &str) -> Option<(String, Option<u16>)> {
     let end_of_name = written.rfind(']').unwrap_or(0);
     let (name, port) = match written.rfind(':') {
         Some(colon) if colon > end_of_name || end_of_name == 0 => {

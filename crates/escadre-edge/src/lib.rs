@@ -11,18 +11,21 @@
 //!        ├─ flight    what is under way for each backend and route; drain, cut, counters
 //!        ├─ ledger    counters of all workers, added up
 //!        ├─ park      waiting while nobody can serve
+//!        ├─ tls       handshakes; certificates: the local authority's, brought ones
 //!        ├─ http      requests and answers; headers, pool, upgrade, pages
 //!        └─ tcp       bytes both ways
 //! ```
 //!
-//! **Invariant**: the edge knows no fleet, no engine and no store; it writes nothing but its pid and its log. A bad
+//! **Invariant**: the edge knows no fleet, no engine and no store; it writes nothing but its pid, its log and its own
+//! certificates. A bad
 //! routes file never replaces a good one. A backend that leaves the table is cut only when its work has ended or its
 //! deadline has passed. Nothing the network sends can stop the process.
 //!
-//! Not here: who decides the routes (an engine driver), TLS and certificates (a later issue).
+//! Not here: who decides the routes (an engine driver).
 //!
 //! Tests: `tests/it/main.rs` (real processes and sockets), `tests.rs` beside the pure modules.
 
+pub mod certificate;
 mod channel;
 mod commands;
 pub mod control;
@@ -41,7 +44,9 @@ mod pool;
 mod state;
 mod table;
 mod tcp;
+pub(crate) mod tls;
 mod upgrade;
 pub mod worker;
 
 pub use options::{Limits, Options, WorkerProgram};
+pub use tls::authority;

@@ -26,6 +26,7 @@ use tokio::task::JoinHandle;
 use crate::channel::{Channel, ToHolder};
 use crate::control::{ListenerState, Listening};
 use crate::flight::lock;
+use crate::http::{Arrival, Scheme};
 use crate::state::{Edge, Retiring};
 use crate::table::Role;
 
@@ -173,11 +174,6 @@ impl Listeners {
         }
         let mut states = lock(&self.edge.listening);
         states.retain(|address, _| wanted.contains(address));
-        for address in &table.https {
-            let error = Some("HTTPS is not served by this version".to_owned());
-            let state = ListenerState { address: *address, bound: None, state: Listening::Reserved, error };
-            states.insert(*address, state);
-        }
     }
 
     fn refused(&self, address: SocketAddr, refusal: Refusal) -> ListenerState {
@@ -257,7 +253,12 @@ async fn accept_all(edge: Arc<Edge>, listener: TcpListener, address: SocketAddr)
         let permit = Arc::new(permit);
         match edge.tables.load().role(&address) {
             Some(Role::Http) => {
-                tokio::spawn(crate::http::connection(Arc::clone(&edge), stream, peer, permit));
+                let Ok(local) = stream.local_addr() else { continue };
+                let arrival = Arrival { peer, local, scheme: Scheme::Http, connected: permit };
+                tokio::spawn(crate::http::one(Arc::clone(&edge), stream, arrival));
+            }
+            Some(Role::Https) => {
+                tokio::spawn(crate::tls::connection(Arc::clone(&edge), stream, peer, permit));
             }
             Some(Role::Tcp(entry)) => {
                 tokio::spawn(crate::tcp::connection(Arc::clone(&edge), stream, address, entry, permit));

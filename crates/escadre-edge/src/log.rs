@@ -73,7 +73,7 @@ fn now() -> String {
 }
 
 /// Seconds since 1970 as RFC 3339 (days to civil date, proleptic Gregorian calendar counted from 1 March).
-fn utc(seconds: u64, millis: u32) -> String {
+pub(crate) fn utc(seconds: u64, millis: u32) -> String {
     let (days, rest) = (seconds / 86_400 + 719_468, seconds % 86_400);
     let (era, day_of_era) = (days / 146_097, days % 146_097);
     let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;

@@ -7,11 +7,14 @@
 //!
 //! Not here: whether it counts as a failure (`http`).
 //!
-//! Tests: `tests/it/`.
+//! Tests: `pages/tests.rs`, `tests/it/`.
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
+
+#[cfg(test)]
+mod tests;
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +38,10 @@ pub(crate) enum Page {
     Unfinished,
     /// The request contradicts HTTP.
     BadRequest,
+    /// HTTP on an address of TLS, for a host that has no certificate.
+    NoTls,
+    /// The host is served here, but not on this connection.
+    Misdirected,
 }
 
 impl Page {
@@ -79,18 +86,39 @@ impl Page {
             Page::BadRequest => {
                 (StatusCode::BAD_REQUEST, "Not understood", "The request is not valid HTTP.", "http_request_error")
             }
+            Page::NoTls => (
+                StatusCode::BAD_REQUEST,
+                "Not understood",
+                "HTTP was spoken where HTTPS is expected.",
+                "http_request_error",
+            ),
+            Page::Misdirected => (
+                StatusCode::MISDIRECTED_REQUEST,
+                "Another address",
+                "This connection is not for this address.",
+                "http_request_denied",
+            ),
         }
     }
 
     /// Whether the connection is closed afterwards: what follows on it cannot be trusted or would have to be read.
     fn closes(self) -> bool {
-        matches!(self, Page::TooLarge | Page::Unfinished | Page::BadRequest)
+        matches!(self, Page::TooLarge | Page::Unfinished | Page::BadRequest | Page::NoTls | Page::Misdirected)
+    }
+
+    /// When it is worth trying again.
+    fn retry_seconds(self) -> Option<u64> {
+        match self {
+            Page::Starting { retry_seconds } => Some(retry_seconds.max(1)),
+            Page::Stopped => Some(60),
+            _ => None,
+        }
     }
 
     /// The response; `asked` are the request's headers.
     pub(crate) fn respond(self, asked: &HeaderMap) -> Response<Bytes> {
         let (status, title, sentence, error) = self.words();
-        let html = asked.get(header::ACCEPT).and_then(|a| a.to_str().ok()).is_some_and(|a| a.contains("text/html"));
+        let html = wants_html(asked);
         let (kind, body) = if html {
             ("text/html; charset=utf-8", document(title, sentence, self))
         } else {
@@ -101,18 +129,38 @@ impl Page {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::VARY, HeaderValue::from_static("accept"));
         // RFC 9209: programs can tell our answer from the backend's.
         if let Ok(value) = HeaderValue::from_str(&format!("escadre; error={error}")) {
             headers.insert(HeaderName::from_static("proxy-status"), value);
         }
-        if let Page::Starting { retry_seconds } = self {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_seconds.max(1)));
+        if let Some(seconds) = self.retry_seconds() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if self.closes() {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
+}
+
+/// Whether a page is rather read as HTML than as plain text (RFC 9110, 12.5.1): a browser says so by name; a program
+/// that takes anything gets a line.
+fn wants_html(asked: &HeaderMap) -> bool {
+    let (mut html, mut plain) = (0.0_f32, 0.0_f32);
+    let all = asked.get_all(header::ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
+    for range in all.flat_map(|value| value.split(',')) {
+        let mut parts = range.split(';').map(str::trim);
+        let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+        let weight = weight.map_or(1.0, |text| text.parse::<f32>().unwrap_or(0.0));
+        match kind.as_str() {
+            "text/html" | "application/xhtml+xml" => html = html.max(weight),
+            "text/plain" => plain = plain.max(weight),
+            _ => {}
+        }
+    }
+    html > 0.0 && html >= plain
 }
 
 fn document(title: &str, sentence: &str, page: Page) -> String {
@@ -122,11 +170,12 @@ fn document(title: &str, sentence: &str, page: Page) -> String {
         }
         _ => String::new(),
     };
+    let link = if page.retry_seconds().is_some() { "<p><a href=\"\">Try again</a></p>" } else { "" };
     format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width\">{again}<title>{title}</title>\
          <style>body{{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:20vh auto;padding:0 1rem;\
          color-scheme:light dark}}h1{{font-size:1.6rem;font-weight:600}}</style></head>\
-         <body><h1>{title}</h1><p>{sentence}</p></body></html>\n"
+         <body><main><h1>{title}</h1><p>{sentence}</p>{link}</main></body></html>\n"
     )
 }

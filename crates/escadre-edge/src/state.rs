@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -24,13 +25,17 @@ use crate::log::Log;
 use crate::options::Limits;
 use crate::park::Tables;
 use crate::table::Registry;
+use crate::tls;
+use crate::tls::keyring::{Brought, Keyring};
 
 /// One worker.
 #[derive(Debug)]
 pub(crate) struct Edge {
     pub(crate) limits: Limits,
     pub(crate) log: Log,
-    pub(crate) tables: Tables,
+    pub(crate) tables: Arc<Tables>,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) tls: Arc<rustls::ServerConfig>,
     pub(crate) registry: Mutex<Registry>,
     /// A permit for each open connection or tunnel.
     pub(crate) open: Arc<Semaphore>,
@@ -80,15 +85,22 @@ pub(crate) type Connected = Arc<OwnedSemaphorePermit>;
 
 impl Edge {
     /// The worker's state, and what is to be said to the holder.
-    pub(crate) fn new(mut limits: Limits, log: Log) -> (Arc<Edge>, mpsc::UnboundedReceiver<Said>) {
+    pub(crate) fn new(
+        mut limits: Limits,
+        log: Log,
+        dir: &Path,
+    ) -> Result<(Arc<Edge>, mpsc::UnboundedReceiver<Said>), rustls::Error> {
         limits.connections = limits.connections.clamp(1, 1 << 20);
         let (outbox, said) = mpsc::unbounded_channel();
+        let (tables, keyring) = (Arc::new(Tables::new()), Arc::new(Keyring::new(dir)));
         let counted = Arc::<Changed>::default();
         let edge = Edge {
             open: Arc::new(Semaphore::new(limits.connections)),
             limits,
             log,
-            tables: Tables::new(),
+            tls: tls::config(&tables, &keyring)?,
+            tables,
+            keyring,
             registry: Mutex::new(Registry::new(&counted)),
             retiring: watch::Sender::new(Retiring::No),
             listening: Mutex::default(),
@@ -98,7 +110,7 @@ impl Edge {
             counted,
             outbox,
         };
-        (Arc::new(edge), said)
+        Ok((Arc::new(edge), said))
     }
 
     /// Says something to the holder, after what was said before.
@@ -113,9 +125,9 @@ impl Edge {
     }
 
     /// Serves these routes from now on. Gives how long the swap itself took.
-    pub(crate) fn replace(self: &Arc<Self>, routes: &Routes) -> std::time::Duration {
+    pub(crate) fn replace(self: &Arc<Self>, routes: &Routes, brought: &Brought) -> std::time::Duration {
         let mut registry = lock(&self.registry);
-        let next = registry.compile(routes);
+        let next = registry.compile(routes, brought);
         let drain = next.drain;
         let begin = Instant::now();
         let old = self.tables.swap(next);
@@ -124,6 +136,8 @@ impl Edge {
         let left = registry.settle(routes);
         drop(registry);
         drop(old);
+        let table = self.tables.load();
+        self.keyring.settle(|host| table.secured(host).is_some());
         for backend in left {
             backend.leave(Instant::now() + drain);
             let edge = Arc::clone(self);

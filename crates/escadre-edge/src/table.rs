@@ -19,6 +19,7 @@ use escadre_model::routes::{self, Backend, BackendState, Routes};
 
 use crate::control::Counters;
 use crate::flight::{BackendLive, Changed, Flight, RouteLive};
+use crate::tls::keyring::{Brought, Secured};
 
 #[cfg(test)]
 mod tests;
@@ -43,8 +44,9 @@ pub(crate) struct Table {
     hosts: HashMap<String, Vec<(String, Target)>>,
     tcp: HashMap<SocketAddr, Arc<Entry>>,
     http: Vec<SocketAddr>,
-    /// Reserved addresses, reported but not served.
     pub(crate) https: Vec<SocketAddr>,
+    /// By normalised host: those that are served with TLS.
+    secured: HashMap<String, Secured>,
     /// Everything, in the order of the file.
     pub(crate) entries: Vec<Arc<Entry>>,
 }
@@ -75,6 +77,7 @@ pub(crate) struct Entry {
 #[derive(Debug)]
 pub(crate) enum Role {
     Http,
+    Https,
     Tcp(Arc<Entry>),
 }
 
@@ -117,17 +120,30 @@ impl Table {
         paths.iter().find(|(prefix, _)| serves(prefix)).map(|(_, target)| target.clone())
     }
 
+    /// What is said about TLS for a normalised host; `None`: it is served without.
+    pub(crate) fn secured(&self, host: &str) -> Option<&Secured> {
+        self.secured.get(host)
+    }
+
+    /// Every host that is served with TLS.
+    pub(crate) fn all_secured(&self) -> impl Iterator<Item = (&String, &Secured)> {
+        self.secured.iter()
+    }
+
     /// What a listening address is for; `None` when nothing is served there any more.
     pub(crate) fn role(&self, listen: &SocketAddr) -> Option<Role> {
         if self.http.contains(listen) {
             return Some(Role::Http);
+        }
+        if self.https.contains(listen) {
+            return Some(Role::Https);
         }
         self.tcp.get(listen).map(|entry| Role::Tcp(Arc::clone(entry)))
     }
 
     /// Every address something is served at.
     pub(crate) fn listens(&self) -> impl Iterator<Item = SocketAddr> {
-        self.http.iter().chain(self.tcp.keys()).copied()
+        self.http.iter().chain(&self.https).chain(self.tcp.keys()).copied()
     }
 }
 
@@ -144,7 +160,7 @@ impl Registry {
 
     /// Makes the table of these routes. Nothing is closed yet: that is [`Registry::settle`], after the swap, so that the
     /// new backends are open before the old ones close.
-    pub(crate) fn compile(&mut self, routes: &Routes) -> Table {
+    pub(crate) fn compile(&mut self, routes: &Routes, brought: &Brought) -> Table {
         let mut table = Table {
             generation: routes.generation,
             drain: bounded(routes.drain_ms),
@@ -166,6 +182,9 @@ impl Registry {
             let path = routes::normal_path(route.path.as_deref()).unwrap_or_default();
             let mut claim = |written: &String, target: Target| {
                 if let Some(host) = routes::normal_host(written) {
+                    if let Some(secured) = Secured::of(route, &host, brought) {
+                        table.secured.insert(host.clone(), secured);
+                    }
                     table.hosts.entry(host).or_default().push((path.clone(), target));
                 }
             };

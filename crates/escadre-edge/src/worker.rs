@@ -29,6 +29,7 @@ use crate::ledger::TOLD_AT_ONCE;
 use crate::listeners::{Listeners, Refusal};
 use crate::log::Log;
 use crate::state::{Edge, Retiring, Said};
+use crate::tls::keyring;
 
 /// How often a retiring worker tells what it still has.
 const TELL: Duration = Duration::from_millis(50);
@@ -51,6 +52,9 @@ pub enum WorkerError {
     /// The system refused what every process may have.
     #[error("the worker cannot start")]
     Start(#[source] std::io::Error),
+    /// There is no randomness for TLS.
+    #[error("the worker cannot speak TLS")]
+    Tls(#[source] rustls::Error),
 }
 
 /// One worker's tools.
@@ -100,7 +104,7 @@ pub fn run() -> Result<(), WorkerError> {
     let served = runtime.block_on(async move {
         let channel = Arc::new(Channel::from_fd(input).map_err(WorkerError::NoHolder)?);
         let log = Log::open(&files::log_path(&dir), format!("worker {worker}"));
-        let (edge, outbox) = Edge::new(limits, log);
+        let (edge, outbox) = Edge::new(limits, log, &dir).map_err(WorkerError::Tls)?;
         let listeners = Arc::new(Listeners::new(Arc::clone(&edge), Arc::clone(&channel)));
         let worker = Arc::new(Worker {
             number: worker,
@@ -163,7 +167,7 @@ impl Worker {
     async fn begin(self: &Arc<Self>, kept: Option<OwnedFd>) -> bool {
         if let Some(kept) = kept {
             match files::read_from(&mut File::from(kept), &files::routes_path(&self.dir)) {
-                Ok(routes) => drop(self.edge.replace(&routes)),
+                Ok(routes) => drop(self.edge.replace(&routes, &keyring::brought(&self.dir, &routes))),
                 Err(error) => self.edge.log.say(&format!("the routes before are gone: {}", error.sentence())),
             }
         }

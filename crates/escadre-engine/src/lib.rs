@@ -14,6 +14,5 @@ pub mod ports;
 pub mod rebuild;
 pub mod reconcile;
 pub mod recover;
-pub mod spell;
 
 pub use kill::Kill;

@@ -8,6 +8,8 @@
 use crate::hash::{Hash, KeyedHash};
 use crate::ids::{InstanceId, Kind, ResourceKey};
 use crate::payload::Payload;
+use crate::routes::Plain;
+use crate::secret::SecretRef;
 use crate::source::Source;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -373,8 +375,47 @@ pub struct HttpRoute {
     pub body_limit: Option<u64>,
     /// Longest wait for the first byte of an answer, in milliseconds; `None`: the edge's default.
     pub timeout_ms: Option<u64>,
+    /// How its names are served over TLS; `None`: they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Https>,
     /// Where it was written.
     pub source: Option<Source>,
+}
+
+/// How the names of an endpoint are served over TLS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Https {
+    /// Where the certificates come from.
+    pub from: CertificateSource,
+    /// What `http://` gets where a certificate works; `None`: a redirect, but for certificates of the local authority.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plain: Option<Plain>,
+    /// For how long browsers shall remember to use TLS only, in seconds; `None`: they are not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hsts_s: Option<u64>,
+}
+
+/// Where an endpoint's certificates come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CertificateSource {
+    /// The local authority for private names, a public one for the others.
+    Usual,
+    /// The local authority.
+    Local,
+    /// A public authority, by ACME.
+    Acme,
+    /// It is brought, as a secret.
+    Secret {
+        /// The secret with the certificate, its chain, and the key unless that has a secret of its own.
+        chain: SecretRef,
+        /// The secret with the key.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<SecretRef>,
+        /// Keyed hashes of their values; `None`: it cannot be known whether they changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hash: Option<Hash>,
+    },
 }
 
 /// A published TCP port that the edge listens on.
@@ -393,9 +434,14 @@ pub struct TcpRoute {
 }
 
 impl Desired {
-    /// The hash of everything in it: what a plan is bound to and a hold is held against.
+    /// The hash of what it wants: what a plan is bound to and a hold is held against. It is made of the specs, which stand for the payloads, and of what
+    /// the planner must know besides. What people read (fields, and where things were written) follows from these and is no part of it: a comment that
+    /// moves every line asks for nothing new.
     pub fn hash(&self) -> Hash {
-        Hash::of_json(self)
+        let Desired { instance, origin, release, state, environment, labels, resources, routes } = self;
+        let resources: Vec<_> = resources.iter().map(|(key, one)| (key, &one.spec, &one.body)).collect();
+        let routes: Vec<_> = routes.iter().map(|(key, route)| (key, route.without_source())).collect();
+        Hash::of_json(&("desired/1", instance, origin, release, state, environment, labels, resources, routes))
     }
 
     /// The services, by key.
@@ -412,6 +458,18 @@ impl Desired {
             Some(resource @ Resource { body: Body::Service(service), .. }) => Some((resource, service)),
             _ => None,
         }
+    }
+}
+
+impl Route {
+    /// Its settings alone, without the place where they were written.
+    pub fn without_source(&self) -> Route {
+        let mut plain = self.clone();
+        match &mut plain {
+            Route::Http(http) => http.source = None,
+            Route::Tcp(tcp) => tcp.source = None,
+        }
+        plain
     }
 }
 

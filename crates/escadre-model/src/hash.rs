@@ -9,7 +9,7 @@ use crate::secret::{HashKey, Secret};
 use hmac::{KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Digest;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::sync::Arc;
 
 /// SHA-256 of some bytes, as 64 hexadecimal digits.
@@ -30,23 +30,13 @@ impl Hash {
 
     /// The hash of a value's JSON text; field order is the type's, map order must be fixed by the type (`BTreeMap`).
     pub fn of_json(value: &impl Serialize) -> Self {
-        struct Sink(sha2::Sha256);
-        impl std::io::Write for Sink {
-            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-                self.0.update(bytes);
-                Ok(bytes.len())
-            }
-            fn flush(&mut self) -> std::io::Result<()> {
-                Ok(())
-            }
-        }
-        // A JSON writer writes a few bytes at a time, which costs more than hashing them.
-        let mut sink = std::io::BufWriter::with_capacity(1 << 14, Sink(sha2::Sha256::new()));
-        let written = serde_json::to_writer(&mut sink, value).map_err(|error| error.to_string());
-        match written.and_then(|()| sink.into_inner().map_err(|error| error.to_string())) {
-            Ok(sink) => Self(hexadecimal(&sink.0.finalize()).into()),
+        // The text is made whole and then hashed: a JSON writer writes a few bytes at a time, and what stands between it and the hash costs more
+        // than either.
+        let mut text = Vec::with_capacity(1 << 10);
+        match serde_json::to_writer(&mut text, value) {
+            Ok(()) => Self::of(text),
             // Only a map with keys that are no strings could fail, and our types have none; the message stands for the value then.
-            Err(message) => Self::of(message),
+            Err(error) => Self::of(error.to_string()),
         }
     }
 
@@ -87,11 +77,8 @@ impl KeyedHash {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect()
 }
 
 impl fmt::Display for Hash {

@@ -19,10 +19,10 @@ use serde::{Deserialize, Serialize};
 mod tests;
 
 /// The name of the schema this version writes.
-pub const SCHEMA: &str = "escadre.routes/1";
+pub const SCHEMA: &str = "escadre.routes/2";
 
 /// The newest schema number this version reads; it reads the one before it as well.
-pub const SCHEMA_NUMBER: u32 = 1;
+pub const SCHEMA_NUMBER: u32 = 2;
 
 /// How long a request waits for the first byte of an answer when the route does not say (milliseconds).
 pub const DEFAULT_TIMEOUT_MS: u64 = 60_000;
@@ -47,9 +47,12 @@ pub struct Routes {
     /// (see [`everywhere`]).
     #[serde(default)]
     pub http_listen: Vec<SocketAddr>,
-    /// Reserved for TLS: typed from the first day; the edge reports these as not served yet.
+    /// Addresses that speak TLS, with HTTP in it: for routes that say where their certificates come from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub https_listen: Vec<SocketAddr>,
+    /// How public certificates are had; nothing: none is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acme: Option<Acme>,
     /// HTTP routes by host and path.
     #[serde(default)]
     pub routes: Vec<Route>,
@@ -59,6 +62,47 @@ pub struct Routes {
     /// How long work in flight on a backend that left the file may go on when nobody gave a deadline (milliseconds).
     #[serde(default = "default_drain")]
     pub drain_ms: u64,
+}
+
+/// A public certificate authority that speaks ACME (RFC 8555).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acme {
+    /// Its directory, an https URL.
+    pub directory: String,
+    /// Whom it may write to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// Certificates (PEM) that its own server is judged by; nothing: those of the system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roots: Option<String>,
+}
+
+/// Where the certificates of a route's names come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "from", rename_all = "lowercase")]
+pub enum Tls {
+    /// From the local authority for private names, from the public one for the others ([`crate::host::reach`]); names
+    /// that nobody certifies are served without.
+    Usual,
+    /// From the local authority.
+    Local,
+    /// From the public authority.
+    Acme,
+    /// One that was brought: chain and key in a file of the edge's folder, called by its content's hash.
+    File {
+        /// The file's name without ending.
+        id: String,
+    },
+}
+
+/// What a request without TLS gets where a certificate works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Plain {
+    /// A redirect to https.
+    Redirect,
+    /// The same as with it.
+    Serve,
 }
 
 /// One HTTP route: names and a path that lead to backends.
@@ -80,6 +124,16 @@ pub struct Route {
     /// Hosts that are answered with a redirect to the first of `hosts`, same path.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub redirect_hosts: Vec<String>,
+    /// Where the certificates of its names come from; nothing: it is served without TLS only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+    /// What requests without TLS get once a certificate works; nothing: a redirect, but for certificates of the local
+    /// authority, which the client need not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plain: Option<Plain>,
+    /// For how long browsers shall remember to use TLS only (seconds; `Strict-Transport-Security`); nothing: not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hsts_s: Option<u64>,
     /// Where requests go. Empty and not parked means: stopped.
     #[serde(default)]
     pub backends: Vec<Backend>,
@@ -209,6 +263,24 @@ pub enum Conflict {
         /// As written.
         path: String,
     },
+    /// Two routes of one host do not agree about TLS: it is decided before the path is known.
+    #[error("{first} and {second} share the host {host} and say different things about TLS")]
+    Tls {
+        /// The route that came first in the file.
+        first: String,
+        /// The other route.
+        second: String,
+        /// The host, normalised.
+        host: String,
+    },
+    /// A certificate's file that is called as no file of ours is.
+    #[error("route {route}: {id:?} is no name of a certificate's file")]
+    BadCertificate {
+        /// The route.
+        route: String,
+        /// As written.
+        id: String,
+    },
     /// A route nobody can reach.
     #[error("route {0} has no host")]
     NoHost(String),
@@ -223,6 +295,7 @@ impl Routes {
             generation,
             http_listen: Vec::new(),
             https_listen: Vec::new(),
+            acme: None,
             routes: Vec::new(),
             tcp: Vec::new(),
             drain_ms: DEFAULT_DRAIN_MS,
@@ -283,9 +356,15 @@ impl Routes {
 
     fn check_hosts(&self, found: &mut Vec<Conflict>) {
         let mut claims: BTreeMap<(String, String), &str> = BTreeMap::new();
+        let mut secured: BTreeMap<String, &Route> = BTreeMap::new();
         for route in &self.routes {
             if route.hosts.is_empty() {
                 found.push(Conflict::NoHost(route.id.clone()));
+            }
+            if let Some(Tls::File { id }) = &route.tls
+                && !is_file_id(id)
+            {
+                found.push(Conflict::BadCertificate { route: route.id.clone(), id: id.clone() });
             }
             let path = match normal_path(route.path.as_deref()) {
                 Some(path) => path,
@@ -300,6 +379,11 @@ impl Routes {
                     found.push(Conflict::BadHost { route: route.id.clone(), host: written.clone() });
                     continue;
                 };
+                let first = *secured.entry(host.clone()).or_insert(route);
+                if (&first.tls, first.plain, first.hsts_s) != (&route.tls, route.plain, route.hsts_s) {
+                    let (first, second) = (first.id.clone(), route.id.clone());
+                    found.push(Conflict::Tls { first, second, host: host.clone() });
+                }
                 if let Some(first) = claims.get(&(host.clone(), path.clone())) {
                     let (first, second) = ((*first).to_owned(), route.id.clone());
                     found.push(Conflict::HostPath { first, second, host, path: path.clone() });
@@ -358,10 +442,24 @@ impl Route {
             body_limit_bytes: None,
             timeout_ms: DEFAULT_TIMEOUT_MS,
             redirect_hosts: Vec::new(),
+            tls: None,
+            plain: None,
+            hsts_s: None,
             backends: Vec::new(),
             parked: false,
             park_ms: DEFAULT_PARK_MS,
             park_queue: DEFAULT_PARK_QUEUE,
+        }
+    }
+}
+
+impl Route {
+    /// The file of the certificate that was brought for it.
+    #[must_use]
+    pub fn brought(&self) -> Option<&str> {
+        match &self.tls {
+            Some(Tls::File { id }) => Some(id),
+            _ => None,
         }
     }
 }
@@ -396,6 +494,12 @@ pub fn everywhere(port: u16) -> Vec<SocketAddr> {
         SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port),
         SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port),
     ]
+}
+
+/// Whether a certificate's file may be called so: it is a part of a path.
+#[must_use]
+pub fn is_file_id(id: &str) -> bool {
+    (8..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
 /// A host as it is compared: lower case, without the final dot. Takes a bare host (no port); an IPv6 address stands

@@ -55,6 +55,8 @@ pub(crate) struct Claims {
     /// What is not ours.
     foreign: BTreeSet<(u8, Arc<str>)>,
     ports: BTreeSet<u16>,
+    /// Where the edge answers for host names, as far as there are any: HTTP, HTTPS.
+    edge: [Option<u16>; 2],
 }
 
 fn kind(kind: ForeignKind) -> u8 {
@@ -67,12 +69,17 @@ fn kind(kind: ForeignKind) -> u8 {
 
 impl Claims {
     /// Collects the claims of all instances that are to exist.
-    pub(crate) fn of(desired: &[&Desired], observed: &Observed) -> Self {
+    pub(crate) fn of(desired: &[&Desired], observed: &Observed, edge: [u16; 2]) -> Self {
         let mut claims = Self {
             things: BTreeMap::new(),
             foreign: observed.host.foreign.iter().map(|(of, name)| (kind(*of), name.clone())).collect(),
             ports: observed.host.ports.iter().copied().collect(),
+            edge: [None; 2],
         };
+        let wanted = desired.iter().filter(|one| one.state != State::Removed);
+        for tls in wanted.flat_map(|one| one.routes.values()).filter_map(names::over_tls) {
+            claims.edge = [Some(edge[0]), claims.edge[1].or(tls.then_some(edge[1]))];
+        }
         for one in desired.iter().filter(|one| one.state != State::Removed) {
             claims.collect(one, observed.instance(&one.instance));
         }
@@ -120,7 +127,7 @@ impl Claims {
                         self.add(Thing::Host(host.clone(), http.path.clone()), one, key, "".into(), holds);
                     }
                     for host in &http.redirect {
-                        self.add(Thing::Host(host.clone(), "/".into()), one, key, "".into(), holds);
+                        self.add(Thing::Host(host.clone(), http.path.clone()), one, key, "".into(), holds);
                     }
                 }
                 Route::Tcp(tcp) if tcp.published != 0 => {
@@ -132,6 +139,9 @@ impl Claims {
     }
 
     fn service(&mut self, one: &Desired, by: &Arc<str>, service: &Service, seen: Option<&InstanceSeen>) {
+        if service.engine_ports.is_empty() {
+            return;
+        }
         let holds = seen.is_some_and(|seen| {
             let former = seen.record.healthy().and_then(|receipt| receipt.desired.service(by));
             former.is_some_and(|(_, former)| former.engine_ports == service.engine_ports)
@@ -149,6 +159,43 @@ impl Claims {
 
     /// The first claim of the instance that somebody else has, in words. `None`: it may have all it wants.
     pub(crate) fn refuse(&self, one: &Desired, seen: Option<&InstanceSeen>) -> Option<Arc<str>> {
+        self.others(one, seen).or_else(|| self.edges(one, seen))
+    }
+
+    /// What the edge and the instance's ports take from one another, and what others take from the edge.
+    fn edges(&self, one: &Desired, seen: Option<&InstanceSeen>) -> Option<Arc<str>> {
+        let mut own = Claims::default();
+        own.collect(one, seen);
+        for (thing, mine) in &own.things {
+            let Thing::Port(protocol, port) = thing else { continue };
+            if protocol.as_ref() == "tcp" && self.edge.contains(&Some(*port)) {
+                let (id, by) = (&one.instance, mine.first().map_or("", |claim| &claim.by));
+                let text = format!(
+                    "{} ({id}/{by}) is where the edge answers for host names; it can do so elsewhere: `edge: {{ http: …, https: … }}` of the target",
+                    thing.words()
+                );
+                return Some(text.into());
+            }
+        }
+        // An instance that runs had its port; what keeps it from it now (an edge that lost its folder, and is about to go) is told by the edge itself.
+        if seen.is_some_and(|seen| !seen.containers.is_empty()) {
+            return None;
+        }
+        for (key, tls) in one.routes.iter().filter_map(|(key, route)| Some((key, names::over_tls(route)?))) {
+            let wanted = [self.edge[0], self.edge[1].filter(|_| tls)];
+            let taken = wanted.into_iter().flatten().find(|port| self.ports.contains(port));
+            if let Some(port) = taken {
+                let text = format!(
+                    "port {port}/tcp, which the edge needs for the host names of {}/{key}, is taken by something on this machine that is not ours",
+                    one.instance
+                );
+                return Some(text.into());
+            }
+        }
+        None
+    }
+
+    fn others(&self, one: &Desired, seen: Option<&InstanceSeen>) -> Option<Arc<str>> {
         let mut own = Claims::default();
         own.collect(one, seen);
         for (thing, mine) in &own.things {

@@ -83,6 +83,13 @@ pub(crate) struct NetworkFate {
     pub(crate) subnet: Option<Arc<str>>,
 }
 
+impl NetworkFate {
+    /// Is a subnet of the target's pool chosen for it?
+    pub(crate) fn wants_subnet(&self) -> bool {
+        self.ensure && !self.external && self.subnet.is_none()
+    }
+}
+
 /// All fates of an instance.
 #[derive(Default)]
 pub(crate) struct Diff<'a> {
@@ -217,13 +224,9 @@ fn rank(change: &Change) -> u8 {
 /// After an attempt that failed, what changes is a second attempt.
 fn retry(view: &View<'_>, diff: &mut Diff<'_>) {
     // Another Desired than the one that failed is no second try of it.
-    let wanted = view.desired.hash();
-    let failed = view
-        .seen
-        .record
-        .receipts
-        .first()
-        .filter(|one| matches!(one.outcome, Outcome::WentBack | Outcome::Stuck) && one.desired.hash() == wanted);
+    let failed = view.seen.record.receipts.first().filter(|one| {
+        matches!(one.outcome, Outcome::WentBack | Outcome::Stuck) && one.desired.hash() == view.desired.hash()
+    });
     let added = match (failed, &view.input.options.rollback) {
         (_, Some(to)) => Reason::Rollback { to: to.clone() },
         (Some(receipt), None) => Reason::Retry { plan: receipt.plan.clone() },

@@ -1,33 +1,38 @@
 //! The plan of one instance.
 //!
-//! In: what it shall be, what was seen of it, and what the instances of a plan share. Out: an `InstancePlan`.
+//! In: what it shall be, what was seen of it, and what it was given of the things there are only once. Out: an `InstancePlan`.
 //! **Invariant:** steps name this instance's resources only; an instance that is refused has no steps.
 //! Not here: the comparison (`diff`, `gone`), the steps (`steps`).
 //! Tests: `tests/it`.
 
 use crate::change::{Action, Change};
-use crate::diff::{self, View};
-use crate::make::{Input, Shared};
-use crate::plan::{Consent, InstancePlan, Refusal};
+use crate::diff::{self, Diff, View};
+use crate::make::{FleetWide, Input, Shared};
+use crate::plan::{Consent, InstancePlan, Note, Refusal};
 use crate::precondition::precondition;
 use crate::{gone, steps};
 use escadre_model::desired::{Desired, State};
-use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, Kind};
 use escadre_model::observed::InstanceSeen;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// Plans one instance that has a file; `hash` is that of what it wants.
-pub(crate) fn plan(
-    input: &Input<'_>,
-    desired: &Desired,
-    hash: Hash,
-    seen: Option<&InstanceSeen>,
-    shared: &mut Shared,
-) -> InstancePlan {
-    let nothing = InstanceSeen::default();
-    let precondition = precondition(&hash, seen);
-    let view = View::new(input, desired, seen.unwrap_or(&nothing));
+/// An instance as compared, before it has steps.
+pub(crate) struct Draft<'a> {
+    view: View<'a>,
+    state: State,
+    made: InstancePlan,
+    /// `None`: it is not compared with another fleet's things.
+    diff: Option<Diff<'a>>,
+}
+
+/// Compares what an instance shall be with what was seen of it. It needs nothing of other instances.
+pub(crate) fn compare<'a>(input: &'a Input<'a>, desired: &'a Desired, seen: &'a InstanceSeen) -> Draft<'a> {
+    let hash = desired.hash();
+    let precondition = precondition(&hash, Some(seen));
+    let view = View::new(input, desired, seen);
+    let state = wanted_state(input, desired);
     let mut made = InstancePlan {
         instance: desired.instance.clone(),
         desired: hash,
@@ -40,60 +45,66 @@ pub(crate) fn plan(
     };
     if let Some(origin) = view.seen.origin.as_ref().filter(|origin| **origin != desired.origin) {
         made.refused = Some(Refusal::OtherFleet { origin: origin.clone() });
-        return made;
+        return Draft { view, state, made, diff: None };
     }
-    let state = wanted_state(input, desired);
-    let result = match state {
-        State::Running => {
-            let diff = diff::running(view);
-            let steps = steps::running(&view, &diff, shared);
-            (diff, steps)
-        }
-        State::Stopped => {
-            let diff = gone::stopped(&view);
-            let steps = steps::stopped(&view);
-            (diff, Ok(steps))
-        }
-        State::Removed => {
-            let diff = gone::removed(&view);
-            let steps = steps::removed(&view, &diff);
-            (diff, Ok(steps))
-        }
+    let diff = match state {
+        State::Running => diff::running(view),
+        State::Stopped => gone::stopped(&view),
+        State::Removed => gone::removed(&view),
     };
-    let (diff, steps) = result;
-    made.changes = diff.changes;
-    shared.notes.extend(diff.notes);
-    match steps {
-        Ok(steps) => made.steps = steps,
-        Err(refusal) => made.refused = Some(refusal),
-    }
-    if made.refused.is_some() || made.goes_ahead() {
-        let refused = made.refused.take();
-        made.refused = refusal(&view, state, &made, shared).or(refused);
-    }
-    settle(&view, state, &mut made);
-    made
+    Draft { view, state, made, diff: Some(diff) }
 }
 
-/// Plans the removal of an instance whose file is gone: what it was is read from its last receipt.
-pub(crate) fn plan_without_file(
-    input: &Input<'_>,
-    id: &InstanceId,
-    seen: &InstanceSeen,
-    shared: &mut Shared,
-) -> InstancePlan {
-    let last = seen.record.receipts.first().map(|receipt| receipt.desired.as_ref().clone());
-    let desired = last.unwrap_or_else(|| Desired {
-        instance: id.clone(),
-        origin: seen.origin.clone().unwrap_or_default(),
-        release: "tree".into(),
-        state: State::Removed,
-        environment: "".into(),
-        labels: BTreeMap::new(),
-        resources: BTreeMap::new(),
-        routes: BTreeMap::new(),
-    });
-    plan(input, &desired, desired.hash(), Some(seen), shared)
+impl<'a> Draft<'a> {
+    /// The networks that need a subnet from the target's pool.
+    pub(crate) fn networks(&self) -> impl Iterator<Item = (&InstanceId, &Arc<str>)> {
+        let all = self.diff.iter().filter(|_| self.state == State::Running).flat_map(|diff| &diff.networks);
+        all.filter(|(_, fate)| fate.wants_subnet()).map(|(key, _)| (&self.made.instance, key))
+    }
+
+    /// The steps, consent, and why it may not be touched. `Err`: it needs ports that `shared` could not give; `Ok` else, with notes.
+    pub(crate) fn finish(mut self, shared: &mut Shared<'_>) -> Result<(InstancePlan, Vec<Note>), Box<Self>> {
+        let Some(diff) = self.diff.as_ref() else { return Ok((self.made, Vec::new())) };
+        let view = self.view;
+        let steps = match self.state {
+            State::Running => steps::running(&view, diff, shared),
+            State::Stopped => Ok(steps::stopped(&view)),
+            State::Removed => Ok(steps::removed(&view, diff)),
+        };
+        if shared.loopback.refused() {
+            return Err(Box::new(self));
+        }
+        let diff = self.diff.take().unwrap_or_default();
+        let mut made = self.made;
+        made.changes = diff.changes;
+        match steps {
+            Ok(steps) => made.steps = steps,
+            Err(refusal) => made.refused = Some(refusal),
+        }
+        if made.refused.is_some() || made.goes_ahead() {
+            let refused = made.refused.take();
+            made.refused = refusal(&view, self.state, &made, shared.fleet).or(refused);
+        }
+        settle(&view, self.state, &mut made);
+        Ok((made, diff.notes))
+    }
+}
+
+/// What an instance whose file is gone was, to be planned for its removal: its last receipt tells, else only its name is known.
+pub(crate) fn without_file<'a>(id: &InstanceId, seen: &'a InstanceSeen) -> Cow<'a, Desired> {
+    let last = seen.record.receipts.first().map(|receipt| Cow::Borrowed(receipt.desired.as_ref()));
+    last.unwrap_or_else(|| {
+        Cow::Owned(Desired {
+            instance: id.clone(),
+            origin: seen.origin.clone().unwrap_or_default(),
+            release: "tree".into(),
+            state: State::Removed,
+            environment: "".into(),
+            labels: BTreeMap::new(),
+            resources: BTreeMap::new(),
+            routes: BTreeMap::new(),
+        })
+    })
 }
 
 fn wanted_state(input: &Input<'_>, desired: &Desired) -> State {
@@ -105,7 +116,7 @@ fn wanted_state(input: &Input<'_>, desired: &Desired) -> State {
 }
 
 /// Why an instance that would change must not.
-fn refusal(view: &View<'_>, state: State, made: &InstancePlan, shared: &Shared) -> Option<Refusal> {
+fn refusal(view: &View<'_>, state: State, made: &InstancePlan, fleet: &FleetWide) -> Option<Refusal> {
     let complete = view.input.observed.complete;
     let options = &view.input.options;
     let by_hand = options.down || options.stop || options.rollback.is_some();
@@ -125,12 +136,12 @@ fn refusal(view: &View<'_>, state: State, made: &InstancePlan, shared: &Shared) 
         return Some(Refusal::Unseen { what: (*what).into() });
     }
     if state == State::Running {
-        if let Some(what) = shared.claims.refuse(view.desired, Some(view.seen)) {
+        if let Some(what) = fleet.claims.refuse(view.desired, Some(view.seen)) {
             return Some(Refusal::Taken { what });
         }
         for step in &made.steps {
             if let crate::step::Act::Create(placement) = &step.act
-                && shared.claims.container_is_foreign(&placement.name)
+                && fleet.claims.container_is_foreign(&placement.name)
             {
                 let what = format!("container name {} is taken by one that is not ours", placement.name);
                 return Some(Refusal::Taken { what: what.into() });

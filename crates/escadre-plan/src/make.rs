@@ -5,7 +5,7 @@
 //! Not here: one instance (`instance`), comparing (`diff`), steps (`steps`).
 //! Tests: `tests/it`.
 
-use crate::address::{Pool, Ports};
+use crate::address::{Pool, Ports, Subnet};
 use crate::claims::Claims;
 use crate::plan::{InstancePlan, Note, Plan, SCHEMA};
 use crate::{groups, instance};
@@ -13,6 +13,7 @@ use escadre_model::desired::{Body, Desired, Route};
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, ResourceId};
 use escadre_model::observed::{InstanceSeen, Observed};
+use escadre_model::parallel::{self, Threads};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -57,6 +58,8 @@ pub struct TargetFacts {
     pub loopback: RangeInclusive<u16>,
     /// Ports to choose from where a product asks for any (`ports: ["80"]`).
     pub any_port: RangeInclusive<u16>,
+    /// Where the edge answers for host names: HTTP, then HTTPS.
+    pub edge: [u16; 2],
 }
 
 impl Default for TargetFacts {
@@ -68,6 +71,7 @@ impl Default for TargetFacts {
             rootless: false,
             loopback: 20_000..=29_999,
             any_port: 32_768..=60_999,
+            edge: [80, 443],
         }
     }
 }
@@ -128,33 +132,82 @@ pub struct Options {
     pub orphans: OrphanPolicy,
 }
 
-/// What is shared by the instances of one plan while it is made.
-pub(crate) struct Shared {
-    pub(crate) pool: Pool,
-    pub(crate) loopback: Ports,
+/// What is decided over the whole fleet before any instance has steps.
+pub(crate) struct FleetWide {
     /// Ports of routes that asked for any, by instance and route: chosen over the whole fleet, whatever part of it is planned.
     pub(crate) any: BTreeMap<(InstanceId, Arc<str>), u16>,
     pub(crate) claims: Claims,
-    pub(crate) notes: Vec<Note>,
+}
+
+/// What one instance may take while its steps are made. It is given out beforehand, in the order of names: so instances know nothing of each other and
+/// can be planned at the same time.
+pub(crate) struct Shared<'f> {
+    pub(crate) fleet: &'f FleetWide,
+    /// Network → its subnet, for those that need one. What is missing here the pool did not have.
+    pub(crate) subnets: BTreeMap<Arc<str>, Subnet>,
+    pub(crate) loopback: Loopback,
+}
+
+/// Loopback ports, which are counted up from one instance to the next. Few need them, and who asks in vain is planned again when its turn comes.
+#[derive(Default)]
+pub(crate) struct Loopback {
+    ports: Option<Ports>,
+    refused: bool,
+}
+
+impl Loopback {
+    /// The next free port. `None`: there is none left, or they are not given out yet.
+    pub(crate) fn take(&mut self) -> Option<u16> {
+        self.refused |= self.ports.is_none();
+        self.ports.as_mut()?.take()
+    }
+
+    /// Was a port asked for before they are given out?
+    pub(crate) fn refused(&self) -> bool {
+        self.refused
+    }
 }
 
 /// Makes the plan.
 pub fn make(input: &Input<'_>) -> Plan {
+    make_on(input, Threads::of_machine())
+}
+
+/// Makes the plan on so many threads: the same plan on any number of them.
+pub fn make_on(input: &Input<'_>, threads: Threads) -> Plan {
     let mut sorted: Vec<&Desired> = input.desired.iter().collect();
     sorted.sort_by(|a, b| a.instance.cmp(&b.instance));
-    let mut shared = shared(input, &sorted);
+    let (fleet, mut pool, loopback) = fleet_wide(input, &sorted);
     let selected = |id: &InstanceId| input.options.only.as_ref().is_none_or(|only| only.contains(id));
-    let mut instances: Vec<InstancePlan> = Vec::with_capacity(sorted.len());
     let chosen: Vec<&Desired> = sorted.iter().filter(|desired| selected(&desired.instance)).copied().collect();
-    for desired in chosen {
-        let seen = input.observed.instance(&desired.instance);
-        instances.push(instance::plan(input, desired, desired.hash(), seen, &mut shared));
+    let nothing = InstanceSeen::default();
+    let drafts = parallel::map(chosen, threads, |desired| {
+        instance::compare(input, desired, input.observed.instance(&desired.instance).unwrap_or(&nothing))
+    });
+    let drafts: Vec<_> = drafts.into_iter().map(|draft| (subnets(&draft, &mut pool), draft)).collect();
+    let finished = parallel::map(drafts, threads, |(subnets, draft)| {
+        let mut shared = Shared { fleet: &fleet, subnets: subnets.clone(), loopback: Loopback::default() };
+        draft.finish(&mut shared).map_err(|draft| (subnets, draft))
+    });
+    let (mut instances, mut notes) = (Vec::with_capacity(finished.len()), Vec::new());
+    let mut loopback = Loopback { ports: Some(loopback), refused: false };
+    for one in finished {
+        let done = one.or_else(|(subnets, draft)| {
+            let mut shared = Shared { fleet: &fleet, subnets, loopback: std::mem::take(&mut loopback) };
+            let done = draft.finish(&mut shared);
+            loopback = shared.loopback;
+            done
+        });
+        if let Ok((made, more)) = done {
+            instances.push(made);
+            notes.extend(more);
+        }
     }
-    orphans(input, &sorted, &mut instances, &mut shared);
+    orphans(input, &sorted, &fleet, &mut instances, &mut notes);
     instances.sort_by(|a, b| a.instance.cmp(&b.instance));
     let (groups, outliers, waves) = groups::make(&mut instances);
-    shared.notes.sort_by(|a, b| (&a.instance, &a.code, &a.text).cmp(&(&b.instance, &b.code, &b.text)));
-    shared.notes.dedup();
+    notes.sort_by(|a, b| (&a.instance, &a.code, &a.text).cmp(&(&b.instance, &b.code, &b.text)));
+    notes.dedup();
     let mut plan = Plan {
         schema: SCHEMA.into(),
         id: "".into(),
@@ -166,13 +219,22 @@ pub fn make(input: &Input<'_>) -> Plan {
         groups,
         outliers,
         waves,
-        notes: shared.notes,
+        notes,
     };
-    plan.id = plan.content_id();
+    plan.id = plan.content_id_on(threads);
     plan
 }
 
-fn shared(input: &Input<'_>, sorted: &[&Desired]) -> Shared {
+/// Subnets for the networks of an instance that need one.
+fn subnets(draft: &instance::Draft<'_>, pool: &mut Pool) -> BTreeMap<Arc<str>, Subnet> {
+    let near = |(instance, key): (&InstanceId, &Arc<str>)| {
+        let subnet = pool.near(crate::address::seed(format!("{instance}/{key}")))?;
+        Some((key.clone(), subnet))
+    };
+    draft.networks().filter_map(near).collect()
+}
+
+fn fleet_wide(input: &Input<'_>, sorted: &[&Desired]) -> (FleetWide, Pool, Ports) {
     let host = &input.observed.host;
     let mut pool = Pool::new(&input.target.pool, input.target.prefix);
     host.subnets.iter().for_each(|subnet| pool.mark(subnet));
@@ -189,15 +251,10 @@ fn shared(input: &Input<'_>, sorted: &[&Desired]) -> Shared {
             }
         }
     }
-    let claims = Claims::of(sorted, input.observed);
+    let claims = Claims::of(sorted, input.observed, input.target.edge);
     held.extend(claims.ports());
-    Shared {
-        pool,
-        loopback: Ports::new(input.target.loopback.clone(), loopback),
-        any: any_ports(sorted, Ports::new(input.target.any_port.clone(), held)),
-        claims,
-        notes: Vec::new(),
-    }
+    let any = any_ports(sorted, Ports::new(input.target.any_port.clone(), held));
+    (FleetWide { any, claims }, pool, Ports::new(input.target.loopback.clone(), loopback))
 }
 
 /// A port for every route that asked for any: near a place its identity chooses, so that the same one is found again.
@@ -216,7 +273,13 @@ fn any_ports(sorted: &[&Desired], mut free: Ports) -> BTreeMap<(InstanceId, Arc<
 }
 
 /// What runs and is in no file: reported, or taken down if it was named.
-fn orphans(input: &Input<'_>, sorted: &[&Desired], instances: &mut Vec<InstancePlan>, shared: &mut Shared) {
+fn orphans(
+    input: &Input<'_>,
+    sorted: &[&Desired],
+    fleet: &FleetWide,
+    instances: &mut Vec<InstancePlan>,
+    notes: &mut Vec<Note>,
+) {
     let mut unjudged = 0_usize;
     for (id, seen) in &input.observed.instances {
         let wanted = sorted.binary_search_by(|desired| desired.instance.cmp(id)).is_ok();
@@ -225,11 +288,17 @@ fn orphans(input: &Input<'_>, sorted: &[&Desired], instances: &mut Vec<InstanceP
             continue;
         }
         if named && input.options.down {
-            instances.push(instance::plan_without_file(input, id, seen, shared));
+            let former = instance::without_file(id, seen);
+            let mut shared = Shared { fleet, subnets: BTreeMap::new(), loopback: Loopback::default() };
+            // What only goes asks for no port.
+            if let Ok((made, more)) = instance::compare(input, &former, seen).finish(&mut shared) {
+                instances.push(made);
+                notes.extend(more);
+            }
         } else if !input.listed {
             unjudged += 1;
         } else if input.options.only.is_none() && input.options.orphans == OrphanPolicy::Report {
-            shared.notes.push(Note {
+            notes.push(Note {
                 code: "W0301".into(),
                 instance: Some(id.clone()),
                 text: format!("{} runs and no file speaks of it; it is left as it is", id.instance).into(),
@@ -239,7 +308,7 @@ fn orphans(input: &Input<'_>, sorted: &[&Desired], instances: &mut Vec<InstanceP
         }
     }
     if unjudged > 0 {
-        shared.notes.push(Note {
+        notes.push(Note {
             code: "W0302".into(),
             instance: None,
             text: format!("the fleet was not read whole: {unjudged} more found on the target are left as they are")

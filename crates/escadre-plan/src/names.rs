@@ -5,7 +5,7 @@
 //! Not here: names of networks and volumes (`escadre-render`).
 //! Tests: `tests/it/names.rs`, over random identities.
 
-use escadre_model::desired::{Attachment, Route};
+use escadre_model::desired::{Attachment, CertificateSource, HttpRoute, Route};
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, ResourceKey};
 use std::collections::BTreeSet;
@@ -77,18 +77,30 @@ pub(crate) fn beside(wanted: &str, taken: &dyn Fn(&str) -> bool) -> Arc<str> {
 
 /// The hash of a route's own settings, without where they were written: what `RouteSeen::spec` and `RouteTarget::spec` hold.
 pub fn route_spec(route: &Route) -> Hash {
+    Hash::of_json(&route.without_source())
+}
+
+/// Is it by host name, and over TLS?
+pub(crate) fn over_tls(route: &Route) -> Option<bool> {
     match route {
-        Route::Http(http) => Hash::of_json(&Route::Http({
-            let mut plain = http.clone();
-            plain.source = None;
-            plain
-        })),
-        Route::Tcp(tcp) => Hash::of_json(&Route::Tcp({
-            let mut plain = tcp.clone();
-            plain.source = None;
-            plain
-        })),
+        Route::Http(http) => Some(http.tls.is_some()),
+        Route::Tcp(_) => None,
     }
+}
+
+/// Is it the same but for a certificate whose secret cannot be read here?
+pub(crate) fn same_as_far_as_read(route: &Route, former: &Route) -> bool {
+    fn take(route: &mut Route) -> Option<Hash> {
+        match route {
+            Route::Http(HttpRoute { tls: Some(https), .. }) => match &mut https.from {
+                CertificateSource::Secret { hash, .. } => hash.take(),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+    let (mut now, mut then) = (route.clone(), former.clone());
+    take(&mut now).is_none() && take(&mut then).is_some() && route_spec(&now) == route_spec(&then)
 }
 
 /// The beginning of a text, at most so many bytes, never within a character.

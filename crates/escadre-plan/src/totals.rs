@@ -8,6 +8,7 @@
 use crate::change::Action;
 use crate::plan::{InstancePlan, Plan, Totals};
 use escadre_model::hash::Hash;
+use escadre_model::parallel::{self, Threads};
 use std::sync::Arc;
 
 impl Plan {
@@ -33,7 +34,13 @@ impl Plan {
 
     /// The id its content gives: six hexadecimal digits. A plan file whose id differs was edited.
     pub fn content_id(&self) -> Arc<str> {
+        self.content_id_on(Threads::of_machine())
+    }
+
+    /// The same on so many threads. It is the hash of hashes, one for each instance, so that they can be made at the same time.
+    pub(crate) fn content_id_on(&self, threads: Threads) -> Arc<str> {
         let Plan { schema, id: _, fleet, commit, dirty, target, instances, groups, outliers, waves, notes } = self;
+        let instances = parallel::map(instances.iter().collect(), threads, |one: &InstancePlan| Hash::of_json(one));
         let hash = Hash::of_json(&(schema, fleet, commit, dirty, target, instances, groups, outliers, waves, notes));
         hash.as_str().get(..6).unwrap_or_default().into()
     }

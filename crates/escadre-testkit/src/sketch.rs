@@ -195,6 +195,7 @@ impl ServiceSketch {
             path: "/".into(),
             body_limit: None,
             timeout_ms: None,
+            tls: None,
             source: None,
         }
     }

@@ -16,6 +16,7 @@ use escadre_model::desired::Desired;
 use escadre_model::diagnostic::has_errors;
 use escadre_model::fleet::Fleet;
 use escadre_model::observed::Observed;
+use escadre_model::parallel::Threads;
 use escadre_model::resolve::{self, Cache, Keys};
 use escadre_model::resolved::Resolved;
 use escadre_plan::change::Action;
@@ -52,8 +53,9 @@ fn read(folder: &Path) -> Result<Read> {
     ensure!(!has_errors(&findings), "the fleet has errors: {findings:?}");
     let fleet = fleet.context("there is no fleet")?;
     let names: Vec<_> = fleet.instances.keys().collect();
+    let threads = Threads::of_machine();
     let (all, spelling) =
-        timed(|| escadre_engine::spell::fleet(&fleet, &names, &tree, &Keys::none(), &Facts::default()));
+        timed(|| escadre_render::engine::fleet(&fleet, &names, &tree, &Keys::none(), &Facts::default(), threads));
     let (mut resolved, mut desired) = (Vec::with_capacity(all.len()), Vec::with_capacity(all.len()));
     for one in all {
         let Some((files, target)) = one.wanted else { bail!("an instance is not sound: {:?}", one.findings) };

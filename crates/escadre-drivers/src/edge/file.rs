@@ -5,18 +5,19 @@
 //! Not here: the shape of the file (`escadre_model::routes`), the edge itself.
 //! Tests: `file/tests.rs`, `tests/it`.
 
-use super::{Edge, RoutesSeen};
+use super::{Edge, Reveal, RoutesSeen, brought};
 use crate::exec;
 use async_trait::async_trait;
 use escadre_edge::control::{Client, ControlError, Loaded, Stats};
 use escadre_edge::files;
 use escadre_engine::ports::{Carried, Changed, Error, Traffic};
-use escadre_model::desired::Route;
+use escadre_model::desired::{CertificateSource, HttpRoute, Route};
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, Kind, ResourceId, ResourceKey};
 use escadre_model::name::Name;
 use escadre_model::observed::RouteSeen;
-use escadre_model::routes::{self, Backend, Routes, TcpRoute};
+use escadre_model::payload;
+use escadre_model::routes::{self, Backend, Routes, TcpRoute, Tls};
 use escadre_plan::step::RouteTarget;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -29,6 +30,8 @@ use std::time::Duration;
 
 /// How long a started edge may take until it answers.
 const START: Duration = Duration::from_secs(10);
+/// How long a port that is taken is waited for.
+const LET_GO: Duration = Duration::from_secs(2);
 /// Ends the id of the IPv6 half of a route that listens everywhere.
 const SIX: &str = "@6";
 
@@ -37,7 +40,7 @@ const SIX: &str = "@6";
 pub struct Listen {
     /// HTTP.
     pub http: Vec<SocketAddr>,
-    /// HTTPS; not served yet.
+    /// HTTPS, while there is at least one route with TLS.
     pub https: Vec<SocketAddr>,
 }
 
@@ -115,7 +118,8 @@ impl EdgeFiles {
             change(routes, specs);
             let any = !routes.routes.is_empty();
             routes.http_listen = if any { self.listen.http.clone() } else { Vec::new() };
-            routes.https_listen = if any { self.listen.https.clone() } else { Vec::new() };
+            let any_tls = routes.routes.iter().any(|route| route.tls.is_some());
+            routes.https_listen = if any_tls { self.listen.https.clone() } else { Vec::new() };
             specs.retain(|id, _| routes.routes.iter().any(|r| r.id == *id) || routes.tcp.iter().any(|r| r.id == *id));
         };
         let now = files::read_routes(&self.dir).map_err(refused)?;
@@ -189,6 +193,42 @@ impl EdgeFiles {
         }
     }
 
+    /// Where the certificates of an endpoint come from, in the edge's words. One that is brought is put into its folder first.
+    fn tls(&self, id: &str, http: &HttpRoute, reveal: &Reveal<'_>) -> Result<Option<Tls>, Error> {
+        let Some(https) = &http.tls else { return Ok(None) };
+        let tls = match &https.from {
+            CertificateSource::Usual => Tls::Usual,
+            CertificateSource::Local => Tls::Local,
+            CertificateSource::Acme => Tls::Acme,
+            CertificateSource::Secret { chain, .. } => {
+                let names = http.hosts.iter().chain(&http.redirect).map(AsRef::as_ref);
+                let judged = brought::judge(https, names, reveal);
+                match judged.map_err(|error| Error::Edge(error.to_string().into()))? {
+                    Some(brought) => {
+                        files::keep_brought(&self.dir, &brought.id, brought.text().reveal())
+                            .map_err(|error| Error::Edge(error.sentence().into()))?;
+                        Tls::File { id: brought.id }
+                    }
+                    // Who cannot read it leaves it as it is.
+                    None => {
+                        let there = self.read()?.routes.into_iter().find(|route| route.id == id);
+                        match there.and_then(|route| route.tls) {
+                            Some(Tls::File { id }) => Tls::File { id },
+                            _ => return Err(payload::Error::Unset(Arc::clone(&chain.0)).into()),
+                        }
+                    }
+                }
+            }
+        };
+        Ok(Some(tls))
+    }
+
+    /// Certificates that no route names any more go.
+    fn forget(&self) -> Result<(), Error> {
+        let routes = self.read()?;
+        files::forget_brought(&self.dir, &routes).map_err(|error| Error::Edge(error.sentence().into()))
+    }
+
     /// A listener of these routes that could not be opened fails the step.
     fn listening(loaded: &Loaded, addresses: &[SocketAddr]) -> Result<(), Error> {
         match loaded.failed().find(|listener| addresses.contains(&listener.address)) {
@@ -219,7 +259,7 @@ fn backends(target: &RouteTarget) -> Vec<Backend> {
 }
 
 /// Puts a route in force in a table.
-fn put(routes: &mut Routes, id: &str, route: &Route, target: &RouteTarget) {
+fn put(routes: &mut Routes, id: &str, route: &Route, tls: Option<&Tls>, target: &RouteTarget) {
     match route {
         Route::Http(http) => {
             let hosts = http.hosts.iter().map(ToString::to_string).collect();
@@ -228,6 +268,9 @@ fn put(routes: &mut Routes, id: &str, route: &Route, target: &RouteTarget) {
             new.body_limit_bytes = http.body_limit;
             new.timeout_ms = http.timeout_ms.unwrap_or(routes::DEFAULT_TIMEOUT_MS);
             new.redirect_hosts = http.redirect.iter().map(ToString::to_string).collect();
+            new.tls = tls.cloned();
+            new.plain = http.tls.as_ref().and_then(|https| https.plain);
+            new.hsts_s = http.tls.as_ref().and_then(|https| https.hsts_s);
             new.backends = backends(target);
             match routes.routes.iter_mut().find(|route| route.id == id) {
                 Some(old) => *old = new,
@@ -325,27 +368,44 @@ impl Edge for EdgeFiles {
         &self,
         instance: &InstanceId,
         routes: &BTreeMap<Arc<str>, (Route, RouteTarget)>,
+        reveal: &Reveal<'_>,
     ) -> Result<Changed, Error> {
         if routes.is_empty() {
             return Ok(Changed::NotNeeded);
         }
-        let wanted: Vec<(String, Route, RouteTarget)> =
-            routes.iter().map(|(key, (route, target))| (id_of(instance, key), route.clone(), target.clone())).collect();
+        let mut wanted: Vec<(String, Route, Option<Tls>, RouteTarget)> = Vec::new();
+        for (key, (route, target)) in routes {
+            let tls = match route {
+                Route::Http(http) => self.tls(&id_of(instance, key), http, reveal)?,
+                Route::Tcp(_) => None,
+            };
+            wanted.push((id_of(instance, key), route.clone(), tls, target.clone()));
+        }
         let mut addresses = Vec::new();
-        for (_, route, target) in &wanted {
+        for (_, route, tls, target) in &wanted {
             match route {
-                Route::Http(_) => addresses.extend(self.listen.http.iter().copied()),
+                Route::Http(_) => {
+                    addresses.extend(self.listen.http.iter().copied());
+                    addresses.extend(self.listen.https.iter().copied().filter(|_| tls.is_some()));
+                }
                 Route::Tcp(tcp) => addresses.extend(listens(tcp, target)),
             }
         }
         let changing = move |routes: &mut Routes, specs: &mut Specs| {
-            for (id, route, target) in &wanted {
-                put(routes, id, route, target);
+            for (id, route, tls, target) in &wanted {
+                put(routes, id, route, tls.as_ref(), target);
                 specs.insert(id.clone(), target.spec.clone());
             }
         };
-        let (changed, loaded) = self.change(changing).await?;
+        let (changed, mut loaded) = self.change(changing).await?;
+        let deadline = tokio::time::Instant::now() + LET_GO;
+        // Whoever had a port a moment ago may be on its way out: an edge that lost its folder needs half a second.
+        while Self::listening(&loaded, &addresses).is_err() && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            loaded = self.load(loaded.generation).await?;
+        }
         Self::listening(&loaded, &addresses)?;
+        self.forget()?;
         Ok(changed)
     }
 

@@ -5,6 +5,7 @@
 //! Not here: traffic itself (`escadre-edge`).
 //! Tests: `tests/it`.
 
+pub mod brought;
 mod file;
 
 pub use file::{EdgeFiles, Listen, Start};
@@ -14,6 +15,7 @@ use escadre_engine::ports::{Changed, Error, Traffic};
 use escadre_model::desired::Route;
 use escadre_model::ids::{InstanceId, ResourceId};
 use escadre_model::observed::RouteSeen;
+use escadre_model::secret::{Secret, SecretRef};
 use escadre_plan::step::RouteTarget;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -22,6 +24,9 @@ use std::time::Duration;
 
 /// Routes by instance and key, as the edge's file has them.
 pub type RoutesSeen = BTreeMap<InstanceId, BTreeMap<Arc<str>, RouteSeen>>;
+
+/// Gives the value of a secret of the instance that is meant.
+pub type Reveal<'r> = dyn Fn(&SecretRef) -> Option<Secret> + Sync + 'r;
 
 /// What carries traffic, for one state folder.
 #[async_trait]
@@ -41,14 +46,16 @@ pub trait Edge: Send + Sync {
     /// When its file cannot be read.
     async fn before(&self, instance: &InstanceId, routes: &[Arc<str>]) -> Result<Value, Error>;
 
-    /// Leads routes to backends and ends their parking; returns when the edge has taken it.
+    /// Leads routes to backends and ends their parking; returns when the edge has taken it. `reveal` gives the secrets that
+    /// certificates are brought in.
     ///
     /// # Errors
-    /// When the edge does not acknowledge.
+    /// When a certificate cannot be used, or the edge does not acknowledge.
     async fn switch(
         &self,
         instance: &InstanceId,
         routes: &BTreeMap<Arc<str>, (Route, RouteTarget)>,
+        reveal: &Reveal<'_>,
     ) -> Result<Changed, Error>;
 
     /// Makes requests of these routes wait.
@@ -105,6 +112,7 @@ impl Edge for NoEdge {
         &self,
         _: &InstanceId,
         routes: &BTreeMap<Arc<str>, (Route, RouteTarget)>,
+        _: &Reveal<'_>,
     ) -> Result<Changed, Error> {
         if routes.is_empty() { Ok(Changed::NotNeeded) } else { nobody() }
     }

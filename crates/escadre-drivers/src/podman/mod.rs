@@ -30,6 +30,7 @@ use escadre_engine::ports::{
 use escadre_model::ids::InstanceId;
 use escadre_model::observed::Observed;
 use escadre_model::secret::Secret;
+use escadre_model::secret::SecretRef;
 use escadre_plan::step::{Act, RouteTarget};
 use escadre_render::engine::{Dialect, Facts};
 use locate::Api;
@@ -213,7 +214,10 @@ impl Driver for Engine {
             Act::Run { name, deadline_ms } => self.run(job, name, *deadline_ms).await,
             Act::Gate { name, gate } => self.gate(job, name, gate).await,
             Act::Attach { lines } => self.attach(instance, lines).await,
-            Act::Switch { routes } => self.edge.switch(instance, &Self::routes_of(job, routes)?).await.map(outcome),
+            Act::Switch { routes } => {
+                let reveal = |name: &SecretRef| job.secrets.reveal(instance, name);
+                self.edge.switch(instance, &Self::routes_of(job, routes)?, &reveal).await.map(outcome)
+            }
             Act::Park { routes } => self.edge.park(instance, routes).await.map(outcome),
             Act::Unroute { routes } => self.edge.unroute(instance, routes).await.map(outcome),
             Act::Drain { backends, deadline_ms } => {

@@ -20,6 +20,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
 
+use super::OpenRequest;
 use crate::flight::{Failure, Flight, Visit, lock};
 
 /// A client's body, as long as it may have to be sent to another backend, and how far it is.
@@ -133,9 +134,33 @@ impl Body for Upload {
 
 /// The body of an answer on its way to the client.
 #[derive(Debug)]
-pub(crate) enum Answer {
+pub(crate) struct Answer {
+    kind: Kind,
+    /// The connection counts it as long as it lives.
+    open: Option<OpenRequest>,
+}
+
+/// Where it comes from.
+#[derive(Debug)]
+pub(crate) enum Kind {
     Page(Option<Bytes>),
     Backend(Download),
+}
+
+impl Answer {
+    pub(crate) fn of(kind: Kind) -> Answer {
+        Answer { kind, open: None }
+    }
+
+    /// One of ours, whole.
+    pub(crate) fn page(bytes: Option<Bytes>) -> Answer {
+        Answer::of(Kind::Page(bytes))
+    }
+
+    /// Keeps its request open on its connection.
+    pub(crate) fn hold(&mut self, open: OpenRequest) {
+        self.open = Some(open);
+    }
 }
 
 /// A backend's body; while it lives the request is under way.
@@ -153,9 +178,9 @@ impl Body for Answer {
     type Error = BodyError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match self.get_mut() {
-            Answer::Page(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
-            Answer::Backend(download) => {
+        match &mut self.get_mut().kind {
+            Kind::Page(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
+            Kind::Backend(download) => {
                 let Poll::Ready(next) = Pin::new(&mut download.body).poll_frame(cx) else { return Poll::Pending };
                 match next {
                     // When the connection is dropped hyper's body just ends; a cut must not look like an end.
@@ -179,16 +204,16 @@ impl Body for Answer {
     }
 
     fn is_end_stream(&self) -> bool {
-        match self {
-            Answer::Page(bytes) => bytes.is_none(),
-            Answer::Backend(download) => download.body.is_end_stream(),
+        match &self.kind {
+            Kind::Page(bytes) => bytes.is_none(),
+            Kind::Backend(download) => download.body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self {
-            Answer::Page(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
-            Answer::Backend(download) => download.body.size_hint(),
+        match &self.kind {
+            Kind::Page(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Kind::Backend(download) => download.body.size_hint(),
         }
     }
 }

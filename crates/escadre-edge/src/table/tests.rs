@@ -27,7 +27,7 @@ fn found(table: &Table, host: &str, path: &str) -> String {
 
 #[test]
 fn the_longest_path_of_whole_segments_wins() {
-    let table = Registry::new(&Arc::default()).compile(&routes());
+    let table = Registry::new(&Arc::default()).compile(&routes(), &Brought::new());
     for (host, path, expected) in [
         ("a.test", "/", "f/a/web"),
         ("a.test", "/api", "f/a/api"),
@@ -47,7 +47,7 @@ fn the_longest_path_of_whole_segments_wins() {
 fn backends_take_turns_and_closed_ones_are_skipped() {
     let mut registry = Registry::new(&Arc::default());
     let mut routes = routes();
-    let table = registry.compile(&routes);
+    let table = registry.compile(&routes, &Brought::new());
     let entry = &table.entries[0];
     let turns: Vec<_> = (0..4).filter_map(|_| entry.next(&[])).map(|f| f.backend.id.clone()).collect();
     assert_eq!(turns, ["w1", "w2", "w1", "w2"]);
@@ -62,13 +62,13 @@ fn backends_take_turns_and_closed_ones_are_skipped() {
 #[test]
 fn lives_outlast_the_table() {
     let mut registry = Registry::new(&Arc::default());
-    let first = registry.compile(&routes());
+    let first = registry.compile(&routes(), &Brought::new());
     registry.settle(&routes());
     let flight = first.entries[0].next(&[]).expect("open");
     let mut next = routes();
     next.generation = 2;
     next.routes[0].backends.remove(0);
-    let second = registry.compile(&next);
+    let second = registry.compile(&next, &Brought::new());
     let left = registry.settle(&next);
     assert_eq!(left.iter().map(|b| b.id.as_str()).collect::<Vec<_>>(), ["w1"]);
     left[0].leave(std::time::Instant::now());
@@ -83,16 +83,16 @@ fn lives_outlast_the_table() {
 #[test]
 fn a_route_that_left_still_counts_and_goes_on_when_it_comes_back() {
     let mut registry = Registry::new(&Arc::default());
-    let table = registry.compile(&routes());
+    let table = registry.compile(&routes(), &Brought::new());
     registry.settle(&routes());
     drop(table.entries[0].live.arrive());
     let mut without = routes();
     without.routes.remove(0);
-    registry.compile(&without);
+    registry.compile(&without, &Brought::new());
     registry.settle(&without);
     let requests = |registry: &Registry| registry.counters().find(|c| c.id == "f/a/web").map(|c| c.requests);
     assert_eq!(requests(&registry), Some(1));
-    let table = registry.compile(&routes());
+    let table = registry.compile(&routes(), &Brought::new());
     registry.settle(&routes());
     drop(table.entries[0].live.arrive());
     assert_eq!(requests(&registry), Some(2));
@@ -104,10 +104,10 @@ fn a_table_of_ten_thousand_routes_is_swapped_at_once() {
     let mut large = Routes::empty(1);
     large.routes = (0..10_000).map(|n| Route::new(format!("f/i{n}/web"), vec![format!("i{n}.test")])).collect();
     let mut registry = Registry::new(&Arc::default());
-    let tables = arc_swap::ArcSwap::from_pointee(registry.compile(&large));
+    let tables = arc_swap::ArcSwap::from_pointee(registry.compile(&large, &Brought::new()));
     let best = (0..20)
         .map(|_| {
-            let next = Arc::new(registry.compile(&large));
+            let next = Arc::new(registry.compile(&large, &Brought::new()));
             let begin = std::time::Instant::now();
             let old = tables.swap(next);
             let took = begin.elapsed();

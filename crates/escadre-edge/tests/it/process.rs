@@ -52,7 +52,7 @@ async fn a_bad_routes_file_changes_nothing_even_over_a_restart() {
     for bad in [
         "".to_owned(),
         "{".to_owned(),
-        r#"{"schema":"escadre.routes/2","generation":2}"#.to_owned(),
+        r#"{"schema":"escadre.routes/3","generation":2}"#.to_owned(),
         r#"{"schema":"escadre.routes/1","generation":2,"routes":[{"id":"x","hosts":["a"]},{"id":"y","hosts":["A."]}]}"#
             .to_owned(),
         r#"{"schema":"escadre.routes/1","generation":2,"routes":[{"id":"x","hosts":["a b"]}]}"#.to_owned(),

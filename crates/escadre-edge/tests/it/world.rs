@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use escadre_edge::control::{Client, Loaded, Status};
 use escadre_edge::files::write_routes;
 use escadre_model::routes::{Backend, Route, Routes, TcpRoute};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 
@@ -111,6 +111,11 @@ impl World {
         listener.bound.unwrap_or_else(|| panic!("{listener:?}"))
     }
 
+    /// The HTTPS address.
+    pub(crate) async fn https(&self) -> SocketAddr {
+        self.bound(self.routes.https_listen[0]).await
+    }
+
     pub(crate) async fn dial(&self) -> Wire {
         Wire::to(self.http().await).await
     }
@@ -169,8 +174,8 @@ pub(crate) fn tcp_route(id: &str, last: u8, backends: &[&Server]) -> TcpRoute {
 }
 
 /// A connection that says exactly what it is told.
-pub(crate) struct Wire {
-    pub(crate) stream: BufReader<TcpStream>,
+pub(crate) struct Wire<S = TcpStream> {
+    pub(crate) stream: BufReader<S>,
 }
 
 /// An answer, whole.
@@ -188,7 +193,7 @@ impl Reply {
     }
 }
 
-impl Wire {
+impl Wire<TcpStream> {
     pub(crate) async fn to(address: SocketAddr) -> Wire {
         let stream = within("connect", TcpStream::connect(address)).await.expect("connected");
         Wire { stream: BufReader::new(stream) }
@@ -201,9 +206,12 @@ impl Wire {
             Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
         }
     }
+}
 
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     pub(crate) async fn say(&mut self, text: &str) {
         self.stream.get_mut().write_all(text.as_bytes()).await.expect("written");
+        self.stream.get_mut().flush().await.expect("written");
     }
 
     pub(crate) async fn line(&mut self) -> String {

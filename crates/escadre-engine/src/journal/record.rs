@@ -371,14 +371,14 @@ pub async fn desired_of(store: &dyn Store, hash: &Hash) -> Result<Option<Arc<Des
     Ok(Some(Arc::new(desired)))
 }
 
-/// Everything of a Desired that has to be kept as blobs: itself, and its files' bytes. Secrets are not in it.
+/// Everything of a Desired that has to be kept as blobs: itself under its own hash, and its files' bytes. Secrets are not in it.
 ///
 /// # Errors
 /// When it cannot be written as JSON, which would be a bug.
 pub fn blobs_of(desired: &Desired) -> Result<Vec<Blob>, StoreError> {
     let text = serde_json::to_vec(desired)
         .map_err(|source| StoreError::Failed { act: "write what is wanted as JSON".into(), source: source.into() })?;
-    let mut blobs = vec![(Hash::of(&text), text.into())];
+    let mut blobs = vec![(desired.hash(), text.into())];
     for content in contents(desired) {
         match content {
             Content::Bytes { hash, bytes } => blobs.push((hash.clone(), bytes.clone())),

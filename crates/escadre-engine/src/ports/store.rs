@@ -112,7 +112,7 @@ pub struct Entry {
     pub entry: NewEntry,
 }
 
-/// Bytes by their hash.
+/// Bytes, and the hash they are known by: that of the bytes themselves, or, for what an instance was told to be, the hash of what it wants.
 pub type Blob = (Hash, Arc<[u8]>);
 
 /// Why the store could not do something.

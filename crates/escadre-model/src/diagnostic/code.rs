@@ -131,9 +131,11 @@ codes! {
     E0519 "a variable leads to nothing";
     E0520 "there is no fleet here";
     E0521 "a path of the host is not granted";
-    E0522 "a label is Escadre's own";
-    E0523 "an instance is larger than a host can carry";
-    E0524 "two services have one host name";
+    E0522 "nobody certifies a host name";
+    E0523 "endpoints of one host name disagree about TLS";
+    E0524 "a label is Escadre's own";
+    E0525 "an instance is larger than a host can carry";
+    E0526 "two services have one host name";
     // E06: secrets
     E0601 "a secret is not encrypted";
     E0602 "a secret belongs somewhere else";
@@ -142,6 +144,7 @@ codes! {
     E0605 "a recipient is not valid";
     E0606 "a secret has no value";
     E0607 "a secret is used where plain text is needed";
+    E0608 "a certificate that was brought cannot be used";
     // W03: what a plan wants known
     W0301 "an instance runs that no file speaks of";
     W0302 "a list was not read whole";
@@ -162,7 +165,8 @@ codes! {
     W0502 "a secret is used by nobody";
     W0503 "a registry's password has no value";
     W0504 "an override belongs to no environment";
-    W0505 "an acknowledgement fits nothing";
+    W0505 "a certificate that was brought ends soon";
+    W0506 "an acknowledgement fits nothing";
     // C01: verdicts on Compose keys
     C0101 "an attribute works as the specification says";
     C0102 "published ports belong to the edge";

@@ -233,8 +233,7 @@ pub(crate) fn outside(name: &str, value: &Spanned<Arc<str>>) -> Diagnostic {
 fn unused_secrets(fleet: &Fleet, findings: &mut Vec<Diagnostic>) {
     let registries: HashSet<&str> =
         fleet.registries.values().filter_map(|registry| registry.password.as_ref()).map(|name| &*name.value).collect();
-    let wanted: HashSet<&str> =
-        fleet.products.values().flat_map(|product| product.secrets.keys()).map(|name| &**name).collect();
+    let wanted: HashSet<Arc<str>> = fleet.products.values().flat_map(|product| product.secret_names()).collect();
     let shared = fleet.environments.iter().filter_map(|environment| environment.secrets.as_deref());
     for stored in fleet.secrets.as_deref().into_iter().chain(shared).flat_map(super::SecretsFile::all) {
         if !wanted.contains(&**stored.name) && !registries.contains(&**stored.name) {
@@ -243,9 +242,10 @@ fn unused_secrets(fleet: &Fleet, findings: &mut Vec<Diagnostic>) {
     }
     for instance in fleet.instances.values() {
         let (Some(file), Some(product)) = (instance.secrets.as_deref(), fleet.product_of(instance)) else { continue };
-        for stored in file.all().filter(|stored| !product.secrets.contains_key(stored.name)) {
+        let wanted = product.secret_names();
+        for stored in file.all().filter(|stored| !wanted.contains(stored.name)) {
             let finding = nobody_wants(stored.name, product.name.value.as_str(), &stored.block.span);
-            findings.push(match nearest(stored.name, product.secrets.keys().map(|name| &**name)) {
+            findings.push(match nearest(stored.name, wanted.iter().map(|name| &**name)) {
                 Some(meant) => finding.hint(format!("did you mean `{meant}`?")),
                 None => finding,
             });

@@ -23,11 +23,11 @@ mod version;
 pub mod write;
 mod zone;
 
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, Tls, TlsBy};
 pub use head::{Environment, Registry, Target, TargetKind};
 pub use instance::Instance;
 pub use parameter::{Parameter, ParameterType};
-pub use product::{COMPOSE_FILES, Generate, Product, SecretDeclaration};
+pub use product::{COMPOSE_FILES, Generate, Product, SecretDeclaration, usual_certificate};
 pub use scalar::{bytes, milliseconds};
 pub use schema::schema;
 pub use secrets_file::{ARMOUR_BEGIN, ARMOUR_END, Scope, SecretsFile, Stored};
@@ -36,7 +36,6 @@ pub use zone::Zone;
 
 pub(crate) use check::outside;
 pub(crate) use folder::{folder_of, join, refused};
-pub(crate) use parameter::hostname;
 
 use crate::diagnostic::{Code, Diagnostic, Span, Spanned};
 use crate::name::Name;

@@ -242,15 +242,9 @@ fn declared(key: &str, parameter: &Parameter, findings: &mut Vec<Diagnostic>) {
     }
 }
 
-/// RFC 1123: labels of letters, digits and inner hyphens, 253 characters in all.
-pub(crate) fn hostname(text: &str) -> bool {
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    text.len() <= 253 && text.split('.').all(label)
+/// A host name, in letters of any script.
+fn hostname(text: &str) -> bool {
+    crate::host::read(text).is_ok()
 }
 
 fn url(text: &str) -> bool {

@@ -5,7 +5,7 @@
 //! Not here: the services themselves (`compose`), releases.
 //! Tests: `tests.rs`.
 
-use super::endpoint::{self, Endpoint};
+use super::endpoint::{self, Endpoint, TlsBy};
 use super::folder::{Found, Reader};
 use super::parameter::{self, Parameter};
 use super::size::{self, Size};
@@ -87,6 +87,26 @@ impl Product {
     pub fn parameter(&self, name: &str) -> Option<&Arc<Parameter>> {
         self.parameters.iter().find(|(key, _)| &**key == name).map(|(_, parameter)| parameter)
     }
+
+    /// The secrets that its endpoints take certificates and keys from: those that are named, else `ENDPOINT.tls`, which an
+    /// instance may have.
+    pub fn certificate_secrets(&self) -> impl Iterator<Item = Arc<str>> + '_ {
+        self.endpoints.iter().flat_map(|(key, endpoint)| match &endpoint.tls.by {
+            TlsBy::Off => Vec::new(),
+            TlsBy::Secret { chain, key } => std::iter::once(chain).chain(key).cloned().collect(),
+            _ => vec![usual_certificate(key)],
+        })
+    }
+
+    /// The names of all secrets that mean something for an instance of it.
+    pub fn secret_names(&self) -> BTreeSet<Arc<str>> {
+        self.secrets.keys().cloned().chain(self.certificate_secrets()).collect()
+    }
+}
+
+/// The secret that brings a certificate for an endpoint without being named: `portal.tls`.
+pub fn usual_certificate(endpoint: &str) -> Arc<str> {
+    format!("{endpoint}.tls").into()
 }
 
 /// All products, and the folders of those that could not be read.
@@ -211,9 +231,7 @@ fn parts(fields: &mut Fields<'_, '_>, product: &mut Product) {
 
 fn secret(key: &str, span: &Span, node: &Node, findings: &mut Vec<Diagnostic>) -> Option<SecretDeclaration> {
     let plain = SecretDeclaration { span: span.clone(), generate: None, environment: false, help: None };
-    let grammar =
-        !key.is_empty() && key.len() <= 128 && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-    if !grammar {
+    if !is_secret_name(key) {
         let message = format!("\"{}\" is no name of a secret: letters, digits and . _ - make one", scalar::shown(key));
         findings.push(Diagnostic::error(Code::E0501, message).at(span));
     }
@@ -264,6 +282,11 @@ fn secret(key: &str, span: &Span, node: &Node, findings: &mut Vec<Diagnostic>) -
         alphabet: characters.map_or_else(|| default.into(), |characters| characters.value),
     });
     Some(SecretDeclaration { generate, environment, help, ..plain })
+}
+
+/// Letters, digits and . _ -.
+pub(super) fn is_secret_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 128 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
 
 fn alphabet(text: &str) -> Option<Arc<str>> {

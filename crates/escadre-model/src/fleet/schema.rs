@@ -151,6 +151,24 @@ fn fleet() -> Value {
     )
 }
 
+/// Where the certificates of an endpoint come from: a word, or a mapping with more.
+fn tls() -> Value {
+    let about = "Where its certificates come from. Nothing: the local authority for private names (localhost, test, internal, …), a public one for the others; an instance with a secret ENDPOINT.tls brings its own.";
+    // YAML 1.1 editors read a bare off as false.
+    let word = json!({"enum": ["acme", "local", "off", false]});
+    let more = mapping(
+        [
+            ("by", words("Where it comes from, as the word alone says it.", &["acme", "local", "off"])),
+            ("secret", scalar("The secret with the certificate, its chain and its key (PEM).")),
+            ("key", scalar("The secret with the key, where that is another one.")),
+            ("http", words("What http:// gets where a certificate works.", &["redirect", "serve"])),
+            ("hsts", scalar("For how long browsers shall remember to use https only: 180d")),
+        ],
+        &[],
+    );
+    json!({"description": about, "anyOf": [word, more]})
+}
+
 fn product() -> Value {
     let types: Vec<&str> = ParameterType::ALL.iter().map(|(word, _)| *word).collect();
     let parameter = nullable(mapping(
@@ -187,11 +205,7 @@ fn product() -> Value {
             ("path", scalar("The path prefix; / when absent.")),
             ("body", scalar("The largest request body: 200M")),
             ("timeout", scalar("The longest wait for an answer: 60s")),
-            // YAML 1.1 editors read a bare off as false.
-            (
-                "tls",
-                json!({"enum": ["off", false], "description": "Only off works yet; acme, local and a secret are reserved."}),
-            ),
+            ("tls", tls()),
         ],
         &[],
     );

@@ -49,7 +49,7 @@ fn labels(project: &Project, findings: &mut Vec<Diagnostic>) {
             if key.text.starts_with("dev.escadre.") || key.text.starts_with("dev.escadre/") {
                 let message = format!("the label {} is Escadre's own: it says what belongs to it", key.text);
                 let finding =
-                    Diagnostic::error(Code::E0522, message).at(&key.span).path(format!("{path}.{}", key.text));
+                    Diagnostic::error(Code::E0524, message).at(&key.span).path(format!("{path}.{}", key.text));
                 findings.push(finding.hint("take another name"));
             }
         }
@@ -84,13 +84,13 @@ fn size(project: &Project, findings: &mut Vec<Diagnostic>) {
             let message = format!("one instance would have more than {MOST_CONTAINERS} containers");
             let place = service.node("scale").or_else(|| service.node("deploy.replicas"));
             let place = place.map_or(service.span, |node| &node.span);
-            findings.push(Diagnostic::error(Code::E0523, message).at(place).hint("divide it into several instances"));
+            findings.push(Diagnostic::error(Code::E0525, message).at(place).hint("divide it into several instances"));
             break;
         }
     }
     if let Some((key, _)) = project.entries("networks").nth(MOST_NETWORKS) {
         let message = format!("one instance would have more than {MOST_NETWORKS} networks");
-        findings.push(Diagnostic::error(Code::E0523, message).at(&key.span));
+        findings.push(Diagnostic::error(Code::E0525, message).at(&key.span));
     }
 }
 
@@ -101,7 +101,7 @@ fn twins(project: &Project, findings: &mut Vec<Diagnostic>) {
         if let Some(first) = seen.insert(key.text.to_lowercase(), key) {
             let message = format!("the services {} and {} are one host name", first.text, key.text);
             let finding =
-                Diagnostic::error(Code::E0524, message).label(&key.span, "this one").label(&first.span, "that one");
+                Diagnostic::error(Code::E0526, message).label(&key.span, "this one").label(&first.span, "that one");
             findings.push(finding.hint("capitals make no difference in host names: call one of them something else"));
         }
     }

@@ -5,8 +5,9 @@
 //! Not here: ports that somebody else on the host holds (observed).
 //! Tests: `tests/it/resolve.rs`.
 
-use crate::desired::State;
+use crate::desired::{Https, State};
 use crate::diagnostic::{Code, Diagnostic, Span};
+use crate::host;
 use crate::ids::InstanceId;
 use crate::resolved::Resolved;
 use crate::source::Source;
@@ -23,6 +24,9 @@ struct Claim<'r> {
 /// The address that a port is claimed on (empty: all), and by whom.
 type PortClaim<'r> = (String, Claim<'r>);
 
+/// What is said about TLS, and by whom.
+type TlsClaim<'r> = (&'r Option<Https>, Claim<'r>);
+
 /// All clashes between these instances, in the order given.
 pub fn clashes<'r>(all: impl IntoIterator<Item = &'r Resolved>) -> Vec<Diagnostic> {
     find(all).findings
@@ -36,6 +40,12 @@ pub(super) struct Clashes {
 }
 
 impl Clashes {
+    fn disagree(&mut self, what: &str, first: &Claim<'_>, second: &Claim<'_>) {
+        self.instances.extend([first.by.instance.clone(), second.by.instance.clone()]);
+        let message = format!("{what} is served by two endpoints that say different things in `tls:`");
+        self.findings.push(labelled(Diagnostic::error(Code::E0523, message), first, second));
+    }
+
     fn add(&mut self, code: Code, what: &str, first: &Claim<'_>, second: &Claim<'_>) {
         self.instances.extend([first.by.instance.clone(), second.by.instance.clone()]);
         self.findings.push(clash(code, what, first, second));
@@ -44,17 +54,27 @@ impl Clashes {
 
 pub(super) fn find<'r>(all: impl IntoIterator<Item = &'r Resolved>) -> Clashes {
     let mut hosts: HashMap<(&str, Arc<str>, &str), Claim<'r>> = HashMap::new();
+    let mut tls: HashMap<(&str, Arc<str>), TlsClaim<'r>> = HashMap::new();
     let mut ports: HashMap<(&str, u16, String), Vec<PortClaim<'r>>> = HashMap::new();
     let mut found = Clashes::default();
     for resolved in all.into_iter().filter(|resolved| resolved.state == State::Running) {
         for route in resolved.endpoints.values() {
             for host in route.hosts.iter().chain(&route.redirect) {
                 let claim = Claim { by: resolved, source: route.source.clone() };
+                let again = Claim { by: resolved, source: route.source.clone() };
+                let (said, first) = tls.entry((&resolved.target, Arc::clone(host))).or_insert((&route.tls, again));
+                if *said != &route.tls {
+                    let what = format!("the host name {}", host::shown(host));
+                    found.disagree(&what, first, &claim);
+                }
                 match hosts.entry((&resolved.target, Arc::clone(host), &route.path)) {
                     std::collections::hash_map::Entry::Vacant(free) => drop(free.insert(claim)),
                     std::collections::hash_map::Entry::Occupied(first) => {
-                        let what =
-                            format!("the host name {host}{}", if &*route.path == "/" { "" } else { &route.path });
+                        let what = format!(
+                            "the host name {}{}",
+                            host::shown(host),
+                            if &*route.path == "/" { "" } else { &route.path }
+                        );
                         found.add(Code::E0513, &what, first.get(), &claim);
                     }
                 }
@@ -75,7 +95,10 @@ pub(super) fn find<'r>(all: impl IntoIterator<Item = &'r Resolved>) -> Clashes {
 fn clash(code: Code, what: &str, first: &Claim<'_>, second: &Claim<'_>) -> Diagnostic {
     let (a, b) = (&first.by.instance.instance, &second.by.instance.instance);
     let message = if a == b { format!("{a} claims {what} twice") } else { format!("{a} and {b} both claim {what}") };
-    let mut finding = Diagnostic::error(code, message);
+    labelled(Diagnostic::error(code, message), first, second)
+}
+
+fn labelled(mut finding: Diagnostic, first: &Claim<'_>, second: &Claim<'_>) -> Diagnostic {
     for claim in [second, first] {
         if let Some(source) = &claim.source {
             let span = Span { line: source.line, ..Span::whole(&source.file) };

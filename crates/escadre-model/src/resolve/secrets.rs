@@ -9,7 +9,7 @@ use super::{Work, once};
 use crate::compose::Project;
 use crate::desired::State;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::fleet::Stored;
+use crate::fleet::{Stored, TlsBy, usual_certificate};
 use crate::hash::KeyedHash;
 use crate::resolved::SecretSeen;
 use crate::text::{Node, Scalar, Value};
@@ -24,7 +24,7 @@ impl Work<'_> {
         self.strip(project);
         let mut used = BTreeSet::new();
         holes(&project.root, &mut used);
-        let mut all = BTreeMap::new();
+        let mut all = self.certificates(project);
         for (name, declared) in &self.product.secrets {
             let stored = self.fleet.secret(self.instance, name);
             let wanted = used.contains(name) || !declared.environment && project.entry("secrets", name).is_some();
@@ -47,8 +47,40 @@ impl Work<'_> {
         all
     }
 
+    /// The secrets that endpoints take certificates from: those that are named must be there, the usual ones may.
+    fn certificates(&mut self, project: &Project) -> BTreeMap<Arc<str>, SecretSeen> {
+        let mut all = BTreeMap::new();
+        let product = self.product;
+        for (key, endpoint) in product.endpoints.iter().filter(|(_, one)| project.service(&one.service.value).is_some())
+        {
+            let (names, must) = match &endpoint.tls.by {
+                TlsBy::Off => continue,
+                TlsBy::Secret { chain, key } => (std::iter::once(chain).chain(key).cloned().collect(), true),
+                _ => (vec![usual_certificate(key)], false),
+            };
+            for name in names {
+                let stored = self.fleet.secret(self.instance, &name);
+                if stored.is_none() && must && self.instance.state == State::Running {
+                    let instance = &self.instance.name;
+                    let message =
+                        format!("{} has no value of the secret {name}, the certificate of {key}", instance.value);
+                    let finding = Diagnostic::error(Code::E0606, message).at(&instance.span);
+                    let finding = finding.label(&endpoint.tls.span, "wanted here");
+                    self.findings.push(finding.hint(format!("escadre secret set {} {name}", instance.value)));
+                }
+                let Some(stored) = stored else { continue };
+                let hash = self.hash(&stored).unwrap_or_else(|finding| {
+                    self.findings.push(*finding);
+                    None
+                });
+                all.insert(name, SecretSeen { source: Some(stored.source()), hash, environment: false });
+            }
+        }
+        all
+    }
+
     /// The keyed hash of a stored value: once for each block, however many instances share it.
-    fn hash(&self, stored: &Stored<'_>) -> Hashed {
+    pub(super) fn hash(&self, stored: &Stored<'_>) -> Hashed {
         let Some(key) = self.keys.hash_key.as_ref() else { return Ok(None) };
         let place = (Arc::clone(&stored.block.span.file), stored.block.span.start);
         once(&self.cache.hashes, &place, || {

@@ -23,6 +23,7 @@ fn written_and_read_again_is_the_same() {
 
 #[test]
 fn unknown_fields_and_missing_ones_are_tolerated() {
+    // The schema before this one is read too.
     let text = br#"{"schema":"escadre.routes/1","generation":3,"colour":"blue",
         "routes":[{"id":"a","hosts":["a.test"],"weight":3,"backends":[{"id":"x","address":"10.0.0.1:1"}]}]}"#;
     let routes = Routes::parse(text).expect("readable");
@@ -32,8 +33,8 @@ fn unknown_fields_and_missing_ones_are_tolerated() {
 
 #[test]
 fn another_schema_is_refused() {
-    let newer = Routes::parse(br#"{"schema":"escadre.routes/2","generation":"not even a number"}"#);
-    assert_eq!(newer, Err(RoutesError::NewerSchema("escadre.routes/2".into())));
+    let newer = Routes::parse(br#"{"schema":"escadre.routes/3","generation":"not even a number"}"#);
+    assert_eq!(newer, Err(RoutesError::NewerSchema("escadre.routes/3".into())));
     let other = Routes::parse(br#"{"schema":"escadre.plan/1"}"#);
     assert_eq!(other, Err(RoutesError::WrongSchema("escadre.plan/1".into())));
     for text in ["", "[]", "{", "{\"schema\":1}", "null", "{\"schema\":\"escadre.routes/1\"}"] {
@@ -104,5 +105,23 @@ fn hosts_and_paths_are_judged() {
     assert_eq!(normal_path(Some("/api/")).as_deref(), Some("/api"));
     for bad in ["", "api", "/a?b", "/a#b", "/a b", "/\u{e9}"] {
         assert_eq!(normal_path(Some(bad)), None, "{bad}");
+    }
+}
+
+#[test]
+fn where_certificates_come_from_is_written_in_words() {
+    let mut routes = Routes::empty(1);
+    let mut route = web("f/a/portal", "a.test");
+    route.tls = Some(Tls::File { id: "0123abcd".into() });
+    route.plain = Some(Plain::Serve);
+    routes.routes.push(route);
+    let bytes = routes.to_bytes().expect("bytes");
+    let text = String::from_utf8_lossy(&bytes);
+    let tls: String = text.split_whitespace().collect();
+    assert!(tls.contains(r#""tls":{"from":"file","id":"0123abcd"},"plain":"serve""#), "{text}");
+    assert_eq!(Routes::parse(&bytes), Ok(routes.clone()));
+    for bad in ["../../../etc/shadow", "a/b-c-d-e", "short", "0123abcd.pem", ""] {
+        routes.routes[0].tls = Some(Tls::File { id: bad.into() });
+        assert!(matches!(&routes.conflicts()[..], [Conflict::BadCertificate { .. }]), "{bad}");
     }
 }

@@ -5,6 +5,7 @@
 
 mod case;
 mod compose;
+mod endpoints;
 mod fleet;
 mod mutation;
 mod random;

@@ -9,9 +9,11 @@ use super::{Diff, Fate, NetworkFate, View, file_paths};
 use crate::change::{Action, Change, Reason};
 use crate::names;
 use crate::reasons::{self, Verdict};
-use escadre_model::desired::{Body, NetworkMode, Route, Service};
+use escadre_model::desired::{Body, CertificateSource, Https, NetworkMode, Route, Service};
+use escadre_model::hash::Hash;
 use escadre_model::ids::{Kind, ResourceKey};
 use escadre_model::observed::ContainerSeen;
+use escadre_model::routes::Plain;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -255,7 +257,12 @@ pub(super) fn routes<'a>(view: &View<'a>, diff: &mut Diff<'a>) {
     for (key, route) in &view.desired.routes {
         let (service, _) = end(route);
         let seen = view.seen.routes.get(key);
-        let spec_same = seen.is_some_and(|seen| seen.spec == names::route_spec(route));
+        // A certificate that cannot be read here is kept as it is, not taken for another one.
+        let former = view.base.and_then(|base| base.desired.routes.get(key));
+        let recorded = |seen: &Hash| {
+            former.is_some_and(|former| *seen == names::route_spec(former) && names::same_as_far_as_read(route, former))
+        };
+        let spec_same = seen.is_some_and(|seen| seen.spec == names::route_spec(route) || recorded(&seen.spec));
         let fate = diff.services.iter().find(|one| one.key == service);
         let mut wanted: Vec<_> = Vec::new();
         let mut steady = true;
@@ -309,7 +316,8 @@ fn route_reasons(view: &View<'_>, key: &str, route: &Route) -> Vec<Reason> {
     let shown = |route: &Route| {
         escadre_model::desired::Shown::Plain(match route {
             Route::Http(http) => {
-                format!("{}{} -> {}:{}", http.hosts.join(", "), http.path, http.service, http.port).into()
+                let tls = http.tls.as_ref().map(https).unwrap_or_default();
+                format!("{}{} -> {}:{}{tls}", http.hosts.join(", "), http.path, http.service, http.port).into()
             }
             Route::Tcp(tcp) => format!("{} -> {}:{}", tcp.published, tcp.service, tcp.port).into(),
         })
@@ -317,6 +325,26 @@ fn route_reasons(view: &View<'_>, key: &str, route: &Route) -> Vec<Reason> {
     let old = view.base.and_then(|base| base.desired.routes.get(key)).map(shown);
     let unknown = old.is_none();
     vec![Reason::Changed { path: "route".into(), old, new: Some(shown(route)), unknown, source, raw: None }]
+}
+
+/// How names are served over TLS, as far as a person would compare it.
+fn https(tls: &Https) -> String {
+    let from = match &tls.from {
+        CertificateSource::Usual => String::new(),
+        CertificateSource::Local => " by the local authority".to_owned(),
+        CertificateSource::Acme => " by a public authority".to_owned(),
+        CertificateSource::Secret { chain, hash, .. } => {
+            let value = hash.as_ref().map(|hash| format!(" #{}", hash.short())).unwrap_or_default();
+            format!(" by secret {chain}{value}")
+        }
+    };
+    let plain = match tls.plain {
+        Some(Plain::Serve) => ", http too",
+        Some(Plain::Redirect) => ", http redirected",
+        None => "",
+    };
+    let hsts = tls.hsts_s.map(|seconds| format!(", hsts {seconds} s")).unwrap_or_default();
+    format!(", https{from}{plain}{hsts}")
 }
 
 /// Files of the last receipt that nobody will see any more, as soon as something else is done.

@@ -36,7 +36,7 @@ impl<'a> Builder<'_, 'a> {
         fate: &ServiceFate<'a>,
         replica: u32,
         generation: u64,
-        shared: &mut Shared,
+        shared: &mut Shared<'_>,
     ) -> Result<New, Refusal> {
         let service = fate.service;
         let name = names::container(&self.view.desired.instance, fate.key, replica, generation);
@@ -109,7 +109,7 @@ impl<'a> Builder<'_, 'a> {
         fate: &ServiceFate<'a>,
         networks: &[PlacedNetwork],
         ports: &mut Vec<EnginePort>,
-        shared: &mut Shared,
+        shared: &mut Shared<'_>,
     ) -> Result<Vec<(Arc<str>, SocketAddr)>, Refusal> {
         let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let mut own = networks.iter().find_map(|one| one.address);
@@ -158,7 +158,7 @@ impl<'a> Builder<'_, 'a> {
         fate: &ServiceFate<'a>,
         replica: u32,
         generation: u64,
-        shared: &mut Shared,
+        shared: &mut Shared<'_>,
     ) -> Result<(), Refusal> {
         let new = self.make(fate, replica, generation, shared)?;
         let attach = self.attach(&new.id, new.lines, vec![new.create]);

@@ -19,7 +19,7 @@ impl<'a> Builder<'_, 'a> {
         fate: &ServiceFate<'a>,
         existing: Option<&ContainerSeen>,
         generation: u64,
-        shared: &mut Shared,
+        shared: &mut Shared<'_>,
     ) -> Result<(), Refusal> {
         let mut after = self.before_stop(fate);
         let (id, name) = match existing {

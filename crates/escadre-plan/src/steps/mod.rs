@@ -105,7 +105,7 @@ impl<'v, 'a> Builder<'v, 'a> {
 }
 
 /// The steps of an instance that shall run.
-pub(crate) fn running<'a>(view: &View<'a>, diff: &Diff<'a>, shared: &mut Shared) -> Result<Vec<Step>, Refusal> {
+pub(crate) fn running<'a>(view: &View<'a>, diff: &Diff<'a>, shared: &mut Shared<'_>) -> Result<Vec<Step>, Refusal> {
     let net = network::Plan::make(view, diff, shared)?;
     let live = routes::Live::of(view, diff, shared)?;
     let mut builder = Builder::bare(view);

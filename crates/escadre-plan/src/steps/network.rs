@@ -44,7 +44,7 @@ fn no_address(what: String) -> Refusal {
 
 impl Plan {
     /// Plans the subnets and finds out which addresses are in use.
-    pub(super) fn make(view: &View<'_>, diff: &Diff<'_>, shared: &mut Shared) -> Result<Self, Refusal> {
+    pub(super) fn make(view: &View<'_>, diff: &Diff<'_>, shared: &Shared<'_>) -> Result<Self, Refusal> {
         let fixed = view.input.abilities.fixed_address;
         let mut nets = BTreeMap::new();
         for (key, fate) in &diff.networks {
@@ -59,9 +59,9 @@ impl Plan {
                     }
                     parsed
                 }
-                None if fate.ensure => {
-                    let taken = shared.pool.near(crate::address::seed(format!("{}/{key}", view.desired.instance)));
-                    Some(taken.ok_or_else(|| {
+                None if fate.wants_subnet() => {
+                    let given = shared.subnets.get(key).copied();
+                    Some(given.ok_or_else(|| {
                         no_address(format!(
                             "network {key}: the pool {} has no free /{} left",
                             view.input.target.pool, view.input.target.prefix

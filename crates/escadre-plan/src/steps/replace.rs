@@ -27,7 +27,7 @@ impl<'a> Builder<'_, 'a> {
         old: &ContainerSeen,
         generation: u64,
         beside: bool,
-        shared: &mut Shared,
+        shared: &mut Shared<'_>,
     ) -> Result<(), Refusal> {
         let new = self.make(fate, replica, generation, shared)?;
         let mut before = self.before_stop(fate);

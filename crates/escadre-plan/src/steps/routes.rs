@@ -38,7 +38,7 @@ pub(super) struct Live {
 
 impl Live {
     /// The routes, leading to what serves now.
-    pub(super) fn of(view: &View<'_>, diff: &Diff<'_>, shared: &Shared) -> Result<Self, Refusal> {
+    pub(super) fn of(view: &View<'_>, diff: &Diff<'_>, shared: &Shared<'_>) -> Result<Self, Refusal> {
         let (mut routes, mut addresses) = (BTreeMap::new(), BTreeMap::new());
         for fate in &diff.services {
             for (_, slot) in &fate.slots {
@@ -144,7 +144,7 @@ impl Live {
 }
 
 /// The port chosen for a route that asked for any.
-fn any_port(view: &View<'_>, key: &Arc<str>, shared: &Shared) -> Result<u16, Refusal> {
-    let found = shared.any.get(&(view.desired.instance.clone(), key.clone())).copied();
+fn any_port(view: &View<'_>, key: &Arc<str>, shared: &Shared<'_>) -> Result<u16, Refusal> {
+    let found = shared.fleet.any.get(&(view.desired.instance.clone(), key.clone())).copied();
     found.ok_or_else(|| Refusal::NoAddress { what: format!("{key}: no published port is free").into() })
 }

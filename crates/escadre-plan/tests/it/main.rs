@@ -13,5 +13,6 @@ mod groups;
 mod names;
 mod plans;
 mod pure;
+mod threads;
 mod updates;
 mod world;

@@ -17,7 +17,13 @@ use std::sync::Arc;
 /// Recorded: resource by resource the hash that its container, network or volume is labelled with.
 const RECORDED: &str = include_str!("../cases/spec-hashes.txt");
 
-struct Memory(BTreeMap<&'static str, String>);
+pub(crate) struct Memory(BTreeMap<String, String>);
+
+impl Memory {
+    pub(crate) fn put(&mut self, path: impl Into<String>, text: impl Into<String>) {
+        self.0.insert(path.into(), text.into());
+    }
+}
 
 impl Tree for Memory {
     fn entry(&self, path: &str) -> Result<Entry, Error> {
@@ -31,7 +37,7 @@ impl Tree for Memory {
     }
 }
 
-fn world() -> Memory {
+pub(crate) fn world() -> Memory {
     let files = [
         (
             "fleet.yaml",
@@ -69,7 +75,7 @@ fn world() -> Memory {
             "instance: oak\nproduct: desk\nenvironment: production\nvalues: { DOMAIN: oak.example }\n",
         ),
     ];
-    Memory(files.into_iter().map(|(path, text)| (path, text.to_owned())).collect())
+    Memory(files.into_iter().map(|(path, text)| (path.to_owned(), text.to_owned())).collect())
 }
 
 /// Files → plan; instances in the order given or the other way round.
@@ -139,6 +145,28 @@ fn an_upgrade_of_escadre_alone_restarts_nothing() {
     );
 }
 
+#[test]
+fn what_is_wanted_does_not_depend_on_where_it_is_written() {
+    let hash = |change: &dyn Fn(&mut String)| {
+        let mut tree = world();
+        change(tree.0.get_mut("products/desk/compose.yaml").expect("the product's file"));
+        let (read, _) = fleet::read(&tree);
+        let (resolved, findings) =
+            resolve::instance(&read.expect("a fleet"), "acme", &tree, &Keys::none(), &Cache::new());
+        let (desired, _) = render(&resolved.unwrap_or_else(|| panic!("{findings:?}")), &Facts::default());
+        (desired.hash(), serde_json::to_string(&desired).expect("JSON"))
+    };
+    let (as_it_was, text) = hash(&|_| {});
+    let (below_a_comment, moved) = hash(&|file| file.insert_str(0, "# of the desk\n"));
+    assert_ne!(text, moved, "every line has moved");
+    assert_eq!(as_it_was, below_a_comment, "and nothing else is wanted");
+    // What changes no container changes what is wanted all the same: order, count, gate.
+    for (from, to) in [("service_healthy", "service_started"), ("scale: 2", "scale: 3"), ("retries: 5", "retries: 6")] {
+        let (changed, _) = hash(&|file| *file = file.replace(from, to));
+        assert_ne!(as_it_was, changed, "{to}");
+    }
+}
+
 fn part() -> impl Strategy<Value = String> {
     "[ab]([ab-]{0,2}[ab])?"
 }
@@ -147,14 +175,16 @@ fn part() -> impl Strategy<Value = String> {
 fn names(fleet: &str, instance: &str, key: &str) -> Vec<Arc<str>> {
     let mut tree = world();
     tree.0.retain(|path, _| !path.starts_with("instances/"));
-    tree.0.insert("fleet.yaml", format!("fleet: {fleet}\nid: 6f1c9a2e\nenvironments: {{ production: {{}} }}\ntargets: {{ host-1: {{ podman: unix:///x }} }}\n"));
-    tree.0.insert("products/desk/product.yaml", "product: desk\n".to_owned());
-    tree.0.insert(
+    tree.put("fleet.yaml", format!("fleet: {fleet}\nid: 6f1c9a2e\nenvironments: {{ production: {{}} }}\ntargets: {{ host-1: {{ podman: unix:///x }} }}\n"));
+    tree.put("products/desk/product.yaml", "product: desk\n");
+    tree.put(
         "products/desk/compose.yaml",
         format!("services: {{ web: {{ image: x, volumes: ['{key}:/d'], networks: ['{key}'] }} }}\nvolumes: {{ '{key}': }}\nnetworks: {{ '{key}': }}\n"),
     );
-    let file: &'static str = Box::leak(format!("instances/{instance}.yaml").into_boxed_str());
-    tree.0.insert(file, format!("instance: {instance}\nproduct: desk\nenvironment: production\n"));
+    tree.put(
+        format!("instances/{instance}.yaml"),
+        format!("instance: {instance}\nproduct: desk\nenvironment: production\n"),
+    );
     let (read, findings) = fleet::read(&tree);
     let read = read.unwrap_or_else(|| panic!("{findings:?}"));
     let (resolved, findings) = resolve::instance(&read, instance, &tree, &Keys::none(), &Cache::new());

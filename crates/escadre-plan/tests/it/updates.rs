@@ -119,3 +119,31 @@ fn a_new_hosts_file_is_told_who_is_there() {
         dump(&plan)
     );
 }
+
+#[test]
+fn a_certificate_is_switched_to_when_its_secret_changes_and_kept_when_it_cannot_be_read() {
+    use escadre_model::desired::CertificateSource;
+    use escadre_model::hash::Hash;
+    use escadre_model::secret::SecretRef;
+    let brought = |hash: Option<&str>| CertificateSource::Secret {
+        chain: SecretRef::new("portal.tls"),
+        key: None,
+        hash: hash.map(Hash::of),
+    };
+    let with = |from: CertificateSource| {
+        let mut desired = desk("a", "1");
+        http(&mut desired, "portal", "web", "a.example.org");
+        over_tls(&mut desired, "portal", from);
+        desired
+    };
+    let mut world = World::new();
+    world.up(&[with(brought(Some("one")))]);
+    assert!(world.plan(&[with(brought(Some("one")))]).instances[0].steps.is_empty());
+    assert!(world.plan(&[with(brought(None))]).instances[0].steps.is_empty(), "unknown is kept");
+    let plan = world.plan(&[with(brought(Some("two")))]);
+    let acts: Vec<_> = plan.instances[0].steps.iter().map(|step| &step.act).collect();
+    assert!(matches!(acts[..], [Act::Switch { .. }]), "{acts:?}");
+    let said = format!("{:?}", plan.instances[0].changes);
+    assert!(said.contains("https by secret portal.tls #"), "{said}");
+    assert!(!world.plan(&[with(CertificateSource::Usual)]).instances[0].steps.is_empty());
+}

@@ -153,9 +153,24 @@ pub(crate) fn http(desired: &mut Desired, name: &str, service: &str, host: &str)
         path: "/".into(),
         body_limit: None,
         timeout_ms: None,
+        tls: None,
         source: None,
     };
     desired.routes.insert(name.into(), Route::Http(route));
+}
+
+/// The certificates of an endpoint.
+pub(crate) fn over_tls(desired: &mut Desired, name: &str, from: CertificateSource) {
+    if let Some(Route::Http(http)) = desired.routes.get_mut(name) {
+        http.tls = Some(Https { from, plain: None, hsts_s: None });
+    }
+}
+
+/// Another name of an endpoint.
+pub(crate) fn redirect(desired: &mut Desired, name: &str, host: &str) {
+    if let Some(Route::Http(http)) = desired.routes.get_mut(name) {
+        http.redirect.push(host.into());
+    }
 }
 
 pub(crate) fn tcp(desired: &mut Desired, name: &str, service: &str, published: u16) {
@@ -226,7 +241,7 @@ impl World {
         mine.next().unwrap()
     }
 
-    fn input<'a>(&'a self, desired: &'a [Desired]) -> Input<'a> {
+    pub(crate) fn input<'a>(&'a self, desired: &'a [Desired]) -> Input<'a> {
         Input {
             fleet: "desk".into(),
             commit: "5d0e1b2".into(),

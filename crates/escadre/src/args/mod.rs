@@ -14,6 +14,7 @@ pub(crate) mod proxy;
 pub(crate) mod reserved;
 pub(crate) mod secret;
 pub(crate) mod shared;
+pub(crate) mod trust;
 pub(crate) mod value;
 pub(crate) mod write;
 
@@ -98,6 +99,8 @@ pub(crate) enum Verb {
     Schema(about::Schema),
     /// The edge: what carries traffic.
     Proxy(proxy::Proxy),
+    /// Have this machine trust the local certificate authority.
+    Trust(trust::Trust),
     /// Completions for a shell.
     #[command(hide = true)]
     Completions(about::Completions),

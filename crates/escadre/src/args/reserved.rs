@@ -35,7 +35,6 @@ pub(crate) const VERBS: &[(&str, &str)] = &[
     ("stop", "stop an instance and keep everything"),
     ("target", "manage targets"),
     ("top", "show what services use"),
-    ("trust", "trust the local certificate authority"),
 ];
 
 /// Verbs on secrets.

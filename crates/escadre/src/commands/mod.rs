@@ -28,6 +28,7 @@ mod reference;
 pub(crate) mod schema;
 mod secret;
 mod status;
+mod trust;
 mod up;
 mod why;
 
@@ -65,6 +66,7 @@ pub(crate) async fn run(verb: Verb, settings: &Settings, terminal: &Terminal) ->
         Verb::Explain(args) => explain::run(&args, terminal),
         Verb::Schema(args) => schema::run(&args, settings, terminal),
         Verb::Proxy(args) => proxy::run(&args, settings).await,
+        Verb::Trust(args) => trust::run(&args, settings, terminal),
         Verb::Completions(args) => completions::run(&args, terminal),
         Verb::Man(args) => man::run(&args, settings, terminal),
         Verb::Other(words) => Err(reserved::refuse(&words)),

@@ -71,6 +71,9 @@ fn paragraph(verb: &str) -> Option<&'static str> {
         "proxy" => {
             "The edge: it listens on the published ports, carries HTTP by host name and TCP by port, lets requests wait while a service is replaced, and lets open connections finish. It runs by itself when it is needed; `install` makes systemd start it at boot."
         }
+        "trust" => {
+            "Has this machine trust the local authority, which certifies private names: its root goes into the system's store and into those of Chromium and Firefox. `--show` and `--out` give the certificate to other machines, `--remove` takes it out again."
+        }
         "completions" => "Prints the completion script of a shell.",
         "man" => "Writes the manual pages into a folder.",
         _ => return None,

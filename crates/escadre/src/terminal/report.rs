@@ -41,6 +41,8 @@ pub(crate) struct Ended {
     pub(crate) addresses: Vec<String>,
     /// Where each instance of a fleet that is as planned is reached, by name.
     pub(crate) reach: Vec<(String, Vec<String>)>,
+    /// Some of these addresses have certificates of the local authority, and this machine's programs do not trust it.
+    pub(crate) untrusted: bool,
     /// Milliseconds in all.
     pub(crate) took_ms: u64,
     /// The exit code.
@@ -125,6 +127,10 @@ pub(crate) fn paint(ended: &Ended, look: Look) -> String {
     }
     out.push_str(&reach(ended, look));
     out.push_str(&last_line(ended, look));
+    if ended.untrusted && ended.down.len() < ended.done.len() {
+        out.push_str("\nPrivate names have certificates of this machine's own authority.\n");
+        out.push_str("  trust it   escadre trust\n");
+    }
     out
 }
 

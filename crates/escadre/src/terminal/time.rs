@@ -72,6 +72,11 @@ impl Now {
     }
 }
 
+/// A day: `2026-11-26`, in UTC.
+pub(crate) fn day(at: std::time::SystemTime) -> String {
+    Timestamp::try_from(at).map_or_else(|_| "an unknown day".to_owned(), |at| at.strftime("%Y-%m-%d").to_string())
+}
+
 /// A measured time: `0.6 s`, `18.4 s`, `6 min 36 s`.
 pub(crate) fn short(time: Duration) -> String {
     let tenths = (time.as_millis() + 50) / 100;

@@ -5,7 +5,8 @@
 //! Not here: fetching (`wire`). Tests: with the views.
 
 use crate::terminal::time::Now;
-use escadre_model::desired::{Desired, Route, State};
+use escadre_model::desired::{CertificateSource, Desired, HttpRoute, Route, State};
+use escadre_model::host::{self, Reach};
 use escadre_model::ids::{InstanceId, Kind};
 use escadre_model::observed::{ContainerSeen, Health, InstanceSeen, Observed, Outcome, Phase};
 use escadre_plan::change::Reason;
@@ -26,8 +27,8 @@ pub(crate) struct Looked<'a> {
     pub(crate) observed: &'a Observed,
     /// What would be done now: for drift and for what differs from the files.
     pub(crate) plan: &'a Plan,
-    /// The port on which the edge answers HTTP.
-    pub(crate) http: u16,
+    /// Where the edge answers for host names.
+    pub(crate) ports: EdgePorts,
     /// Now and here.
     pub(crate) now: &'a Now,
 }
@@ -196,14 +197,35 @@ pub(crate) fn phase_words(phase: &Phase) -> String {
     }
 }
 
+/// Where the edge answers for host names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EdgePorts {
+    /// HTTP.
+    pub(crate) http: u16,
+    /// HTTPS.
+    pub(crate) https: u16,
+}
+
+impl EdgePorts {
+    /// The addresses of an endpoint, as people type them: with TLS where it has certificates.
+    pub(crate) fn addresses(self, route: &HttpRoute) -> impl Iterator<Item = String> + '_ {
+        let path = if route.path.as_ref() == "/" { "" } else { route.path.as_ref() };
+        route.hosts.iter().map(move |host| {
+            let tls = route.tls.as_ref().is_some_and(|https| match https.from {
+                CertificateSource::Usual => host::reach(host) != Reach::Bare,
+                _ => true,
+            });
+            let (scheme, port, usual) = if tls { ("https", self.https, 443) } else { ("http", self.http, 80) };
+            let port = if port == usual { String::new() } else { format!(":{port}") };
+            format!("{scheme}://{host}{port}{path}")
+        })
+    }
+}
+
 /// Where an instance is reached.
-pub(crate) fn addresses(desired: &Desired, http: u16) -> Vec<String> {
-    let port = if http == 80 { String::new() } else { format!(":{http}") };
+pub(crate) fn addresses(desired: &Desired, ports: EdgePorts) -> Vec<String> {
     let of = |route: &Route| match route {
-        Route::Http(http) => {
-            let path = if http.path.as_ref() == "/" { "" } else { http.path.as_ref() };
-            http.hosts.iter().map(|host| format!("http://{host}{port}{path}")).collect::<Vec<_>>()
-        }
+        Route::Http(http) => ports.addresses(http).collect::<Vec<_>>(),
         Route::Tcp(tcp) if tcp.published == 0 => Vec::new(),
         Route::Tcp(tcp) => {
             let host =

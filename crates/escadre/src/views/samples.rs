@@ -234,6 +234,7 @@ pub(crate) fn desired(name: &str, seats: &str) -> Desired {
         path: "/".into(),
         body_limit: None,
         timeout_ms: None,
+        tls: None,
         source: None,
     };
     let key = |name: &str| ResourceKey::new(Kind::Service, name);

@@ -238,7 +238,7 @@ fn line(looked: &Looked<'_>, desired: &Desired) -> InstanceStatus {
         age: since.as_deref().and_then(|at| looked.now.age(at)).unwrap_or_default(),
         since,
         mark,
-        addresses: addresses(desired, looked.http),
+        addresses: addresses(desired, looked.ports),
     }
 }
 

@@ -28,7 +28,7 @@ fn drift_history_and_containers() {
         desired: &desired,
         observed: &observed,
         plan: &plan,
-        http: 80,
+        ports: super::look::EdgePorts { http: 80, https: 443 },
         now: &now,
     };
     let drift = drift::build(&looked);

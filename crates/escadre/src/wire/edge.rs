@@ -12,7 +12,7 @@ use escadre_drivers::edge::{EdgeFiles, Listen, Start};
 use escadre_edge::control::Client;
 use escadre_edge::{Options, WorkerProgram};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long a stopping edge may finish what it has.
@@ -23,7 +23,7 @@ const GOODBYE: Duration = Duration::from_secs(10);
 /// # Errors
 /// When it cannot start.
 pub(crate) async fn proxy(settings: &Settings, args: &Proxy) -> Result<u8, Fault> {
-    let folder = folder(settings, args);
+    let folder = folder(settings, args.dir.as_deref());
     match &args.verb {
         None if args.detach => {
             let program = std::env::current_exe().map_err(Fault::world)?;
@@ -47,11 +47,14 @@ pub(crate) async fn proxy(settings: &Settings, args: &Proxy) -> Result<u8, Fault
     }
 }
 
-fn folder(settings: &Settings, args: &Proxy) -> PathBuf {
-    match &args.dir {
-        Some(folder) => settings.folder.join(folder),
-        None => settings.state_of("podman", rustix::process::geteuid().is_root()).join("edge"),
+/// The edge's folder: the one that was named, else that of the engine whose edge has been here, Podman's first.
+pub(super) fn folder(settings: &Settings, named: Option<&Path>) -> PathBuf {
+    if let Some(folder) = named {
+        return settings.folder.join(folder);
     }
+    let of = |engine| settings.state_of(engine, rustix::process::geteuid().is_root()).join("edge");
+    let (podman, docker) = (of("podman"), of("docker"));
+    if !podman.is_dir() && docker.is_dir() { docker } else { podman }
 }
 
 fn hold(folder: PathBuf) -> Result<u8, Fault> {

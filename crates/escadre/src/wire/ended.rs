@@ -36,7 +36,7 @@ pub(super) fn ended(report: &Report, ground: &Ground) -> Ended {
             ended.done.iter().any(is) && !ended.down.iter().any(is)
         };
         let reach = ground.desired.iter().filter(of).map(|one| {
-            let found = addresses(std::slice::from_ref(one), &ground.plan, ground.http);
+            let found = addresses(std::slice::from_ref(one), &ground.plan, ground.ports);
             (one.instance.instance.to_string(), found.into_iter().map(|(address, _)| address).collect())
         });
         ended.reach = reach.collect();

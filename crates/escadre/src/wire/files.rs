@@ -5,6 +5,7 @@
 //! Not here: the engine (`world`).
 //! Tests: `tests/it`.
 
+use super::certificates;
 use super::keys::{self, Keyring};
 use crate::args::shared::Files;
 use crate::exit::{Exit, Fault};
@@ -20,6 +21,7 @@ use escadre_model::fleet::{self, Fleet, Target};
 use escadre_model::hash::Hash;
 use escadre_model::ids::InstanceId;
 use escadre_model::name::Name;
+use escadre_model::parallel::Threads;
 use escadre_model::resolve::{self, Cache, Keys, SingleInput};
 use escadre_model::resolved::Resolved;
 use escadre_model::secret::{Secret, SecretRef};
@@ -289,9 +291,17 @@ impl Read {
             here = here.or(target);
             names.push(name);
         }
-        for spelled in escadre_engine::spell::fleet(fleet, &names, self.tree.as_ref(), &keys, facts) {
+        for spelled in
+            escadre_render::engine::fleet(fleet, &names, self.tree.as_ref(), &keys, facts, Threads::of_machine())
+        {
             findings.extend(spelled.findings);
             let Some((one, wanted)) = spelled.wanted else { continue };
+            let judged = certificates::judge(&one, &vault);
+            let unusable = escadre_model::diagnostic::has_errors(&judged);
+            findings.extend(judged);
+            if unusable {
+                continue;
+            }
             let environment = fleet.environments.iter().find(|known| known.name.value.as_str() == &*one.environment);
             let required = environment.is_some_and(|known| known.require_commit);
             let target = fleet.instance(one.instance.instance.as_str()).and_then(|instance| fleet.target_of(instance));

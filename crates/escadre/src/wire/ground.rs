@@ -15,14 +15,16 @@ use crate::exit::{Exit, Fault, Sources};
 use crate::settings::{Seen, Selection, Settings};
 use crate::terminal::plan_text::Around;
 use crate::terminal::report::Ended;
+use crate::views::look::EdgePorts;
 use escadre_drivers::files as whole;
 use escadre_drivers::podman::Credentials;
 use escadre_engine::apply::{self, Options, Stop};
 use escadre_engine::ports::{Progress, Secrets};
 use escadre_engine::reconcile::{self, Asked};
 use escadre_engine::recover::Recovery;
-use escadre_model::desired::{Desired, Route};
+use escadre_model::desired::{CertificateSource, Desired, HttpRoute, Route};
 use escadre_model::diagnostic::{Code, Diagnostic, has_errors};
+use escadre_model::host;
 use escadre_model::ids::{InstanceId, ResourceKey};
 use escadre_model::resolved::Resolved;
 use escadre_model::source::Source;
@@ -323,7 +325,7 @@ fn build(
         around,
         findings: wanted.findings.into_iter().filter(Diagnostic::is_error).collect(),
         sources: sources(&wanted.root),
-        http: world.http,
+        ports: world.ports,
         held: Arc::new(Held { world, secrets: wanted.secrets, desired: Arc::new(all) }),
     }
 }
@@ -350,7 +352,7 @@ fn around(world: &World, wanted: &Wanted, plan: &Plan, saved: bool) -> Around {
         single: wanted.single.clone(),
         lead,
         seen: "seen in full just now".to_owned(),
-        addresses: if first { addresses(&wanted.desired, plan, world.http) } else { Vec::new() },
+        addresses: if first { addresses(&wanted.desired, plan, world.ports) } else { Vec::new() },
         verdicts: first.then(|| judged.count()),
         told: if first { judged.told() } else { Vec::new() },
         findings: warnings,
@@ -369,20 +371,26 @@ fn places(resolved: &[Resolved]) -> BTreeMap<InstanceId, BTreeMap<Arc<str>, Sour
     resolved.iter().map(of).collect()
 }
 
+/// Has it a name that the local authority certifies?
+fn is_local(http: &HttpRoute) -> bool {
+    let from = http.tls.as_ref().map(|https| &https.from);
+    let private = |host: &Arc<str>| host::reach(host) == host::Reach::Private;
+    match from {
+        Some(CertificateSource::Local) => true,
+        Some(CertificateSource::Usual) => http.hosts.iter().any(private),
+        _ => false,
+    }
+}
+
 /// Where instances are reached: address → service:port.
-pub(super) fn addresses(desired: &[Desired], plan: &Plan, http: u16) -> Vec<(String, String)> {
+pub(super) fn addresses(desired: &[Desired], plan: &Plan, ports: EdgePorts) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for one in desired {
         for (key, route) in &one.routes {
             match route {
                 Route::Http(route) => {
-                    let port = if http == 80 { String::new() } else { format!(":{http}") };
-                    found.extend(
-                        route
-                            .hosts
-                            .iter()
-                            .map(|host| (format!("http://{host}{port}"), format!("{}:{}", route.service, route.port))),
-                    );
+                    let to = || format!("{}:{}", route.service, route.port);
+                    found.extend(ports.addresses(route).map(|address| (address, to())));
                 }
                 Route::Tcp(route) => {
                     let published =
@@ -466,7 +474,11 @@ pub(crate) async fn carry_out(
     });
     let report = reconcile::carry_out_rendered(Arc::new(plan), render, &ports, &options).await;
     watch.abort();
-    Ok(ended(&report, ground))
+    let mut ended = ended(&report, ground);
+    let locally = |one: &Desired| one.routes.values().any(|route| matches!(route, Route::Http(http) if is_local(http)));
+    ended.untrusted = ground.desired.iter().any(locally)
+        && super::trust::is_trusted(settings, &held.world.state.join("edge")) == Some(false);
+    Ok(ended)
 }
 
 /// Where to die, in tests of the real binary that were built for it.

@@ -5,6 +5,7 @@
 //! Not here: painting, deciding.
 //! Tests: `tests/it` on a real engine.
 
+mod certificates;
 mod compose;
 mod edge;
 mod ended;
@@ -13,6 +14,7 @@ mod ground;
 mod guard;
 mod inside;
 mod keys;
+mod trust;
 mod verdicts;
 mod world;
 mod write;
@@ -22,6 +24,7 @@ pub(crate) use edge::proxy;
 pub(crate) use ground::{carry_out, ground, read, remember, saved};
 pub(crate) use guard::{hold, recover, unhold};
 pub(crate) use inside::{exec, logs};
+pub(crate) use trust::{Trusting, trust};
 pub(crate) use write::{Secrets, begin, file_schemas, secret};
 
 use crate::args::shared::Files;
@@ -30,7 +33,7 @@ use crate::exit::{Fault, Sources};
 use crate::settings::Selection;
 use crate::terminal::plan_text::Around;
 use crate::terminal::time::Now;
-use crate::views::look::Looked;
+use crate::views::look::{EdgePorts, Looked};
 use escadre_model::desired::Desired;
 use escadre_model::diagnostic::{Code, Diagnostic};
 use escadre_model::ids::InstanceId;
@@ -88,8 +91,8 @@ pub(crate) struct Ground {
     pub(crate) findings: Vec<Diagnostic>,
     /// The texts they point into.
     pub(crate) sources: Sources,
-    /// The port on which the edge answers HTTP.
-    pub(crate) http: u16,
+    /// Where the edge answers for host names.
+    pub(crate) ports: EdgePorts,
     /// The world it was seen in, and what the files want there.
     held: Arc<ground::Held>,
 }
@@ -126,7 +129,7 @@ impl Ground {
             desired: &self.desired,
             observed: &self.observed,
             plan: &self.plan,
-            http: self.http,
+            ports: self.ports,
             now,
         }
     }

@@ -43,7 +43,7 @@ pub(super) fn judge(resolved: &[Resolved], rootless: bool) -> Judged {
     for (all, used) in lists.into_values() {
         judged.beside.extend(all.into_iter().filter(|one| !used.contains(one)).map(|one| {
             let message = format!("`{}` is acknowledged, and no attribute is approximated or refused so", one.what);
-            Diagnostic::warning(Code::W0505, message).at(&one.span).hint("remove it from the list")
+            Diagnostic::warning(Code::W0506, message).at(&one.span).hint("remove it from the list")
         }));
     }
     judged

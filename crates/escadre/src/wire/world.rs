@@ -7,6 +7,7 @@
 
 use crate::exit::{Exit, Fault};
 use crate::settings::Settings;
+use crate::views::look::EdgePorts;
 use escadre_drivers::clock::SystemClock;
 use escadre_drivers::edge::{Edge, EdgeFiles, Listen, Start};
 use escadre_drivers::files;
@@ -39,8 +40,8 @@ pub(super) struct World {
     pub(super) target: TargetFacts,
     /// What rendering must know of it.
     pub(super) facts: Facts,
-    /// The port on which the edge answers HTTP.
-    pub(super) http: u16,
+    /// Where the edge answers for host names.
+    pub(super) ports: EdgePorts,
 }
 
 /// Connects to the engine of a target and opens its state folder.
@@ -69,11 +70,11 @@ pub(super) async fn connect(
     let state = settings.state_of(kind, is_root);
     let data = settings.data_of(is_root);
     files::ensure_dir(&state, 0o700).map_err(Fault::world)?;
-    let (http, https) = ports(target, is_root);
+    let ports = edge_ports(target, is_root);
     let folder = state.join("edge");
     let start =
         Start { program: own_program()?, arguments: vec!["proxy".into(), "--dir".into(), folder.clone().into()] };
-    let listen = Listen { http: everywhere(http), https: everywhere(https) };
+    let listen = Listen { http: everywhere(ports.http), https: everywhere(ports.https) };
     let edge: Arc<dyn Edge> = Arc::new(EdgeFiles::new(folder, listen, Some(start)));
     let engine = Engine::connect(
         podman::Settings {
@@ -98,18 +99,19 @@ pub(super) async fn connect(
             .and_then(|target| target.pool.as_ref())
             .map_or_else(|| Arc::clone(&defaults.pool), |pool| Arc::clone(&pool.value)),
         rootless: facts.rootless,
+        edge: [ports.http, ports.https],
         ..defaults
     };
-    Ok(World { engine: Arc::new(engine), store: Arc::new(store), state, target, facts, http })
+    Ok(World { engine: Arc::new(engine), store: Arc::new(store), state, target, facts, ports })
 }
 
-fn ports(target: Option<&Target>, root: bool) -> (u16, u16) {
+fn edge_ports(target: Option<&Target>, root: bool) -> EdgePorts {
     let (http, https) = if root { USUAL[0] } else { USUAL[1] };
     let written = |port: Option<u16>, usual| port.unwrap_or(usual);
-    (
-        written(target.and_then(|target| target.edge_http.as_ref()).map(|port| port.value), http),
-        written(target.and_then(|target| target.edge_https.as_ref()).map(|port| port.value), https),
-    )
+    EdgePorts {
+        http: written(target.and_then(|target| target.edge_http.as_ref()).map(|port| port.value), http),
+        https: written(target.and_then(|target| target.edge_https.as_ref()).map(|port| port.value), https),
+    }
 }
 
 /// No engine: what was tried, and who knows more.

@@ -6,6 +6,7 @@
 
 mod bad;
 mod fleet;
+mod https;
 #[cfg(feature = "kill-points")]
 mod kill;
 mod registry;

@@ -132,6 +132,11 @@ impl World {
         &self.socket
     }
 
+    /// Where the key that reads its secrets is.
+    pub(crate) fn identity(&self) -> PathBuf {
+        self.folder.path().join(".config/escadre/identity")
+    }
+
     /// From now on the binary sees this variable.
     pub(crate) fn set(&self, key: &str, value: &str) {
         self.env.lock().expect("unpoisoned").insert(key.to_owned(), value.to_owned());

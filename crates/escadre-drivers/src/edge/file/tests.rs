@@ -32,17 +32,17 @@ fn a_backend_is_read_back_as_it_was_called() {
 #[test]
 fn a_port_everywhere_is_two_listeners_and_goes_as_one() {
     let mut routes = Routes::empty(0);
-    put(&mut routes, "totem/france/port-8080", &tcp(8080, ""), &target(1));
+    put(&mut routes, "totem/france/port-8080", &tcp(8080, ""), None, &target(1));
     assert_eq!(
         routes.tcp.iter().map(|route| route.listen.to_string()).collect::<Vec<_>>(),
         ["0.0.0.0:8080", "[::]:8080"]
     );
     assert!(routes.conflicts().is_empty());
-    put(&mut routes, "totem/france/port-8080", &tcp(8080, "127.0.0.1"), &target(2));
+    put(&mut routes, "totem/france/port-8080", &tcp(8080, "127.0.0.1"), None, &target(2));
     assert_eq!(routes.tcp.len(), 1);
     take_out(&mut routes, "totem/france/port-8080");
     assert!(routes.tcp.is_empty());
-    put(&mut routes, "x", &tcp(0, "127.0.0.1"), &target(1));
+    put(&mut routes, "x", &tcp(0, "127.0.0.1"), None, &target(1));
     assert_eq!(routes.tcp.first().map(|route| route.listen.port()), Some(40_000), "any port is the planned one");
 }
 

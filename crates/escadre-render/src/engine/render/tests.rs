@@ -146,6 +146,7 @@ fn a_published_port_belongs_to_the_edge_unless_an_endpoint_serves_it() {
         path: "/".into(),
         body_limit: None,
         timeout_ms: None,
+        tls: None,
         source: None,
     };
     fleet.endpoints.insert("portal".into(), portal);

@@ -8,7 +8,15 @@ use escadre_model::observed::Observed;
 fn status(observed: &Observed) -> Status {
     let desired: Vec<Desired> = ["birch", "larch", "oak", "yew"].map(|name| samples::desired(name, "50")).to_vec();
     let (plan, now) = (samples::drifted(), Now::fixed());
-    build(&Looked { fleet: "desk", single: None, desired: &desired, observed, plan: &plan, http: 80, now: &now })
+    build(&Looked {
+        fleet: "desk",
+        single: None,
+        desired: &desired,
+        observed,
+        plan: &plan,
+        ports: crate::views::look::EdgePorts { http: 80, https: 443 },
+        now: &now,
+    })
 }
 
 #[test]

@@ -14,7 +14,7 @@ fn the_first_sentence_is_the_answer() {
         desired: &desired,
         observed: &observed,
         plan: &plan,
-        http: 80,
+        ports: crate::views::look::EdgePorts { http: 80, https: 443 },
         now: &now,
     };
     let value = |text: &str, sensitive| Value {

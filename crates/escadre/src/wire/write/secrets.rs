@@ -207,14 +207,12 @@ impl Work<'_> {
         match owner {
             Owner::Instance(of) => {
                 let product = fleet.instances.get(of).and_then(|instance| fleet.product_of(instance));
-                product.into_iter().flat_map(|product| product.secrets.keys().cloned()).collect()
+                product.into_iter().flat_map(|product| product.secret_names()).collect()
             }
-            Owner::Environment(_) => {
-                fleet.products.values().flat_map(|product| product.secrets.keys().cloned()).collect()
-            }
+            Owner::Environment(_) => fleet.products.values().flat_map(|product| product.secret_names()).collect(),
             Owner::Fleet => {
                 let registries = fleet.registries.values().filter_map(|registry| registry.password.as_ref());
-                let products = fleet.products.values().flat_map(|product| product.secrets.keys().cloned());
+                let products = fleet.products.values().flat_map(|product| product.secret_names());
                 registries.map(|password| Arc::clone(&password.value)).chain(products).collect()
             }
         }
