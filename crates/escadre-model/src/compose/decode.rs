@@ -165,10 +165,7 @@ impl Decoder<'_> {
                 Err(outcome) => return outcome,
                 // A quoted number is decimal: `"010"` is ten, while a bare `010` is eight.
                 // Only a umask reads the same with and without quotes.
-                Ok(text) if self.path.ends_with(".umask") => match Scalar::plain(text).resolve() {
-                    Resolved::Integer(value) if !text.contains('_') => i64::try_from(value).ok(),
-                    _ => None,
-                },
+                Ok(text) if self.path.ends_with(".umask") => units::go_integer(&text).map(i64::from),
                 Ok(text) => text.parse().ok(),
             },
         };
