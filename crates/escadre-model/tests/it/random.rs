@@ -32,6 +32,7 @@ mod tree;
 mod words;
 
 use case::{Body, Case};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -76,6 +77,21 @@ fn made_up_projects_are_read_as_the_reference_reads_them() {
     assert!(run.found.is_empty(), "{}", run.report());
     // Chance must not have become a row of refusals.
     assert!(run.same > 200, "{}", run.report());
+}
+
+#[test]
+fn the_list_of_attributes_is_the_specifications() {
+    let Some(program) = reference("the_list_of_attributes_is_the_specifications") else { return };
+    let run = run::Run::start(&program).unwrap();
+    let forms = spec::all(&run.schema);
+    let paths = forms.iter().filter_map(|form| form.split(": ").next());
+    // What people choose themselves, and entries of lists, are no attributes.
+    let named = |path: &&str| !path.is_empty() && !path.ends_with('*') && !path.ends_with("[]");
+    let wanted: BTreeSet<&str> = paths.filter(named).collect();
+    let listed = include_str!("../compose-attributes.txt").lines().filter(|line| !line.starts_with('#')).collect();
+    let missing: Vec<_> = wanted.difference(&listed).collect();
+    let gone: Vec<_> = listed.difference(&wanted).collect();
+    assert!(missing.is_empty() && gone.is_empty(), "missing: {missing:?}; not in the specification: {gone:?}");
 }
 
 #[test]

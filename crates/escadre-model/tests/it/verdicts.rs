@@ -6,12 +6,35 @@
 
 use crate::case::{self, Case};
 use crate::compose::shown;
+use escadre_model::compose::verdicts::Capabilities;
+use escadre_model::compose::{Cache, Files, Options, ReadError, load};
+use escadre_model::diagnostic::Code;
 use escadre_model::text::{Limits, Node, Value, parse};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 #[test]
 fn each_attribute_has_its_verdict() {
     case::run("verdicts", shown);
+}
+
+#[test]
+fn without_root_less_is_exact() {
+    struct One;
+    impl Files for One {
+        fn read(&self, _: &str) -> Result<Option<Arc<[u8]>>, ReadError> {
+            Ok(Some(b"services: { web: { image: x, cpuset: '0', devices: [/dev/fuse] } }\n".as_slice().into()))
+        }
+    }
+    let options = Options::new("/w", vec!["/w/compose.yaml".to_owned()]);
+    let project = load(&options, &One, &Cache::new()).0.expect("a project");
+    let less = |rootless| -> Vec<String> {
+        let capabilities = Capabilities { rootless, ..Capabilities::default() };
+        let all = project.verdicts(&capabilities).into_iter();
+        all.filter(|one| one.code == Code::C0115).map(|one| one.path).collect()
+    };
+    assert_eq!(less(false), Vec::<String>::new());
+    assert_eq!(less(true), ["services.web.cpuset", "services.web.devices.0"]);
 }
 
 #[test]

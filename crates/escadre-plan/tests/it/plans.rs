@@ -1,6 +1,7 @@
 //! First creation, the unchanged second plan, and single reasons.
 use crate::world::*;
 use escadre_model::desired::*;
+use escadre_model::hash::Hash;
 use escadre_model::ids::Kind;
 use escadre_model::observed::{Hold, Outcome, Phase};
 use escadre_plan::change::{Action, Reason};
@@ -184,6 +185,18 @@ fn a_job_runs_again_where_its_volume_is_made_anew() {
     seen.volumes.clear();
     let plan = world.plan(&[desk("acme", "1")]);
     assert_eq!(action(&plan, Kind::Service, "migrate"), "run", "its work went with the data: {}", dump(&plan));
+}
+
+#[test]
+fn a_volume_that_would_be_made_otherwise_is_kept_and_that_is_told() {
+    let (_, plan) = changed(|desired| {
+        let key = key(Kind::Volume, "pgdata");
+        desired.resources.get_mut(&key).expect("the volume").spec = Hash::of("other settings");
+    });
+    let told: Vec<&str> = plan.notes.iter().filter(|note| &*note.code == "W0306").map(|note| &*note.text).collect();
+    assert_eq!(told.len(), 1, "{}", dump(&plan));
+    assert!(told[0].contains("volume") && told[0].contains("was made with other settings"), "{told:?}");
+    assert_eq!(action(&plan, Kind::Volume, "pgdata"), "keep", "{}", dump(&plan));
 }
 
 #[test]

@@ -59,6 +59,18 @@ fn every_line_is_of_an_attribute_and_says_what_it_should() {
 }
 
 #[test]
+fn every_line_can_be_reached() {
+    let all = TABLE.lines();
+    for line in all.iter().filter(|line| line.only == Where::Rootless) {
+        // What is below speaks first.
+        let below =
+            |other: &&&Line| other.attribute.strip_prefix(line.attribute).is_some_and(|rest| rest.starts_with('.'));
+        let other = all.iter().find(below).map(|line| line.attribute);
+        assert_eq!(other, None, "{} has a condition, and lines below that answer first", line.attribute);
+    }
+}
+
+#[test]
 fn patterns_fit_texts() {
     for (pattern, text, fits) in [
         ("a", "a", true),

@@ -52,6 +52,16 @@ fn markdown() {
 }
 
 #[test]
+fn an_instance_that_is_left_alone_names_the_page_that_explains_it() {
+    let what = || "port 443 of the host".into();
+    let next = |refusal: &Refusal| refusal_next("elm", refusal).unwrap_or_default();
+    assert!(next(&Refusal::Taken { what: what() }).ends_with("(escadre explain E0321)"));
+    assert!(next(&Refusal::NoAddress { what: what() }).ends_with("(escadre explain E0322)"));
+    assert!(next(&Refusal::OtherFleet { origin: "id:9".into() }).ends_with("(escadre explain E0323)"));
+    assert_eq!(next(&Refusal::Held { because: "plan by hand".into() }), "escadre unhold elm");
+}
+
+#[test]
 fn images_move() {
     let moved = |old: &str, new: &str| image_move(old, new);
     assert_eq!(moved("r:5000/web:1", "r:5000/web:2"), ("r:5000/web".into(), "1 -> 2".into()));
