@@ -146,11 +146,11 @@ fn the_page_lists_the_differences() {
     let (before, rest) = page.split_once("<!-- differences -->\n").unwrap();
     let (_, after) = rest.split_once("<!-- /differences -->").unwrap();
     let mut table = "| the reference | Escadre | why |\n|---|---|---|\n".to_owned();
-    let mut last = None;
+    let mut told = BTreeSet::new();
     for line in listed::read(include_str!("../compose-differences.txt")) {
-        if last.as_ref() != Some(&line.columns) {
-            table.push_str(&format!("| {} |\n", line.columns.join(" | ")));
-            last = Some(line.columns);
+        let row = format!("| {} |\n", line.columns.join(" | "));
+        if told.insert(row.clone()) {
+            table.push_str(&row);
         }
     }
     let wanted = format!("{before}<!-- differences -->\n{table}<!-- /differences -->{after}");
