@@ -229,6 +229,25 @@ pub struct Service {
     pub engine_ports: Vec<EnginePort>,
     /// What a failed gate does: `deploy.update_config.failure_action`.
     pub on_failure: OnFailure,
+    /// How its replicas are replaced.
+    pub rollout: Rollout,
+}
+
+/// How the containers of a service are replaced: `deploy.update_config`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rollout {
+    /// How many at once; 0: all. Compose's `parallelism`, 1 where nothing is said.
+    pub parallelism: u32,
+    /// The pause before the next ones, in milliseconds.
+    pub delay_ms: u64,
+    /// How long a new container must go on living after it took over, in milliseconds.
+    pub monitor_ms: u64,
+}
+
+impl Default for Rollout {
+    fn default() -> Self {
+        Self { parallelism: 1, delay_ms: 0, monitor_ms: 0 }
+    }
 }
 
 /// A dependency on another service.

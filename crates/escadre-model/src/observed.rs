@@ -215,6 +215,9 @@ pub struct Record {
     pub hold: Option<Hold>,
     /// One-shots that ended well: service → (spec, image id).
     pub jobs: BTreeMap<Arc<str>, Vec<JobEvidence>>,
+    /// How services that call others look up their addresses, where that was seen.
+    #[serde(default)]
+    pub calls: BTreeMap<Arc<str>, CallsSeen>,
     /// Engine ids of everything we made or adopted and have not removed.
     pub owned: BTreeMap<EngineId, ResourceId>,
     /// Volumes whose service is gone and which are kept.
@@ -280,6 +283,25 @@ pub struct JobEvidence {
     pub spec: Hash,
     /// The image it ran.
     pub image: Arc<str>,
+}
+
+/// How the program of a service calls others of its instance, as seen when one of them was replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallsSeen {
+    /// The image it ran: another one may do otherwise.
+    pub image: Arc<str>,
+    /// How.
+    pub lookup: Lookup,
+}
+
+/// When a program looks up the address of another service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lookup {
+    /// Again and again: it finds a successor by itself.
+    Again,
+    /// Once, at its start: it goes on calling the former address.
+    Once,
 }
 
 impl Observed {

@@ -84,9 +84,20 @@ pub struct Change {
     /// Time in which requests wait or fail, and why there is any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gap: Option<Gap>,
+    /// Services it calls that are replaced, where nobody knows yet whether it finds their successors by itself: if it goes on calling the former
+    /// containers, it is replaced too. The action is `Keep`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub follows: Vec<Arc<str>>,
     /// What people should know beside it: an image's reference, a volume's engine name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<Arc<str>>,
+}
+
+impl Change {
+    /// Nothing happens to it, and nothing may.
+    pub fn is_quiet(&self) -> bool {
+        self.action == Action::Keep && self.follows.is_empty()
+    }
 }
 
 /// An expected gap.

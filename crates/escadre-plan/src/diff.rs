@@ -6,7 +6,7 @@
 //! Tests: `tests/it`.
 
 use crate::change::{Action, Change, Gap, Reason};
-use crate::make::{Input, UpdateManner};
+use crate::make::Input;
 use crate::plan::Note;
 use crate::reasons::{self, Verdict};
 use crate::{gate, names, order};
@@ -18,7 +18,11 @@ use escadre_model::observed::{
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+mod follow;
 pub(crate) mod resources;
+mod slot;
+
+use slot::Slot;
 
 /// One instance, from all sides.
 #[derive(Clone, Copy)]
@@ -45,6 +49,9 @@ pub(crate) enum Fate<'a> {
     Restart(&'a ContainerSeen),
     /// A new generation takes over.
     Replace { old: &'a ContainerSeen, generation: u64, beside: bool },
+    /// It stays, unless it goes on calling the former containers of services that are replaced: then a new generation takes over, or (`beside` is
+    /// false) it stops and starts again.
+    Follow { old: &'a ContainerSeen, generation: u64, beside: bool },
     /// A one-shot runs: the container that is there, or a new one.
     Run { existing: Option<&'a ContainerSeen>, generation: u64 },
     /// A one-shot has run.
@@ -57,6 +64,8 @@ pub(crate) struct ServiceFate<'a> {
     pub(crate) resource: &'a Resource,
     pub(crate) service: &'a Service,
     pub(crate) slots: Vec<(u32, Fate<'a>)>,
+    /// Services it calls that are replaced beside themselves, for `Fate::Follow`.
+    pub(crate) callees: Vec<Arc<str>>,
 }
 
 impl ServiceFate<'_> {
@@ -65,6 +74,13 @@ impl ServiceFate<'_> {
         let new =
             |fate: &Fate<'_>| matches!(fate, Fate::Create(_) | Fate::Replace { .. } | Fate::Run { existing: None, .. });
         self.slots.iter().any(|(_, fate)| new(fate))
+    }
+
+    /// Do new containers of it take over from others that go on running for a while, surely or perhaps?
+    pub(crate) fn moves(&self) -> bool {
+        self.slots
+            .iter()
+            .any(|(_, fate)| matches!(fate, Fate::Replace { beside: true, .. } | Fate::Follow { beside: true, .. }))
     }
 
     fn replaced(&self) -> bool {
@@ -308,7 +324,8 @@ fn one_service<'a>(
         }
         slots.push((replica, fate));
     }
-    let fate = ServiceFate { key, resource, service, slots };
+    let mut fate = ServiceFate { key, resource, service, slots, callees: Vec::new() };
+    reasons.extend(follow::decide(view, &diff.services, &mut fate));
     if existed && fate.slots.iter().any(|(_, one)| matches!(one, Fate::Create(_))) && reasons.is_empty() {
         reasons.push(Reason::Missing);
     }
@@ -330,7 +347,7 @@ fn service_change(view: &View<'_>, diff: &mut Diff<'_>, fate: &ServiceFate<'_>, 
     let (mut action, mut restarts, mut weight) = (Action::Keep, 0_u32, 0_u8);
     for (_, slot) in &fate.slots {
         let (this, heavy) = match slot {
-            Fate::Keep(_) | Fate::Done => (Action::Keep, 0),
+            Fate::Keep(_) | Fate::Follow { .. } | Fate::Done => (Action::Keep, 0),
             Fate::Start(_) => (Action::Start, 1),
             Fate::Adopt(_) => (Action::Adopt, 2),
             Fate::Create(_) => (Action::Create, 3),
@@ -367,14 +384,14 @@ fn service_change(view: &View<'_>, diff: &mut Diff<'_>, fate: &ServiceFate<'_>, 
         restarts,
         gate: (action != Action::Keep && action != Action::Adopt).then_some(words),
         gap,
+        follows: fate.callees.clone(),
         detail: Some(fate.service.image.clone()),
     });
 }
 
 /// May a new container of the service run beside the old one?
 fn beside(view: &View<'_>, service: &Service) -> bool {
-    view.input.options.update_manner == UpdateManner::Beside
-        && view.input.abilities.side_by_side
+    view.input.abilities.side_by_side
         && service.manner == Manner::Beside
         && service.engine_ports.is_empty()
         && service.network_mode == NetworkMode::Own
@@ -382,9 +399,7 @@ fn beside(view: &View<'_>, service: &Service) -> bool {
 }
 
 fn beside_why(view: &View<'_>, service: &Service) -> Arc<str> {
-    if view.input.options.update_manner == UpdateManner::StopFirstOnly {
-        "updating beside the old one is not built yet".into()
-    } else if !view.input.abilities.side_by_side {
+    if !view.input.abilities.side_by_side {
         "the target runs one container at a time".into()
     } else if !service.engine_ports.is_empty() {
         "the engine publishes a port of it".into()
@@ -413,6 +428,7 @@ fn go<'a>(view: &View<'a>, diff: &mut Diff<'a>, key: &Arc<str>, containers: Vec<
             restarts: u32::from(matches!(container.phase, Phase::Running | Phase::Paused | Phase::Restarting)),
             gate: None,
             gap: None,
+            follows: Vec::new(),
             detail: Some(format!("{} ({why})", container.name).into()),
         });
         diff.gone.push(container);
@@ -422,135 +438,6 @@ fn go<'a>(view: &View<'a>, diff: &mut Diff<'a>, key: &Arc<str>, containers: Vec<
 /// A service that is in no file any more.
 fn removed_service<'a>(view: &View<'a>, diff: &mut Diff<'a>, key: &str, containers: Vec<&'a ContainerSeen>) {
     go(view, diff, &key.into(), containers, "no longer in the product");
-}
-
-/// One container's place, and what it is compared with.
-struct Slot<'s, 'a> {
-    view: &'s View<'a>,
-    key: &'a Arc<str>,
-    resource: &'a Resource,
-    service: &'a Service,
-    replica: u32,
-    restarted: &'s BTreeSet<&'a str>,
-    moved: &'s BTreeMap<ResourceKey, Vec<Reason>>,
-    networks: &'s BTreeMap<Arc<str>, NetworkFate>,
-}
-
-impl<'a> Slot<'_, 'a> {
-    fn next(&self) -> u64 {
-        self.view.next_generation(self.key, self.replica)
-    }
-
-    /// Networks of the service that are made anew.
-    fn renewed(&self) -> impl Iterator<Item = &NetworkFate> {
-        let mine = self.service.networks.iter().filter_map(|one| self.networks.get(&one.network));
-        mine.filter(|one| one.ensure && !one.external)
-    }
-
-    /// Why the container cannot stay as it is.
-    fn unfit(&self, there: &ContainerSeen) -> Vec<Reason> {
-        let record = &self.view.seen.record;
-        let mut why = match reasons::compare(record, &resource_key(self.key), self.resource, there.spec.as_ref()) {
-            Verdict::Same | Verdict::CannotTell => Vec::new(),
-            Verdict::Differs(why) => why,
-        };
-        if let Some(id) = self.view.wanted_image(&self.service.image)
-            && !same_image(&there.image, &id)
-            // Another reference is told by the field already.
-            && !why.iter().any(|one| matches!(one, Reason::Changed { path, .. } if path.as_ref() == "image"))
-        {
-            why.push(reasons::moved(&self.service.image, &there.image, &id));
-        }
-        let recorded = record.receipts.iter().find_map(|receipt| receipt.fields.get(&there.engine));
-        if let (Some(was), Some(is)) = (recorded, &there.fields)
-            && was != is
-        {
-            why.push(Reason::Drift {
-                what: format!("settings of {} are not those it was made with", there.name).into(),
-            });
-        }
-        if why.is_empty() {
-            why.extend(self.service.files.iter().filter_map(|file| self.moved.get(file)).flatten().cloned());
-        }
-        for network in self.renewed() {
-            why.push(Reason::DependencyReplaced { service: format!("network {}", network.name).into() });
-        }
-        if let NetworkMode::Service(other) = &self.service.network_mode
-            && self.restarted.contains(other.as_ref())
-        {
-            why.push(Reason::DependencyReplaced { service: other.clone() });
-        }
-        why
-    }
-
-    fn fate(&self, best: Option<&'a ContainerSeen>) -> (Fate<'a>, Vec<Reason>) {
-        let Some(there) = best else { return (Fate::Create(self.next()), Vec::new()) };
-        let mut why = self.unfit(there);
-        if !there.known {
-            return (Fate::Adopt(there), why);
-        }
-        if !why.is_empty() {
-            let running = there.phase == Phase::Running;
-            let beside = running && beside(self.view, self.service);
-            return (Fate::Replace { old: there, generation: self.next(), beside }, why);
-        }
-        let phase: Arc<str> = match &there.phase {
-            Phase::Running => return self.dependencies(there),
-            Phase::Created => "made, never started".into(),
-            Phase::Paused => "paused".into(),
-            Phase::Restarting => "restarting".into(),
-            Phase::Exited(code) => format!("exited with code {code}").into(),
-            Phase::Unknown => "in no known state".into(),
-        };
-        why.push(Reason::NotRunning { phase });
-        let fate = match there.phase {
-            Phase::Unknown => Fate::Replace { old: there, generation: self.next(), beside: false },
-            Phase::Paused | Phase::Restarting => Fate::Restart(there),
-            // Without a known address its routes could not lead to it.
-            _ if !resources::reachable(self.view, self.key, self.service, there) => {
-                Fate::Replace { old: there, generation: self.next(), beside: false }
-            }
-            _ => Fate::Start(there),
-        };
-        (fate, why)
-    }
-
-    /// A container that is as it shall be starts again if it asked to.
-    fn dependencies(&self, there: &'a ContainerSeen) -> (Fate<'a>, Vec<Reason>) {
-        let asked =
-            self.service.after.iter().filter(|after| after.restart && self.restarted.contains(after.service.as_ref()));
-        let why: Vec<Reason> =
-            asked.map(|after| Reason::DependencyReplaced { service: after.service.clone() }).collect();
-        (if why.is_empty() { Fate::Keep(there) } else { Fate::Restart(there) }, why)
-    }
-
-    /// A one-shot runs once per spec and image; the receipt or the exited container proves that it did.
-    /// Where a volume is made anew (`fresh`), what ran before it proves nothing: its work went with the data.
-    fn job(&self, best: Option<&'a ContainerSeen>, fresh: bool) -> (Fate<'a>, Vec<Reason>) {
-        let record = &self.view.seen.record;
-        let image = self.view.wanted_image(&self.service.image);
-        let same = |it: &str| image.as_ref().is_none_or(|id| same_image(id, it));
-        let mut evidence = record.jobs.get(self.key).into_iter().flatten();
-        let on_record = evidence.any(|one| one.spec == self.resource.spec && same(&one.image));
-        let fits = |one: &&ContainerSeen| one.spec.as_ref() == Some(&self.resource.spec) && same(&one.image);
-        let ended = best.filter(fits).is_some_and(|one| one.phase == Phase::Exited(0));
-        if (!fresh && (on_record || ended)) || self.view.input.options.rollback.is_some() {
-            return (Fate::Done, Vec::new());
-        }
-        let cannot = best.is_some_and(|one| {
-            matches!(
-                reasons::compare(record, &resource_key(self.key), self.resource, one.spec.as_ref()),
-                Verdict::CannotTell
-            )
-        });
-        if cannot {
-            return (Fate::Done, Vec::new());
-        }
-        let existing =
-            best.filter(fits).filter(|one| one.known && matches!(one.phase, Phase::Created | Phase::Running));
-        let why = best.map(|one| self.unfit(one)).unwrap_or_default();
-        (Fate::Run { existing, generation: self.next() }, why)
-    }
 }
 
 /// The files of a Desired, by the path they have on the host.

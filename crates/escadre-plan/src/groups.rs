@@ -58,7 +58,8 @@ fn class(reason: &Reason) -> Class<'_> {
     }
 }
 
-/// The hash of what makes an instance's changes equal to another's; `Keep` does not count.
+/// The hash of what makes an instance's changes equal to another's; `Keep` does not count, also where a service may have to follow another one: what is
+/// known of its program may differ from instance to instance.
 pub fn class_of(changes: &[Change]) -> Hash {
     let parts: Vec<_> = changes
         .iter()
@@ -98,7 +99,7 @@ pub(crate) fn make(instances: &mut [InstancePlan]) -> (Vec<Group>, Vec<InstanceI
             if let Some(one) = instances.get_mut(*index) {
                 one.group = Some(key.clone());
                 if place == 0 {
-                    changes = one.changes.iter().filter(|change| change.action != Action::Keep).cloned().collect();
+                    changes = one.changes.iter().filter(|change| !change.is_quiet()).cloned().collect();
                 }
             }
         }

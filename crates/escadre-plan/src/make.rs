@@ -93,16 +93,6 @@ impl Default for Abilities {
     }
 }
 
-/// How services are updated.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum UpdateManner {
-    /// The old container stops before the new one starts, whatever the service allows.
-    #[default]
-    StopFirstOnly,
-    /// Beside the old one where service and target allow it.
-    Beside,
-}
-
 /// What happens to an instance that runs and whose file is gone without a tombstone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OrphanPolicy {
@@ -118,8 +108,6 @@ pub enum OrphanPolicy {
 pub struct Options {
     /// Only these instances; `None`: all. The other ones are neither planned nor judged.
     pub only: Option<BTreeSet<InstanceId>>,
-    /// How services are updated.
-    pub update_manner: UpdateManner,
     /// Volumes whose data may be lost: `acme/volume/data`, without replica and generation.
     pub destroy: Vec<ResourceId>,
     /// Take the selected instances down, as if their files said `state: removed`. An instance named in `only` is taken down without a file too.

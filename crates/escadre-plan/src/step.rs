@@ -32,6 +32,9 @@ pub struct Step {
     /// It belongs behind the commit point: only old things are removed there, and it is never undone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub after_commit: bool,
+    /// `Follow` steps of which at least one must have answered yes; else this step is passed over. Empty: it is done in any case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub when: Vec<u32>,
 }
 
 /// Whether a step can be undone.
@@ -106,6 +109,17 @@ pub enum Act {
         /// The lines to be set.
         lines: Vec<HostLine>,
     },
+    /// The container is attached to its networks anew, at the addresses it has, under these names: for programs that ask the engine's DNS. Its open
+    /// connections survive. A candidate gets the service's names so when it has proven itself, and its predecessor loses them behind the commit point.
+    Join {
+        /// Its name on the engine.
+        name: Arc<str>,
+        /// The networks with the names it is to have there.
+        networks: Vec<PlacedNetwork>,
+    },
+    /// Watches for a bounded time whether callers of a service that was just replaced go on calling the former containers: many programs resolve a name
+    /// once. The answer decides which further steps are done (`Step::when`); `Updated` is yes.
+    Follow(Watch),
     /// Routes lead to these backends, acknowledged by the edge. It ends parking of these routes.
     Switch {
         /// Route key → backends.
@@ -118,10 +132,14 @@ pub enum Act {
     },
     /// No requests are in flight to these backends any more, or the deadline passed.
     Drain {
-        /// The containers whose connections are awaited.
+        /// The containers whose requests through the edge are awaited.
         backends: Vec<ResourceId>,
-        /// The longest wait, in milliseconds.
+        /// The longest wait for them, in milliseconds.
         deadline_ms: u64,
+        /// The container whose connections from within the instance are awaited, by its name on the engine.
+        name: Arc<str>,
+        /// The longest wait for those, in milliseconds: an idle one that its caller keeps open looks like one in use. 0: nobody within calls it.
+        inside_ms: u64,
     },
     /// A container is stopped and kept.
     Stop {
@@ -187,6 +205,28 @@ pub struct PlacedNetwork {
     pub address: Option<IpAddr>,
     /// Names that programs asking the engine's DNS find it under.
     pub aliases: Vec<Arc<str>>,
+}
+
+/// Whom a `Follow` watches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Watch {
+    /// The callers' containers, by their names on the engine.
+    pub callers: Vec<Arc<str>>,
+    /// Whom they called, and who took over.
+    pub successions: Vec<Succession>,
+    /// The answer when nothing could be seen, because nobody called: yes for a caller that can be replaced without a gap.
+    pub unseen: bool,
+    /// Milliseconds between the callers' own health checks, whose calls say nothing of the program itself; 0: they have none.
+    pub check_ms: u64,
+}
+
+/// A container and the one that took over from it. One that does not exist (it was to take over only if …) is no successor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Succession {
+    /// The engine's name of the former one, which still runs.
+    pub former: Arc<str>,
+    /// The engine's name of the present one.
+    pub current: Arc<str>,
 }
 
 /// A gate with everything decided.

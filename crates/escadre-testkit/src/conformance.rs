@@ -11,7 +11,9 @@ use escadre_model::desired::{Content, Desired, HealthCheck};
 use escadre_model::hash::Hash;
 use escadre_model::ids::{Kind, ResourceId, ResourceKey};
 use escadre_model::observed::{ContainerSeen, EngineId, InstanceSeen, Phase};
-use escadre_plan::step::{Act, HostLine, PlacedNetwork, Placement, PlannedGate, RouteTarget, Step, Undo};
+use escadre_plan::step::{
+    Act, HostLine, PlacedNetwork, Placement, PlannedGate, RouteTarget, Step, Succession, Undo, Watch,
+};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -115,7 +117,8 @@ impl<'a> Suite<'a> {
     fn step_on(&mut self, on: ResourceId, act: Act, undo: Undo) -> Step {
         let payload = self.desired.resources.get(&on.resource).map(|resource| resource.spec.clone());
         self.index += 1;
-        Step { index: self.index, on, act, after: Vec::new(), payload, undo, after_commit: false }
+        let when = Vec::new();
+        Step { index: self.index, on, act, after: Vec::new(), payload, undo, after_commit: false, when }
     }
 
     fn job<'b>(&'b self, step: &'b Step) -> Job<'b> {
@@ -323,6 +326,7 @@ impl<'a> Suite<'a> {
         self.findings.check(seen.routes.contains_key("web"), "switch: the route is not observed");
         self.park().await;
         self.takes_over(&on, &old, &new, second).await;
+        self.beside(&on, &old, &new, second).await;
         self.removal(&on, &old, &engine, &new).await;
     }
 
@@ -377,6 +381,56 @@ impl<'a> Suite<'a> {
             .check(lines == before_lines, format!("going back: names were {before_lines:?} and are {lines:?}"));
         self.findings
             .check(routes == before_routes, format!("going back: routes were {before_routes:?} and are {routes:?}"));
+    }
+
+    /// A second generation runs beside the first one, gets the service's names, and the first one is drained.
+    async fn beside(&mut self, on: &ResourceId, old: &str, new: &str, address: IpAddr) {
+        let next = ResourceId { generation: Some(2), ..on.clone() };
+        let start = self.step_on(next.clone(), Act::Start { name: new.into() }, Undo::Reverse);
+        self.perform(&start).await;
+        let network = self.name(Kind::Network, "default");
+        for names in [vec![], vec![Arc::from("web")]] {
+            let networks = vec![PlacedNetwork {
+                network: "default".into(),
+                name: network.clone(),
+                address: Some(address),
+                aliases: names.clone(),
+            }];
+            let join = self.step_on(next.clone(), Act::Join { name: new.into(), networks }, Undo::Nothing);
+            self.perform(&join).await;
+            let found = self.found(&join).await;
+            self.findings.check(found, format!("join as {names:?}: done, and not found"));
+            let again = self.perform(&join).await.map(|outcome| outcome.changed);
+            self.findings.check(
+                again == Some(Changed::NotNeeded),
+                format!("join as {names:?}: done again, and it is {again:?}"),
+            );
+            let seen = self.container(new).await;
+            let there = seen.as_ref().is_some_and(|one| one.addresses.values().any(|at| *at == address));
+            self.findings.check(there, format!("join as {names:?}: its addresses are {seen:?}"));
+            self.findings.check(
+                seen.is_some_and(|one| one.phase == Phase::Running),
+                format!("join as {names:?}: it does not run any more"),
+            );
+        }
+        for unseen in [true, false] {
+            let watch = Watch {
+                callers: vec![old.into()],
+                successions: vec![Succession { former: old.into(), current: new.into() }],
+                unseen,
+                check_ms: 0,
+            };
+            let follow = self.step_on(on.clone(), Act::Follow(watch), Undo::Nothing);
+            let answer = self.perform(&follow).await.map(|outcome| outcome.changed != Changed::NotNeeded);
+            self.findings.check(
+                answer == Some(unseen),
+                format!("follow where nobody calls: {unseen} was asked for, and it is {answer:?}"),
+            );
+        }
+        let act = Act::Drain { backends: vec![on.clone()], deadline_ms: 2000, name: old.into(), inside_ms: 500 };
+        let drain = self.step_on(on.clone(), act, Undo::Nothing);
+        self.perform(&drain).await;
+        self.undo(&start, None, "undo").await;
     }
 
     async fn removal(&mut self, on: &ResourceId, old: &str, engine: &EngineId, new: &str) {

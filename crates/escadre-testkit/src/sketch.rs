@@ -7,7 +7,7 @@
 
 use escadre_model::desired::{
     After, Attachment, Body, Condition, Content, Desired, Field, File, Gate, HealthCheck, HttpRoute, Image, Manner,
-    Network, NetworkMode, OnFailure, PullPolicy, Resource, Route, Service, Shown, State, Volume,
+    Network, NetworkMode, OnFailure, PullPolicy, Resource, Rollout, Route, Service, Shown, State, Volume,
 };
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, Kind, ResourceKey};
@@ -52,6 +52,8 @@ pub struct ServiceSketch {
     pub values: BTreeMap<String, String>,
     /// How many.
     pub replicas: u32,
+    /// The old container stops before the new one starts.
+    pub stop_first: bool,
 }
 
 /// An instance's identity.
@@ -102,6 +104,18 @@ impl ServiceSketch {
     /// It sees a file.
     pub fn file(mut self, key: &str, content: &str) -> Self {
         self.files.push((key.into(), content.into()));
+        self
+    }
+
+    /// The old container stops before the new one starts.
+    pub fn stop_first(mut self) -> Self {
+        self.stop_first = true;
+        self
+    }
+
+    /// So many of them.
+    pub fn replicas(mut self, count: u32) -> Self {
+        self.replicas = count;
         self
     }
 
@@ -240,7 +254,11 @@ impl ServiceSketch {
             job: self.job,
             after: after.collect(),
             gate,
-            manner: Manner::StopFirst("it is a sketch".into()),
+            manner: match (self.stop_first, self.volumes.first()) {
+                (true, _) => Manner::StopFirst("its order is stop-first".into()),
+                (false, Some(volume)) => Manner::StopFirst(format!("it writes to volume {volume}").into()),
+                (false, None) => Manner::Beside,
+            },
             networks: vec![Attachment {
                 network: "default".into(),
                 names: vec![self.key.as_str().into()],
@@ -253,6 +271,7 @@ impl ServiceSketch {
             stop_grace_ms: 10_000,
             engine_ports: Vec::new(),
             on_failure: OnFailure::GoBack,
+            rollout: Rollout::default(),
         }
     }
 }

@@ -16,7 +16,6 @@ use escadre_engine::reconcile::{Asked, Prepared};
 use escadre_model::desired::{Condition, State};
 use escadre_model::hash::Hash;
 use escadre_model::name::Name;
-use escadre_plan::change::Action;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -211,6 +210,7 @@ impl Story {
                     started: Some(0),
                     stopped: None,
                     networks: BTreeMap::new(),
+                    names: std::collections::BTreeSet::new(),
                     volumes: BTreeMap::new(),
                 };
                 state.containers.insert((*name).into(), container);
@@ -238,8 +238,11 @@ impl Story {
             self.plans.push(prepared.plan.id.clone());
         }
         for one in &prepared.plan.instances {
-            for change in one.changes.iter().filter(|change| change.action != Action::Keep) {
-                self.say(format!("{} {} {}", one.instance.instance, change.action.word(), change.on));
+            for change in one.changes.iter().filter(|change| !change.is_quiet()) {
+                let follows = change.follows.join(", ");
+                let may =
+                    if follows.is_empty() { String::new() } else { format!(", unless it has to follow {follows}") };
+                self.say(format!("{} {} {}{may}", one.instance.instance, change.action.word(), change.on));
             }
         }
         for note in &prepared.plan.notes {
@@ -304,6 +307,8 @@ fn service(key: &str, image: &str, words: &[&str]) -> Result<ServiceSketch, Stri
         service = match word.split_once('=') {
             None if *word == "check" => service.check(),
             None if *word == "job" => service.job(),
+            None if *word == "stop-first" => service.stop_first(),
+            Some(("replicas", count)) => service.replicas(count.parse().map_err(|_| format!("{count} is no number"))?),
             Some(("port", port)) => service.port(port.parse().map_err(|_| format!("{port} is no port"))?),
             Some(("volume", key)) => service.volume(key),
             Some(("file", text)) => service.file("conf", text),

@@ -160,6 +160,15 @@ impl Engine {
         self.gone(call).await
     }
 
+    /// Starts a container; those that run beside it are reached as before, which a new neighbour on their bridge would change.
+    pub(super) async fn begin(&self, instance: &InstanceId, name: &str) -> Result<Outcome, Error> {
+        self.keep_bridges(instance).await;
+        let changed = self.start(name).await?;
+        // A network's first container brings its bridge.
+        let seen = self.keep_bridges(instance).await.map(Into::into);
+        Ok(Outcome { seen, ..outcome(changed) })
+    }
+
     pub(super) async fn start(&self, name: &str) -> Result<Changed, Error> {
         let path = self.compat(&format!("/containers/{}/start", encode(name)));
         let call = Call::post(format!("start container {name}"), path).within(Some(Duration::from_secs(120)));
@@ -183,7 +192,7 @@ impl Engine {
         // A job whose answer was lost may have ended badly since: it has run, and runs once.
         match self.inspect(name).await?.as_ref().and_then(code).filter(|code| *code != 0) {
             Some(code) => return Err(self.gate_error(job, name, format!("ended with code {code}")).await),
-            None => self.start(name).await?,
+            None => self.begin(&job.step.on.instance, name).await?.changed,
         };
         let path = self.compat(&format!("/containers/{}/wait", encode(name)));
         let deadline = (deadline_ms > 0).then(|| Duration::from_millis(deadline_ms));

@@ -46,6 +46,7 @@ impl Engine {
                     by: format!("one with the subnet {}", read::subnets(&entry).join(", ")).into(),
                 });
             }
+            self.know_bridge(&job.step.on.instance, &entry).await;
             return Ok(Outcome { engine: id_of(&entry), ..outcome(Changed::NotNeeded) });
         }
         let resource = Self::resource(job)?;
@@ -53,6 +54,9 @@ impl Engine {
         let call = Call::post(format!("create network {name}"), self.compat("/networks/create")).json(body);
         let _turn = self.turn().await;
         let made = self.door.json(call).await?;
+        if let Some(entry) = self.find_network(name).await? {
+            self.know_bridge(&job.step.on.instance, &entry).await;
+        }
         Ok(Outcome { engine: id_of(&made), ..outcome(Changed::Added) })
     }
 

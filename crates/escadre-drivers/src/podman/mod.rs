@@ -5,6 +5,8 @@
 //! Not here: the engine's words (`escadre_render::engine`), order, retries, journal (`escadre-engine`).
 //! Tests: `tests/it` against the real engine; the conformance suite of `escadre-testkit`.
 
+mod beside;
+mod bridge;
 mod build;
 mod containers;
 mod disk;
@@ -78,6 +80,8 @@ pub struct Engine {
     edge: Arc<dyn Edge>,
     /// One writer of hosts files at a time; other processes are kept away by the instance's own lock.
     hosts: tokio::sync::Mutex<()>,
+    /// The host's ends of networks.
+    bridges: tokio::sync::Mutex<bridge::Bridges>,
     /// Turns at making things: see [`TURNS`].
     turns: tokio::sync::Semaphore,
     /// Old logs were looked for already.
@@ -101,6 +105,7 @@ impl Engine {
             settings,
             edge,
             hosts: tokio::sync::Mutex::new(()),
+            bridges: tokio::sync::Mutex::default(),
             turns: tokio::sync::Semaphore::new(TURNS),
             swept: false.into(),
         })
@@ -210,7 +215,7 @@ impl Driver for Engine {
             Act::EnsureVolume { name, external } => self.ensure_volume(job, name, *external).await,
             Act::EnsureFile { file } => self.ensure_file(job, file),
             Act::Create(placement) => self.create(job, placement).await,
-            Act::Start { name } => self.start(name).await.map(outcome),
+            Act::Start { name } => self.begin(instance, name).await,
             Act::Run { name, deadline_ms } => self.run(job, name, *deadline_ms).await,
             Act::Gate { name, gate } => self.gate(job, name, gate).await,
             Act::Attach { lines } => self.attach(instance, lines).await,
@@ -220,10 +225,11 @@ impl Driver for Engine {
             }
             Act::Park { routes } => self.edge.park(instance, routes).await.map(outcome),
             Act::Unroute { routes } => self.edge.unroute(instance, routes).await.map(outcome),
-            Act::Drain { backends, deadline_ms } => {
-                let left = self.edge.drain(backends, Duration::from_millis(*deadline_ms)).await?;
-                let seen = (left > 0).then(|| format!("{left} still in flight when the time was up").into());
-                Ok(Outcome { seen, ..outcome(Changed::NotNeeded) })
+            Act::Join { name, networks } => self.join(name, networks).await,
+            Act::Follow(watch) => self.observe_callers(job, watch).await,
+            Act::Drain { backends, deadline_ms, name, inside_ms } => {
+                let (deadline, inside) = (Duration::from_millis(*deadline_ms), Duration::from_millis(*inside_ms));
+                self.drain(backends, deadline, name, inside).await
             }
             Act::Stop { name, grace_ms, forget } => self.stop(instance, name, *grace_ms, *forget).await,
             Act::Remove { name, engine, data } => self.remove(job, name, engine.as_ref(), *data).await,
@@ -256,6 +262,9 @@ impl Driver for Engine {
             Act::Start { name } => done(self.is_running(name).await?.then(|| outcome(Changed::Updated))),
             Act::Run { name, .. } => done(self.ended_well(name).await?.then(|| outcome(Changed::Updated))),
             Act::Attach { lines } => done(self.attached(instance, lines)?.then(|| outcome(Changed::Updated))),
+            Act::Join { name, networks } => {
+                done(self.is_joined(name, networks).await?.then(|| outcome(Changed::Updated)))
+            }
             Act::Stop { name, .. } => done((!self.is_running(name).await?).then(|| outcome(Changed::Updated))),
             Act::Remove { name, engine, .. } => {
                 done(self.is_gone(job, name, engine.as_ref()).await?.then(|| outcome(Changed::Updated)))
@@ -273,7 +282,7 @@ impl Driver for Engine {
                 done((!routes.iter().any(|key| seen.contains_key(key))).then(|| outcome(Changed::Updated)))
             }
             // Looking again costs nothing.
-            Act::Gate { .. } | Act::Drain { .. } | Act::Apply | Act::Prune => Found::NotDone,
+            Act::Gate { .. } | Act::Follow(_) | Act::Drain { .. } | Act::Apply | Act::Prune => Found::NotDone,
         })
     }
 

@@ -39,6 +39,11 @@ impl Engine {
             images: images.is_ok(),
             record: false,
         };
+        for entry in networks.iter().flatten() {
+            if let Some(ours) = read::network(entry) {
+                self.know_bridge(&ours.instance, entry).await;
+            }
+        }
         seen.containers(&containers);
         seen.networks(networks.as_deref().unwrap_or_default());
         seen.volumes(volumes.as_deref().unwrap_or_default());

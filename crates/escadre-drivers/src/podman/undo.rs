@@ -8,11 +8,16 @@
 use super::hosts::Former;
 use super::{Engine, containers, disk};
 use escadre_engine::ports::{Error, Job};
+use escadre_model::ids::ResourceId;
 use escadre_plan::step::Act;
 use escadre_render::engine::read;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Longest wait for requests in flight to a container that did not make it.
+const DRAIN: Duration = Duration::from_secs(10);
 
 /// Whether something was there already: then undoing leaves it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -96,13 +101,23 @@ impl Engine {
             Act::Stop { name, .. } => {
                 let was = read_back::<Ran>(before)?.unwrap_or(Ran { running: true, lines: Vec::new() });
                 if was.running && self.inspect(name).await?.is_some() {
-                    self.start(name).await?;
+                    self.begin(instance, name).await?;
                     // Its routes come back next: whoever is parked there would meet a process that does not listen yet.
                     self.awake(job, name).await;
                 }
                 self.restore_lines(instance, was.lines).await
             }
-            Act::Switch { .. } | Act::Park { .. } | Act::Unroute { .. } => match before {
+            Act::Switch { routes } => {
+                let Some(before) = before else { return Ok(()) };
+                self.edge.restore(instance, before).await?;
+                // Whoever was served by the new container already is served to the end; it stops next.
+                let seen = self.edge.routes().await?.remove(instance).unwrap_or_default();
+                let serves = |id: &ResourceId| seen.values().any(|route| route.backends.iter().any(|(it, _)| it == id));
+                let left = routes.values().flat_map(|target| &target.backends).map(|(id, _)| id.clone());
+                let left: Vec<ResourceId> = left.filter(|id| !serves(id)).collect();
+                self.edge.drain(&left, DRAIN).await.map(drop)
+            }
+            Act::Park { .. } | Act::Unroute { .. } => match before {
                 Some(before) => self.edge.restore(instance, before).await,
                 None => Ok(()),
             },
@@ -115,6 +130,8 @@ impl Engine {
             | Act::EnsureVolume { .. }
             | Act::EnsureFile { .. }
             | Act::Gate { .. }
+            | Act::Join { .. }
+            | Act::Follow(_)
             | Act::Drain { .. }
             | Act::Apply
             | Act::Prune => Ok(()),

@@ -167,7 +167,8 @@ impl World {
     }
 
     pub(crate) fn step(&self, on: ResourceId, act: Act) -> Step {
-        Step { index: 0, on, act, after: Vec::new(), payload: None, undo: Undo::Reverse, after_commit: false }
+        let (after, when) = (Vec::new(), Vec::new());
+        Step { index: 0, on, act, after, payload: None, undo: Undo::Reverse, after_commit: false, when }
     }
 
     pub(crate) async fn perform(&mut self, step: &Step) -> Result<Outcome, Error> {
@@ -223,5 +224,6 @@ pub(crate) fn service() -> Service {
         stop_grace_ms: 1000,
         engine_ports: Vec::new(),
         on_failure: OnFailure::GoBack,
+        rollout: escadre_model::desired::Rollout::default(),
     }
 }

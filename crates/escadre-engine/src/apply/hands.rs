@@ -10,7 +10,7 @@ use crate::journal::Done;
 use crate::ports::{Changed, Error, Event, Found, Job, Outcome};
 use escadre_model::desired::{Body, Desired};
 use escadre_model::ids::{InstanceId, Kind, ResourceId};
-use escadre_model::observed::{EngineId, JobEvidence};
+use escadre_model::observed::{CallsSeen, EngineId, JobEvidence};
 use escadre_plan::step::{Act, Step};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -122,7 +122,8 @@ impl Hands {
             _ => None,
         };
         let owns = owns.map(|engine| (engine, step.on.clone()));
-        Done { owns, frees, destroyed, job: self.evidence(step, images), image, found, outcome }
+        let (job, calls) = (self.evidence(step, images), self.calls(step, &outcome, images));
+        Done { owns, frees, destroyed, job, calls, image, found, outcome }
     }
 
     fn evidence(&self, step: &Step, images: &Images) -> Option<(Arc<str>, JobEvidence)> {
@@ -131,6 +132,12 @@ impl Hands {
         let Body::Service(service) = &resource.body else { return None };
         let image = images.get(&service.image).cloned().unwrap_or_default();
         Some((step.on.resource.key.clone(), JobEvidence { spec: resource.spec.clone(), image }))
+    }
+
+    fn calls(&self, step: &Step, outcome: &Outcome, images: &Images) -> Option<(Arc<str>, CallsSeen)> {
+        let (lookup, key) = (outcome.lookup?, &step.on.resource.key);
+        let (_, service) = self.desired.service(key)?;
+        Some((key.clone(), CallsSeen { image: images.get(&service.image)?.clone(), lookup }))
     }
 
     pub(crate) fn tell(&self, event: Event) {
@@ -157,6 +164,8 @@ pub(crate) fn word(act: &Act) -> &'static str {
         Act::Run { .. } => "run",
         Act::Gate { .. } => "gate",
         Act::Attach { .. } => "attach",
+        Act::Join { .. } => "join",
+        Act::Follow(_) => "follow",
         Act::Switch { .. } => "switch",
         Act::Park { .. } => "park",
         Act::Drain { .. } => "drain",

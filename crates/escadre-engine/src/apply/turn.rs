@@ -11,7 +11,7 @@ use super::unwind::Unwound;
 use super::{Options, Orders, Ports};
 use crate::journal::{self, Begun, Body, Memory, ReceiptBody, Standing};
 use crate::observe;
-use crate::ports::{Attempt, Blob, Error, Event, Held, Holder, Outcome, Scope, StoreError, Whose};
+use crate::ports::{Attempt, Blob, Changed, Error, Event, Held, Holder, Outcome, Scope, StoreError, Whose};
 use crate::recover;
 use escadre_model::desired::{Body as ResourceBody, Desired, State as Wanted};
 use escadre_model::hash::Hash;
@@ -344,6 +344,7 @@ impl Turn {
         let mut broke: Option<Broke> = None;
         let mut news: Vec<(Option<u32>, Body)> = Vec::new();
         loop {
+            self.pass_over(after_commit, &mut news);
             let room = self.hands.options.steps.max(1).saturating_sub(running.len());
             let ready =
                 if broke.is_some() && !after_commit { Vec::new() } else { self.ready(after_commit, room, &news) };
@@ -416,11 +417,36 @@ impl Turn {
         self.hands
             .steps
             .iter()
-            .filter(|step| step.after_commit == after_commit && !run.steps.contains_key(&step.index))
+            .filter(|step| step.after_commit == after_commit)
+            .filter(|step| !run.steps.contains_key(&step.index) && !just_done(&step.index))
             .filter(|step| step.after.iter().all(done))
             .take(room)
             .cloned()
             .collect()
+    }
+
+    /// Takes steps whose condition no `Follow` has met as done without performing them; a `Follow` among them has answered no.
+    fn pass_over(&self, after_commit: bool, news: &mut Vec<(Option<u32>, Body)>) {
+        let Some(run) = &self.memory.run else { return };
+        let changed = |body: &Body| match body {
+            Body::Done(done) => Some(done.outcome.changed),
+            _ => None,
+        };
+        let mut answers: BTreeMap<u32, Changed> =
+            news.iter().filter_map(|(step, body)| Some(((*step)?, changed(body)?))).collect();
+        answers.extend(run.steps.iter().filter_map(|(index, standing)| match standing {
+            Standing::Done(outcome) => Some((*index, outcome.changed)),
+            _ => None,
+        }));
+        // A step comes after those it depends on: once through is enough.
+        for step in self.hands.steps.iter().filter(|step| step.after_commit == after_commit) {
+            let no = |index: &u32| answers.get(index) == Some(&Changed::NotNeeded);
+            let known = run.steps.contains_key(&step.index) || answers.contains_key(&step.index);
+            if !known && !step.when.is_empty() && step.when.iter().all(no) {
+                answers.insert(step.index, Changed::NotNeeded);
+                news.push((Some(step.index), Body::Done(Box::default())));
+            }
+        }
     }
 
     fn all_done(&self, after_commit: bool) -> bool {

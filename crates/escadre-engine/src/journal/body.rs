@@ -9,7 +9,7 @@ use super::record::State;
 use crate::ports::{Entry, Evidence, NewEntry, Outcome, Phase, StoreError};
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, ResourceId};
-use escadre_model::observed::{EngineId, Hold, JobEvidence, Outcome as Ended};
+use escadre_model::observed::{CallsSeen, EngineId, Hold, JobEvidence, Outcome as Ended};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -126,6 +126,9 @@ pub struct Done {
     /// A job that ended with code 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<(Arc<str>, JobEvidence)>,
+    /// How a service's program looks up whom it calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls: Option<(Arc<str>, CallsSeen)>,
     /// An image that was ensured: reference → id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<(Arc<str>, Arc<str>)>,

@@ -11,7 +11,7 @@ use escadre_model::desired::{Body as ResourceBody, Content, Desired};
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, Kind, ResourceId};
 use escadre_model::name::Name;
-use escadre_model::observed::{EngineId, Hold, JobEvidence, Outcome as Ended, Receipt, Record};
+use escadre_model::observed::{CallsSeen, EngineId, Hold, JobEvidence, Outcome as Ended, Receipt, Record};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -30,6 +30,9 @@ pub struct State {
     pub hold: Option<Hold>,
     /// Jobs that ended well.
     pub jobs: BTreeMap<Arc<str>, Vec<JobEvidence>>,
+    /// How services that call others look them up.
+    #[serde(default)]
+    pub calls: BTreeMap<Arc<str>, CallsSeen>,
     /// Volumes without a service: key → name on the engine.
     pub retained: BTreeMap<Arc<str>, Arc<str>>,
     /// Hash of the fields we set, of each container.
@@ -162,6 +165,7 @@ impl Memory {
             }
         }
         self.free(&done.frees);
+        self.state.calls.extend(done.calls.clone());
         if let Some(key) = &done.destroyed {
             self.state.retained.remove(key);
         }
@@ -303,9 +307,8 @@ pub async fn records(
         let receipts = newest.into_iter().chain(older.remove(&instance));
         let receipts = receipts.filter_map(|(entry, body)| receipt_of(&entry, body, &desired)).collect();
         let open = memory.open();
-        let state = memory.state;
-        let record =
-            Record { receipts, hold: state.hold, jobs: state.jobs, owned: state.owned, retained: state.retained, open };
+        let State { hold, jobs, calls, owned, retained, .. } = memory.state;
+        let record = Record { receipts, hold, jobs, calls, owned, retained, open };
         records.insert(instance, record);
     }
     Ok(records)

@@ -14,7 +14,7 @@ use escadre_model::desired::Desired;
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, ResourceId};
 use escadre_model::name::Name;
-use escadre_model::observed::{EngineId, Observed};
+use escadre_model::observed::{EngineId, Lookup, Observed};
 use escadre_plan::step::Step;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -78,6 +78,9 @@ pub struct Outcome {
     /// What a gate saw, in words: `GET /healthz answered 200 in 4 ms`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Arc<str>>,
+    /// What a `Follow` learned of a program, for later plans; nothing when too little was to be seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lookup: Option<Lookup>,
 }
 
 /// Result of idempotent work.

@@ -19,7 +19,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 pub(crate) fn change(on: ResourceKey, action: Action, reasons: Vec<Reason>, detail: Option<Arc<str>>) -> Change {
-    Change { on, action, reasons, restarts: 0, gate: None, gap: None, detail }
+    Change { on, action, reasons, restarts: 0, gate: None, gap: None, follows: Vec::new(), detail }
 }
 
 pub(super) fn networks<'a>(view: &View<'a>, diff: &mut Diff<'a>) {
@@ -268,7 +268,7 @@ pub(super) fn routes<'a>(view: &View<'a>, diff: &mut Diff<'a>) {
         let mut steady = true;
         for (_, slot) in fate.map(|one| one.slots.as_slice()).unwrap_or_default() {
             match slot {
-                Fate::Keep(container) | Fate::Adopt(container) => {
+                Fate::Keep(container) | Fate::Adopt(container) | Fate::Follow { old: container, .. } => {
                     let at = fate
                         .and_then(|one| seen_backend(view, Some(&diff.networks), key, route, one.service, container));
                     wanted.extend(at.map(|at| (container.id.clone(), at)));

@@ -19,6 +19,17 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+/// What a new container is to the one that is there.
+#[derive(Clone, Copy)]
+pub(super) enum Comes<'a> {
+    /// There was none, or it has nothing to hand over.
+    First,
+    /// It runs beside the old one, under its own name only until it has proven itself.
+    Beside,
+    /// It comes when this one has stopped, at the same addresses.
+    After(&'a ContainerSeen),
+}
+
 /// A container being made.
 pub(super) struct New {
     pub(super) id: ResourceId,
@@ -27,6 +38,8 @@ pub(super) struct New {
     pub(super) create: u32,
     pub(super) lines: Vec<HostLine>,
     pub(super) backends: Vec<(Arc<str>, SocketAddr)>,
+    /// Its networks with the service's names, for programs that ask the engine's DNS.
+    pub(super) networks: Vec<PlacedNetwork>,
 }
 
 impl<'a> Builder<'_, 'a> {
@@ -36,11 +49,20 @@ impl<'a> Builder<'_, 'a> {
         fate: &ServiceFate<'a>,
         replica: u32,
         generation: u64,
+        comes: Comes<'_>,
         shared: &mut Shared<'_>,
     ) -> Result<New, Refusal> {
         let service = fate.service;
         let name = names::container(&self.view.desired.instance, fate.key, replica, generation);
-        let (networks, lines) = self.net.place(fate.key, replica, service)?;
+        let former = match comes {
+            Comes::After(old) => Some(old),
+            Comes::First | Comes::Beside => None,
+        };
+        let (named, lines) = self.net.place(fate.key, replica, service, former)?;
+        let networks = match comes {
+            Comes::Beside => nameless(&named),
+            Comes::First | Comes::After(_) => named.clone(),
+        };
         let mut engine_ports = service.engine_ports.clone();
         let backends = self.backends(fate, &networks, &mut engine_ports, shared)?;
         let other = match &service.network_mode {
@@ -73,7 +95,7 @@ impl<'a> Builder<'_, 'a> {
         let create =
             self.push(id.clone(), Act::Create(placement), after, Some(fate.resource.spec.clone()), Undo::Reverse);
         self.current.insert(fate.key.clone(), name.clone());
-        Ok(New { id, name, create, lines, backends })
+        Ok(New { id, name, create, lines, backends, networks: named })
     }
 
     fn volume(&self, key: &Arc<str>) -> Option<(Arc<str>, Arc<str>)> {
@@ -160,7 +182,7 @@ impl<'a> Builder<'_, 'a> {
         generation: u64,
         shared: &mut Shared<'_>,
     ) -> Result<(), Refusal> {
-        let new = self.make(fate, replica, generation, shared)?;
+        let new = self.make(fate, replica, generation, Comes::First, shared)?;
         let attach = self.attach(&new.id, new.lines, vec![new.create]);
         let mut after = self.dependencies(fate);
         after.extend([new.create].into_iter().chain(attach));
@@ -238,4 +260,9 @@ impl<'a> Builder<'_, 'a> {
         self.live.changed(routes, index);
         Some(index)
     }
+}
+
+/// The same networks without the service's names: a container is found under its own name only.
+pub(super) fn nameless(networks: &[PlacedNetwork]) -> Vec<PlacedNetwork> {
+    networks.iter().map(|one| PlacedNetwork { aliases: Vec::new(), ..one.clone() }).collect()
 }

@@ -6,6 +6,7 @@
 //! Tests: `tests/it/plans.rs`.
 
 use super::Builder;
+use super::create::Comes;
 use crate::diff::ServiceFate;
 use crate::make::Shared;
 use crate::plan::Refusal;
@@ -25,7 +26,7 @@ impl<'a> Builder<'_, 'a> {
         let (id, name) = match existing {
             Some(there) => (there.id.clone(), there.name.clone()),
             None => {
-                let new = self.make(fate, 1, generation, shared)?;
+                let new = self.make(fate, 1, generation, Comes::First, shared)?;
                 after.push(new.create);
                 after.extend(self.attach(&new.id, new.lines, vec![new.create]));
                 (new.id, new.name)

@@ -7,6 +7,7 @@
 //! Tests: `tests/it/updates.rs`, and the little world of `tests/it/world.rs`.
 
 mod create;
+mod follow;
 mod jobs;
 mod network;
 mod remove;
@@ -18,7 +19,7 @@ use crate::diff::{Diff, Fate, ServiceFate, View};
 use crate::make::Shared;
 use crate::names;
 use crate::plan::Refusal;
-use crate::step::{Act, Step, Undo};
+use crate::step::{Act, Step, Succession, Undo};
 use escadre_model::desired::{Body, Condition, NetworkMode, PullPolicy};
 use escadre_model::hash::Hash;
 use escadre_model::ids::{Kind, ResourceId, ResourceKey};
@@ -40,6 +41,7 @@ struct Marks {
 struct Doomed {
     on: ResourceId,
     act: Act,
+    when: Vec<u32>,
 }
 
 /// Steps being made.
@@ -56,6 +58,14 @@ pub(crate) struct Builder<'v, 'a> {
     marks: BTreeMap<&'a str, Marks>,
     net: network::Plan,
     live: routes::Live,
+    /// `Follow` steps the steps being made depend on: see `Step::when`.
+    when: Vec<u32>,
+    /// Service → the `Follow` that decides whether it is replaced, for services that may be.
+    follows: BTreeMap<&'a str, u32>,
+    /// Routes whose settings are not what they shall be.
+    switched: BTreeSet<Arc<str>>,
+    /// Service → who takes over from whom.
+    successions: BTreeMap<&'a str, Vec<Succession>>,
     /// What goes of each container, in order.
     doomed: Vec<Vec<Doomed>>,
     /// What goes after all containers.
@@ -66,14 +76,21 @@ impl<'v, 'a> Builder<'v, 'a> {
     fn push(&mut self, on: ResourceId, act: Act, after: Vec<u32>, payload: Option<Hash>, undo: Undo) -> u32 {
         let index = u32::try_from(self.steps.len()).unwrap_or(u32::MAX);
         let mut after = after;
+        after.extend(&self.when);
         after.sort_unstable();
         after.dedup();
-        self.steps.push(Step { index, on, act, after, payload, undo, after_commit: false });
+        let when = self.when.clone();
+        self.steps.push(Step { index, on, act, after, payload, undo, after_commit: false, when });
         index
     }
 
     fn resource(&self, key: ResourceKey) -> ResourceId {
         self.view.desired.instance.resource(key)
+    }
+
+    /// Something that goes after the commit point, under the same condition as the steps being made.
+    fn doom(&self, on: ResourceId, act: Act) -> Doomed {
+        Doomed { on, act, when: self.when.clone() }
     }
 
     fn service(&self, key: &Arc<str>) -> ResourceId {
@@ -111,6 +128,7 @@ pub(crate) fn running<'a>(view: &View<'a>, diff: &Diff<'a>, shared: &mut Shared<
     let mut builder = Builder::bare(view);
     (builder.net, builder.live) = (net, live);
     builder.volumes = diff.volumes.iter().map(|(key, (name, _))| (key.clone(), name.clone())).collect();
+    builder.switched = diff.switch.clone();
     builder.images(diff);
     builder.things(diff);
     let early = diff.services.iter().any(|one| one.creates() && !one.service.engine_ports.is_empty());
@@ -126,6 +144,9 @@ pub(crate) fn running<'a>(view: &View<'a>, diff: &Diff<'a>, shared: &mut Shared<
                 Fate::Restart(there) => builder.restart(fate, *replica, there),
                 Fate::Replace { old, generation, beside } => {
                     builder.replace(fate, *replica, old, *generation, *beside, shared)?;
+                }
+                Fate::Follow { old, generation, beside } => {
+                    builder.follow(fate, *replica, old, *generation, *beside, shared)?;
                 }
                 Fate::Run { existing, generation } => builder.run(fate, *existing, *generation, shared)?,
             }
@@ -234,7 +255,9 @@ impl<'a> Builder<'_, 'a> {
             Act::Remove { .. } => "what is removed is not made again",
             _ => "it belongs behind the commit point",
         };
+        self.when = one.when;
         let index = self.push(one.on, one.act, after, None, Undo::Irreversible(undo.into()));
+        self.when = Vec::new();
         if let Some(step) = self.steps.last_mut() {
             step.after_commit = true;
         }

@@ -12,6 +12,7 @@ use crate::names;
 use crate::plan::Refusal;
 use crate::step::{HostLine, PlacedNetwork};
 use escadre_model::desired::{NetworkMode, Service};
+use escadre_model::observed::ContainerSeen;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -119,6 +120,7 @@ impl Plan {
                 | Fate::Adopt(there)
                 | Fate::Start(there)
                 | Fate::Restart(there)
+                | Fate::Follow { old: there, .. }
                 | Fate::Replace { old: there, .. } = slot
                 {
                     lines.extend(self.lines_of(fate.key, *replica, fate.service, &there.addresses));
@@ -163,11 +165,13 @@ impl Plan {
     }
 
     /// The networks of a new container with its addresses, its hosts file and the lines that lead to it (and what a fresh hosts file must be told).
+    /// One that comes when the former one has stopped gets that one's addresses: whoever resolved its name once finds it again.
     pub(super) fn place(
         &mut self,
         key: &str,
         replica: u32,
         service: &Service,
+        former: Option<&ContainerSeen>,
     ) -> Result<(Vec<PlacedNetwork>, Vec<HostLine>), Refusal> {
         if service.network_mode != NetworkMode::Own {
             return Ok((Vec::new(), Vec::new()));
@@ -188,7 +192,7 @@ impl Plan {
                     })?)
                 }
                 (None, Some(free)) => {
-                    let taken = free.take();
+                    let taken = former_address(former, &net.name, free.subnet()).or_else(|| free.take());
                     Some(taken.ok_or_else(|| {
                         no_address(format!("{key}: network {} ({}) is full", one.network, free.subnet()))
                     })?)
@@ -228,6 +232,14 @@ impl Plan {
             }
         }
         lines
+    }
+}
+
+/// The address the former container has in a network that stays.
+fn former_address(former: Option<&ContainerSeen>, network: &str, subnet: Subnet) -> Option<Ipv4Addr> {
+    match former?.addresses.get(network)? {
+        IpAddr::V4(address) => Some(*address).filter(|address| subnet.contains(*address)),
+        IpAddr::V6(_) => None,
     }
 }
 

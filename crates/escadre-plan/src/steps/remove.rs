@@ -5,7 +5,7 @@
 //! Not here: which of them go (`diff`, `gone`).
 //! Tests: `tests/it/gone.rs`.
 
-use super::{Builder, Doomed, network, routes};
+use super::{Builder, network, routes};
 use crate::diff::{Diff, View};
 use crate::gone::is_up;
 use crate::order;
@@ -13,7 +13,7 @@ use crate::step::{Act, Step, Undo};
 use escadre_model::desired::Desired;
 use escadre_model::ids::{Kind, ResourceKey};
 use escadre_model::observed::ContainerSeen;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What a container may take to stop when no file says so any more, in milliseconds: Compose's default.
@@ -31,6 +31,10 @@ impl<'v, 'a> Builder<'v, 'a> {
             marks: BTreeMap::new(),
             net: network::Plan::default(),
             live: routes::Live::default(),
+            when: Vec::new(),
+            follows: BTreeMap::new(),
+            switched: BTreeSet::new(),
+            successions: BTreeMap::new(),
             doomed: Vec::new(),
             late: Vec::new(),
         }
@@ -52,7 +56,7 @@ impl<'v, 'a> Builder<'v, 'a> {
         self.stop_all(&diff.gone, before, &kept);
         for one in &diff.gone {
             let act = Act::Remove { name: one.name.clone(), engine: Some(one.engine.clone()), data: false };
-            self.doomed.push(vec![Doomed { on: one.id.clone(), act }]);
+            self.doomed.push(vec![self.doom(one.id.clone(), act)]);
         }
     }
 
@@ -96,17 +100,17 @@ impl<'v, 'a> Builder<'v, 'a> {
         for one in &diff.gone_networks {
             let act = Act::Remove { name: one.name.clone(), engine: Some(one.engine.clone()), data: false };
             let on = self.resource(one.key.clone());
-            self.late.push(Doomed { on, act });
+            self.late.push(self.doom(on, act));
         }
         for (key, path) in &diff.gone_files {
             let act = Act::Remove { name: path.clone(), engine: None, data: false };
             let on = self.resource(key.clone());
-            self.late.push(Doomed { on, act });
+            self.late.push(self.doom(on, act));
         }
         for one in &diff.gone_volumes {
             let act = Act::Remove { name: one.name.clone(), engine: None, data: true };
             let on = self.resource(one.key.clone());
-            self.late.push(Doomed { on, act });
+            self.late.push(self.doom(on, act));
         }
     }
 
@@ -138,7 +142,7 @@ pub(crate) fn removed<'a>(view: &View<'a>, diff: &Diff<'a>) -> Vec<Step> {
     builder.stop_all(&diff.gone, before, &|_| false);
     for one in &diff.gone {
         let act = Act::Remove { name: one.name.clone(), engine: Some(one.engine.clone()), data: false };
-        builder.doomed.push(vec![Doomed { on: one.id.clone(), act }]);
+        builder.doomed.push(vec![builder.doom(one.id.clone(), act)]);
     }
     builder.remove_gone(diff);
     builder.finish()

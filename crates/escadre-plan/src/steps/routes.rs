@@ -42,7 +42,9 @@ impl Live {
         let (mut routes, mut addresses) = (BTreeMap::new(), BTreeMap::new());
         for fate in &diff.services {
             for (_, slot) in &fate.slots {
-                if let Fate::Keep(there) | Fate::Adopt(there) | Fate::Restart(there) = slot {
+                if let Fate::Keep(there) | Fate::Adopt(there) | Fate::Restart(there) | Fate::Follow { old: there, .. } =
+                    slot
+                {
                     addresses.extend(there.addresses.values().next().map(|at| (fate.key.clone(), *at)));
                 }
             }
@@ -57,7 +59,10 @@ impl Live {
             if let Some(fate) = diff.services.iter().find(|one| one.key == service) {
                 for (replica, slot) in &fate.slots {
                     let there = match slot {
-                        Fate::Keep(there) | Fate::Adopt(there) | Fate::Restart(there) => there,
+                        Fate::Keep(there)
+                        | Fate::Adopt(there)
+                        | Fate::Restart(there)
+                        | Fate::Follow { old: there, .. } => there,
                         Fate::Replace { old: there, .. } if is_up(there) => there,
                         _ => continue,
                     };

@@ -3,7 +3,6 @@ use crate::world::*;
 use escadre_model::desired::*;
 use escadre_model::ids::Kind;
 use escadre_model::observed::Phase;
-use escadre_plan::make::UpdateManner;
 use proptest::prelude::*;
 
 /// Something that happened to the world behind our back.
@@ -76,12 +75,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn every_start_state_converges(
-        first in 0..64_u8, then in 0..64_u8, beside: bool, rootless: bool,
+        first in 0..64_u8, then in 0..64_u8, beside: bool, rootless: bool, follows: Option<bool>,
         events in prop::collection::vec((0..14_u8, 0..8_usize), 0..5),
     ) {
         let mut world = World::new();
         world.target.rootless = rootless;
-        if beside { world.options.update_manner = UpdateManner::Beside; }
+        world.abilities.side_by_side = beside;
+        world.follows = follows.into_iter().flat_map(|yes| [("web", yes), ("api", yes)]).collect();
         let bystander = desk("other", "1");
         world.up(&[variant("acme", first), bystander.clone()]);
         let untouched = world.seen("other").clone();

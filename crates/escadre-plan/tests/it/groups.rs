@@ -26,7 +26,7 @@ fn equal_changes_are_told_once_and_outliers_apart() {
     assert_eq!(plan.instances[0].group.as_deref(), Some("A"));
     assert_eq!(plan.waves[0].len(), 20);
     let totals = plan.totals();
-    assert_eq!((totals.changing, totals.restarts, totals.actions["replace"]), (20, 20, 20));
+    assert_eq!((totals.changing, totals.restarts, totals.actions["update"]), (20, 20, 20));
 }
 
 #[test]

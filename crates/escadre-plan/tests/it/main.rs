@@ -7,6 +7,7 @@
 mod bench;
 mod claims;
 mod converge;
+mod follow;
 mod gates;
 mod gone;
 mod groups;

@@ -62,7 +62,7 @@ fn a_changed_value_says_old_new_and_where() {
             .after("api", Condition::Started, false)
             .into(desired);
     });
-    assert_eq!(action(&plan, Kind::Service, "web"), "replace");
+    assert_eq!(action(&plan, Kind::Service, "web"), "update");
     let [Reason::Changed { path, old, new, unknown: false, source: Some(source), .. }] = &reasons(&plan, "web")[..]
     else {
         panic!("{}", dump(&plan))
@@ -70,11 +70,12 @@ fn a_changed_value_says_old_new_and_where() {
     assert_eq!((path.as_ref(), source.to_string().as_str()), ("image", "compose.yaml:28"));
     assert_eq!(old, &Some(Shown::Plain("desk/web:1".into())));
     assert_eq!(new, &Some(Shown::Plain("desk/web:2".into())));
-    assert_eq!(acts(&plan, "web"), ["create", "park", "stop", "attach", "start", "gate", "switch", "remove"]);
+    let beside = ["create", "start", "gate", "join", "attach", "switch", "drain", "stop", "remove"];
+    assert_eq!(acts(&plan, "web"), beside);
     for other in ["db", "api", "migrate"] {
         assert!(acts(&plan, other).is_empty(), "{}", dump(&plan));
     }
-    assert_eq!(plan.instances[0].consent, Consent::Gap);
+    assert_eq!(plan.instances[0].consent, Consent::Additive);
     assert_eq!(plan.totals().restarts, 1);
 }
 
@@ -172,8 +173,8 @@ fn a_job_runs_again_only_for_another_spec_or_image() {
     assert_eq!(plan.instances[0].consent, Consent::Gap);
     let steps = &plan.instances[0].steps;
     let run = steps.iter().find(|step| matches!(step.act, Act::Run { .. })).unwrap().index;
-    let stop = steps.iter().find(|step| matches!(step.act, Act::Stop { .. })).unwrap();
-    assert!(stop.after.contains(&run), "api stops only when migrate is done: {}", dump(&plan));
+    let start = steps.iter().find(|step| matches!(step.act, Act::Start { .. })).unwrap();
+    assert!(start.after.contains(&run), "the new api starts only when migrate is done: {}", dump(&plan));
 }
 
 #[test]

@@ -2,7 +2,6 @@
 use crate::world::*;
 use escadre_model::desired::*;
 use escadre_model::ids::Kind;
-use escadre_plan::make::UpdateManner;
 use escadre_plan::step::Act;
 
 fn pair(image: &str) -> Desired {
@@ -14,16 +13,95 @@ fn pair(image: &str) -> Desired {
 }
 
 #[test]
-fn beside_the_old_one_when_asked_and_allowed() {
+fn beside_the_old_one_where_that_is_allowed() {
     let mut world = World::new();
-    world.options.update_manner = UpdateManner::Beside;
     world.up(&[pair("web:1")]);
     let plan = world.up(&[pair("web:2")]);
     assert_eq!(action(&plan, Kind::Service, "web"), "update");
-    assert_eq!(acts(&plan, "web"), ["create", "start", "gate", "attach", "switch", "drain", "stop", "remove"]);
+    assert_eq!(
+        acts(&plan, "web"),
+        ["create", "start", "gate", "join", "attach", "switch", "join", "drain", "stop", "remove"]
+    );
     assert_eq!(world.plan(&[pair("web:2")]).steps(), 0);
     world.abilities.side_by_side = false;
     assert_eq!(action(&world.plan(&[pair("web:3")]), Kind::Service, "web"), "replace");
+}
+
+#[test]
+fn a_candidate_has_the_names_of_the_service_only_when_it_has_proven_itself() {
+    let mut world = World::new();
+    world.up(&[pair("web:1")]);
+    let plan = world.plan(&[pair("web:2")]);
+    let named =
+        |place: &escadre_plan::step::PlacedNetwork| place.aliases.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let mut told: Vec<(u32, Vec<String>)> = Vec::new();
+    for step in &plan.instances[0].steps {
+        match &step.act {
+            Act::Create(place) => told.push((step.index, place.networks.iter().flat_map(named).collect())),
+            Act::Join { networks, .. } => told.push((step.index, networks.iter().flat_map(named).collect())),
+            Act::Gate { .. } => told.push((step.index, vec!["proven".into()])),
+            _ => {}
+        }
+    }
+    let told: Vec<Vec<String>> = told.into_iter().map(|(_, names)| names).collect();
+    assert_eq!(told[..3], [vec![], vec!["proven".to_owned()], vec!["web".to_owned()]], "{}", dump(&plan));
+    world.up(&[pair("web:2")]);
+    let names: Vec<_> = world.names.iter().map(|((name, _), names)| (name.as_ref(), names.len())).collect();
+    assert_eq!(names, [("desk_acme_front_1_g1", 1), ("desk_acme_web_1_g1", 0), ("desk_acme_web_1_g2", 1)]);
+}
+
+#[test]
+fn whoever_comes_after_the_old_one_has_its_address() {
+    let make = |image: &str| {
+        let mut desired = pair(image);
+        service("db", image).edit(|db| db.manner = Manner::StopFirst("it writes".into())).into(&mut desired);
+        desired
+    };
+    let mut world = World::new();
+    world.up(&[make("1")]);
+    let (db, web) = (world.container("acme", "db").addresses.clone(), world.container("acme", "web").addresses.clone());
+    world.up(&[make("2")]);
+    assert_eq!(world.container("acme", "db").addresses, db);
+    assert_ne!(world.container("acme", "web").addresses, web);
+}
+
+#[test]
+fn as_many_at_once_as_the_product_says_with_pauses() {
+    let make = |image: &str, rollout| {
+        let mut desired = instance("desk", "acme");
+        service("web", image).edit(|web| (web.replicas, web.rollout) = (4, rollout)).into(&mut desired);
+        desired
+    };
+    let waits = |rollout| {
+        let mut world = World::new();
+        world.up(&[make("web:1", rollout)]);
+        let plan = world.up(&[make("web:2", rollout)]);
+        let steps = &plan.instances[0].steps;
+        let of = |replica: u32, act: &str| {
+            let word = |step: &escadre_plan::step::Step| serde_json::to_value(&step.act).unwrap()["act"] == act;
+            steps.iter().find(|step| step.on.replica == Some(replica) && word(step)).map(|step| step.index)
+        };
+        // Whom does the start of each wait for, directly or not?
+        let reaches = |from: u32, to: u32| {
+            let (mut todo, mut seen) = (vec![from], std::collections::BTreeSet::new());
+            while let Some(index) = todo.pop() {
+                todo.extend(steps[index as usize].after.iter().filter(|one| seen.insert(**one)));
+            }
+            seen.contains(&to)
+        };
+        let pairs = (2..=4).map(|replica| {
+            let start = of(replica, "start").unwrap();
+            (1..replica).filter(|other| reaches(start, of(*other, "gate").unwrap())).count()
+        });
+        let alive = steps.iter().filter(|step| {
+            matches!(&step.act, Act::Gate { gate: escadre_plan::step::PlannedGate::Alive { for_ms: 5_000 }, .. })
+        });
+        (pairs.collect::<Vec<_>>(), alive.count())
+    };
+    assert_eq!(waits(Rollout::default()), (vec![1, 2, 3], 0));
+    assert_eq!(waits(Rollout { parallelism: 2, delay_ms: 0, monitor_ms: 0 }), (vec![0, 1, 1], 0));
+    assert_eq!(waits(Rollout { parallelism: 0, delay_ms: 5_000, monitor_ms: 0 }), (vec![0, 0, 0], 3));
+    assert_eq!(waits(Rollout { parallelism: 1, delay_ms: 0, monitor_ms: 5_000 }), (vec![1, 2, 3], 4));
 }
 
 #[test]
@@ -47,6 +125,7 @@ fn replicas_go_one_by_one_and_the_others_serve() {
     world.up(&[make("web:1", 3)]);
     let plan = world.up(&[make("web:2", 3)]);
     assert!(!acts(&plan, "web").contains(&"park".to_owned()), "{}", dump(&plan));
+    assert_eq!(action(&plan, Kind::Service, "web"), "update");
     for step in &plan.instances[0].steps {
         if let Act::Switch { routes } = &step.act {
             assert!(routes["8080"].backends.len() >= 2);

@@ -113,6 +113,7 @@ pub(crate) fn service(name: &str, image: &str) -> Make {
             stop_grace_ms: 10_000,
             engine_ports: Vec::new(),
             on_failure: OnFailure::GoBack,
+            rollout: Rollout::default(),
         },
     }
 }
@@ -206,6 +207,9 @@ pub(crate) fn desk(name: &str, tag: &str) -> Desired {
     desired
 }
 
+/// (Container, network) → names.
+type Names = BTreeMap<(Arc<str>, Arc<str>), Vec<Arc<str>>>;
+
 /// What is on the target.
 #[derive(Clone)]
 pub(crate) struct World {
@@ -215,6 +219,10 @@ pub(crate) struct World {
     pub(crate) abilities: Abilities,
     pub(crate) listed: bool,
     files: BTreeSet<(InstanceId, Arc<str>)>,
+    /// (Container, network) → the service's names it has there.
+    pub(crate) names: Names,
+    /// What a `Follow` of that service finds; nothing: what it says where nothing can be seen.
+    pub(crate) follows: BTreeMap<&'static str, bool>,
     next: u64,
 }
 
@@ -228,6 +236,8 @@ impl World {
             abilities: Abilities::default(),
             listed: true,
             files: BTreeSet::new(),
+            names: BTreeMap::new(),
+            follows: BTreeMap::new(),
             next: 0,
         }
     }
@@ -296,8 +306,23 @@ impl World {
     fn apply_one(&mut self, plan: &Plan, one: &InstancePlan, wanted: &Desired) {
         let mut seen = self.observed.instances.remove(&one.instance).unwrap_or_default();
         seen.origin = Some(wanted.origin.clone());
+        let mut yes = BTreeSet::new();
         for step in &one.steps {
             assert!(step.on.instance == one.instance, "a step names a foreign resource: {}", step.on);
+            if !step.when.is_empty() && !step.when.iter().any(|index| yes.contains(index)) {
+                continue;
+            }
+            if let Act::Follow(watch) = &step.act {
+                for name in watch.callers.iter().chain(watch.successions.iter().map(|one| &one.former)) {
+                    let there = seen.containers.iter().find(|one| one.name == *name).expect("it is watched");
+                    assert_eq!(there.phase, Phase::Running, "{name} is watched");
+                }
+                let follows = self.follows.get(step.on.resource.key.as_ref()).copied().unwrap_or(watch.unseen);
+                yes.extend(follows.then_some(step.index));
+                let image = seen.containers.iter().find(|one| one.name == watch.callers[0]).unwrap().image.clone();
+                let lookup = if follows { Lookup::Once } else { Lookup::Again };
+                seen.record.calls.insert(step.on.resource.key.clone(), CallsSeen { image, lookup });
+            }
             self.perform(&mut seen, &step.on, &step.act, step.payload.as_ref());
         }
         let mut adopted = Vec::new();
@@ -395,11 +420,8 @@ impl World {
                 let mut addresses = BTreeMap::new();
                 for net in &place.networks {
                     assert!(seen.networks.iter().any(|one| one.name == net.name), "no network {}", net.name);
-                    if let Some(address) = net.address {
-                        let taken = seen.containers.iter().any(|one| one.addresses.get(&net.name) == Some(&address));
-                        assert!(!taken, "address {address} is taken");
-                        addresses.insert(net.name.clone(), address);
-                    }
+                    addresses.extend(net.address.map(|address| (net.name.clone(), address)));
+                    self.names.insert((place.name.clone(), net.name.clone()), net.aliases.clone());
                 }
                 let engine = self.id();
                 seen.record.owned.insert(engine.clone(), on.clone());
@@ -421,6 +443,12 @@ impl World {
             }
             Act::Start { name } => {
                 let at = find(seen, name);
+                for (net, address) in &seen.containers[at].addresses {
+                    let taken = seen.containers.iter().find(|one| {
+                        one.name != *name && one.phase == Phase::Running && one.addresses.get(net) == Some(address)
+                    });
+                    assert!(taken.is_none(), "{name} starts at {address}, which {taken:?} has");
+                }
                 seen.containers[at].phase = Phase::Running;
             }
             Act::Run { name, .. } => {
@@ -434,7 +462,20 @@ impl World {
                 let at = find(seen, name);
                 assert_eq!(seen.containers[at].phase, Phase::Running, "a gate of {name}, which does not run");
             }
-            Act::Attach { .. } | Act::Drain { .. } => {}
+            Act::Attach { .. } | Act::Follow(_) => {}
+            Act::Drain { name, .. } => {
+                let at = find(seen, name);
+                assert_eq!(seen.containers[at].phase, Phase::Running, "{name} is drained");
+            }
+            Act::Join { name, networks } => {
+                let at = find(seen, name);
+                for one in networks {
+                    assert_eq!(seen.containers[at].addresses.get(&one.name).copied(), one.address, "its address stays");
+                }
+                for one in networks {
+                    self.names.insert((name.clone(), one.name.clone()), one.aliases.clone());
+                }
+            }
             Act::Switch { routes } => {
                 for (key, target) in routes {
                     let route =

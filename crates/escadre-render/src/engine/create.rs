@@ -189,6 +189,46 @@ fn networking(words: &Value, place: &Place<'_>, body: &mut Map<String, Value>, h
     body.insert("NetworkingConfig".to_owned(), json!({"EndpointsConfig": endpoints}));
 }
 
+/// A container on a network, as it is attached to it anew while it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attached<'a> {
+    /// The container's name on the engine.
+    pub container: &'a str,
+    /// Its address there.
+    pub address: IpAddr,
+    /// Its hardware address there; nothing: the one that belongs to the address.
+    pub hardware: Option<&'a str>,
+    /// Names that programs asking the engine's DNS find it under.
+    pub names: &'a [Arc<str>],
+}
+
+/// The body of the call that attaches a container to a network: Podman's own (`POST /libpod/networks/NAME/connect`) or Docker's.
+pub fn connect(attached: &Attached<'_>, dialect: Dialect) -> Value {
+    let derived = match attached.address {
+        IpAddr::V4(address) => Some(hardware(address)),
+        IpAddr::V6(_) => None,
+    };
+    let hardware = attached.hardware.map(str::to_owned).or(derived);
+    let Attached { container, address, names, .. } = attached;
+    match dialect {
+        Dialect::Podman => {
+            let mut body = json!({"container": container, "static_ips": [address.to_string()], "aliases": names});
+            if let (Some(hardware), Some(map)) = (hardware, body.as_object_mut()) {
+                map.insert("static_mac".to_owned(), json!(hardware));
+            }
+            body
+        }
+        Dialect::Docker => {
+            let family = if address.is_ipv4() { "IPv4Address" } else { "IPv6Address" };
+            let mut endpoint = json!({"IPAMConfig": {family: address.to_string()}, "Aliases": names});
+            if let (Some(hardware), Some(map)) = (hardware, endpoint.as_object_mut()) {
+                map.insert("MacAddress".to_owned(), json!(hardware));
+            }
+            json!({"Container": container, "EndpointConfig": endpoint})
+        }
+    }
+}
+
 /// The hardware address that belongs to an address. Left to itself an engine gives a container another one at every start, and whoever spoke with it before
 /// (the edge, its neighbours) goes on sending to the former one until the kernel has forgotten it: half a minute of silence after a way back.
 fn hardware(address: Ipv4Addr) -> String {

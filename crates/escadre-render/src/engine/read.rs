@@ -10,7 +10,7 @@ use escadre_model::desired::HealthCheck;
 use escadre_model::hash::Hash;
 use escadre_model::observed::{ContainerSeen, EngineId, Health, ImageSeen, NetworkSeen, Phase, VolumeSeen};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -103,6 +103,39 @@ fn addresses(entry: &Value, all: &Map<String, Value>) -> BTreeMap<Arc<str>, IpAd
         }
     }
     found
+}
+
+/// A container on a network, from its inspection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Its address there; nothing while it does not run.
+    pub address: Option<IpAddr>,
+    /// Its hardware address there.
+    pub hardware: Option<Arc<str>>,
+    /// The network's gateway: whom the host speaks as.
+    pub gateway: Option<IpAddr>,
+    /// Names that programs asking the engine's DNS find it under, but for its own.
+    pub names: BTreeSet<Arc<str>>,
+}
+
+/// The networks a container is on, by name, from its inspection.
+pub fn endpoints(entry: &Value) -> BTreeMap<Arc<str>, Endpoint> {
+    let id = entry.get("Id").and_then(Value::as_str).unwrap_or_default();
+    let own = container_name(entry).unwrap_or_default();
+    let all = entry.get("NetworkSettings").and_then(|settings| settings.get("Networks")).and_then(Value::as_object);
+    let one = |endpoint: &Value| {
+        let text = |key: &str| endpoint.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let names = endpoint.get("Aliases").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        // Engines add the beginning of the container's id.
+        let foreign = |name: &&str| *name != own && !(name.len() >= 12 && id.starts_with(*name));
+        Endpoint {
+            address: text("IPAddress").and_then(|text| text.parse().ok()),
+            hardware: text("MacAddress").map(Into::into),
+            gateway: text("Gateway").and_then(|text| text.parse().ok()),
+            names: names.filter(foreign).map(Into::into).collect(),
+        }
+    };
+    all.into_iter().flatten().map(|(network, endpoint)| (network.as_str().into(), one(endpoint))).collect()
 }
 
 fn volumes(all: &Map<String, Value>) -> BTreeMap<Arc<str>, Arc<str>> {

@@ -9,8 +9,8 @@ use super::render::{Render, spec};
 use super::{Dialect, files, host_config, mounts, routes, value};
 use escadre_model::compose::{self, Service as Written};
 use escadre_model::desired::{
-    After, Attachment, Body, Condition, Field, Gate, HealthCheck, Manner, NetworkMode, OnFailure, Resource, Service,
-    Shown,
+    After, Attachment, Body, Condition, Field, Gate, HealthCheck, Manner, NetworkMode, OnFailure, Resource, Rollout,
+    Service, Shown,
 };
 use escadre_model::ids::{Kind, ResourceKey};
 use escadre_model::payload::Payload;
@@ -106,6 +106,7 @@ pub(super) fn add(render: &mut Render<'_>, written: Written<'_>) {
         stop_grace_ms: grace,
         engine_ports,
         on_failure: on_failure(render, written),
+        rollout: rollout(written),
     };
     let resource = Resource { spec, fields, payload, body: Body::Service(Box::new(body)) };
     render.put(Kind::Service, Arc::clone(written.name), resource);
@@ -347,6 +348,13 @@ fn on_failure(render: &mut Render<'_>, written: Written<'_>) -> OnFailure {
         }
         _ => OnFailure::GoBack,
     }
+}
+
+fn rollout(written: Written<'_>) -> Rollout {
+    let get = |key: &str| written.node("deploy.update_config").and_then(|config| config.get(key));
+    let count = get("parallelism").and_then(value::integer).and_then(|count| u32::try_from(count).ok());
+    let ms = |key: &str| get(key).and_then(value::milliseconds).unwrap_or(0);
+    Rollout { parallelism: count.unwrap_or(1), delay_ms: ms("delay"), monitor_ms: ms("monitor") }
 }
 
 /// Whether two generations may run at once, and why not.

@@ -13,14 +13,18 @@ use escadre_engine::ports::{Changed, Error, Evidence, Job, Outcome};
 use escadre_model::desired::Body;
 use escadre_model::hash::Hash;
 use escadre_model::ids::{Kind, ResourceId};
-use escadre_model::observed::{EngineId, Health, Phase, RouteSeen};
-use escadre_plan::step::{Act, Placement, PlannedGate};
+use escadre_model::observed::{EngineId, Health, Lookup, Phase, RouteSeen};
+use escadre_plan::step::{Act, Placement, PlannedGate, Watch};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How often a gate looks.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long callers are watched that call.
+const WATCHED: Duration = Duration::from_secs(7);
+/// How long callers are watched that do not.
+const UNSEEN: Duration = Duration::from_secs(2);
 
 impl FakeDriver {
     pub(super) async fn act(&self, job: &Job<'_>) -> Result<Outcome, Error> {
@@ -28,6 +32,7 @@ impl FakeDriver {
             Act::EnsureImage { reference, refresh, build, .. } => self.image(reference, *refresh, build.as_ref()).await,
             Act::Run { name, .. } => self.run(name).await,
             Act::Gate { name, gate } => self.gate(name, gate).await,
+            Act::Follow(watch) => self.follow(watch).await,
             Act::Drain { deadline_ms, .. } => {
                 tokio::time::sleep(Duration::from_millis((*deadline_ms).min(50))).await;
                 Ok(Outcome::default())
@@ -62,6 +67,20 @@ impl FakeDriver {
                     }
                 }
                 Ok(changed(result))
+            }
+            Act::Join { name, networks } => {
+                let Some(container) = state.containers.get_mut(name) else {
+                    return Err(refused(&format!("join networks of {name}"), "no such container", 404));
+                };
+                for one in networks {
+                    if container.networks.get(&one.name) != Some(&one.address) {
+                        return Err(refused(&format!("join network {}", one.name), "it had another address", 409));
+                    }
+                }
+                let names: BTreeSet<Arc<str>> = networks.iter().flat_map(|one| one.aliases.clone()).collect();
+                let same = container.names == names;
+                container.names = names;
+                Ok(changed(if same { Changed::NotNeeded } else { Changed::Updated }))
             }
             Act::Switch { routes } => {
                 let mut result = Changed::NotNeeded;
@@ -156,6 +175,7 @@ impl FakeDriver {
             started: None,
             stopped: None,
             networks: placement.networks.iter().map(|network| (network.name.clone(), network.address)).collect(),
+            names: placement.networks.iter().flat_map(|network| network.aliases.clone()).collect(),
             volumes: placement.volumes.clone(),
         };
         let outcome = made(&container, Changed::Added);
@@ -189,6 +209,23 @@ impl FakeDriver {
             }
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// Callers go on calling the former ones, or the present ones, or nobody, as their images say.
+    async fn follow(&self, watch: &Watch) -> Result<Outcome, Error> {
+        let (calls, both) = self.world.with(|state, now| {
+            let runs = |name: &Arc<str>| state.containers.get(name).is_some_and(|one| one.runs(now));
+            let both = watch.successions.iter().any(|one| runs(&one.former) && runs(&one.current));
+            let mut callers = watch.callers.iter().filter_map(|name| state.containers.get(name));
+            (callers.find_map(|caller| caller.image.behaviour.calls), both)
+        });
+        tokio::time::sleep(if calls.is_some() { WATCHED } else { UNSEEN }).await;
+        let follows = match calls.filter(|_| both) {
+            Some(lookup) => lookup == Lookup::Once,
+            None => watch.unseen,
+        };
+        let answer = if follows { Changed::Updated } else { Changed::NotNeeded };
+        Ok(Outcome { lookup: calls.filter(|_| both), ..changed(answer) })
     }
 
     async fn gate(&self, name: &Arc<str>, gate: &PlannedGate) -> Result<Outcome, Error> {

@@ -5,7 +5,7 @@
 //! Not here: containers (`state`).
 //! Tests: stories.
 
-use escadre_model::observed::Health;
+use escadre_model::observed::{Health, Lookup};
 use std::sync::Arc;
 
 /// What a program does after its start.
@@ -19,6 +19,8 @@ pub struct Behaviour {
     pub exits: Option<(i64, u64)>,
     /// What it prints.
     pub log: Vec<Arc<str>>,
+    /// It calls the services it depends on all the time, and looks their addresses up so; `None`: it does not call anybody.
+    pub calls: Option<Lookup>,
 }
 
 /// What an image's health check says.
@@ -80,7 +82,8 @@ impl Behaviour {
         self.listens.as_ref().is_some_and(|(ports, after)| ports.contains(&port) && ms >= *after)
     }
 
-    /// The behaviour that words describe: `listens 80,443 after 1s`, `healthy 2s`, `unhealthy`, `flaps 1s`, `exits 78 after 2s`, `says TEXT…`.
+    /// The behaviour that words describe: `listens 80,443 after 1s`, `healthy 2s`, `unhealthy`, `flaps 1s`, `exits 78 after 2s`, `calls once`,
+    /// `calls again`, `says TEXT…`.
     ///
     /// # Errors
     /// The first word that is not understood.
@@ -108,6 +111,14 @@ impl Behaviour {
                 }
                 ("exits", [code, "after", time, rest @ ..]) => {
                     behaviour.exits = Some((code.parse().map_err(|_| (*code).to_owned())?, duration(time)?));
+                    rest
+                }
+                ("calls", ["once", rest @ ..]) => {
+                    behaviour.calls = Some(Lookup::Once);
+                    rest
+                }
+                ("calls", ["again", rest @ ..]) => {
+                    behaviour.calls = Some(Lookup::Again);
                     rest
                 }
                 ("says", words) => {

@@ -113,7 +113,7 @@ impl Driver for FakeDriver {
     }
 
     async fn perform(&self, job: &Job<'_>) -> Result<Outcome, Error> {
-        let mutating = !matches!(job.step.act, Act::Gate { .. } | Act::Drain { .. });
+        let mutating = !matches!(job.step.act, Act::Gate { .. } | Act::Drain { .. } | Act::Follow(_));
         let fault = self.record("perform", Some(job), mutating);
         if mutating {
             self.world.point().await;
@@ -206,6 +206,8 @@ fn word(act: &Act) -> &'static str {
         Act::Run { .. } => "run",
         Act::Gate { .. } => "gate",
         Act::Attach { .. } => "attach",
+        Act::Join { .. } => "join",
+        Act::Follow(_) => "follow",
         Act::Switch { .. } => "switch",
         Act::Park { .. } => "park",
         Act::Drain { .. } => "drain",

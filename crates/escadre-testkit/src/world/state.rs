@@ -72,6 +72,8 @@ pub struct Container {
     pub stopped: Option<i64>,
     /// Network name → address.
     pub networks: BTreeMap<Arc<str>, Option<IpAddr>>,
+    /// Names it is found under by those who ask the engine's DNS, beside its own.
+    pub names: BTreeSet<Arc<str>>,
     /// Volume key → name.
     pub volumes: BTreeMap<Arc<str>, Arc<str>>,
 }
@@ -161,9 +163,10 @@ impl State {
             let networks: Vec<&str> = container.networks.keys().map(|name| &**name).collect();
             let volumes: Vec<&str> = container.volumes.values().map(|name| &**name).collect();
             let image = &container.image.id;
+            let names: Vec<&str> = container.names.iter().map(|name| &**name).collect();
             let _ = writeln!(
                 text,
-                "container {} {owner} {spec} {image} {does} on {networks:?} with {volumes:?}",
+                "container {} {owner} {spec} {image} {does} on {networks:?} as {names:?} with {volumes:?}",
                 plain(name)
             );
         }

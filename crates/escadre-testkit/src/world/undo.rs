@@ -192,6 +192,12 @@ impl FakeDriver {
                 let file = state.hosts.get(&(on.instance.clone(), line.hosts.clone()));
                 file.and_then(|file| file.get(&line.who)) == Some(&(line.address, line.names.clone()))
             })),
+            Act::Join { name, networks } => when(
+                state
+                    .containers
+                    .get(name)
+                    .is_some_and(|there| there.names == networks.iter().flat_map(|one| one.aliases.clone()).collect()),
+            ),
             Act::Switch { routes } => when(routes.iter().all(|(key, target)| {
                 let there = state.routes.get(&(on.instance.clone(), key.clone()));
                 there.is_some_and(|there| there.backends == target.backends && !there.parked)

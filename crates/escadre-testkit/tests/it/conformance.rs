@@ -68,6 +68,7 @@ impl Lab for FakeLab {
                 started: Some(0),
                 stopped: None,
                 networks: Default::default(),
+                names: Default::default(),
                 volumes: Default::default(),
             };
             state.containers.insert(name.into(), container);

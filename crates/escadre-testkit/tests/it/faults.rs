@@ -2,10 +2,11 @@
 
 use crate::happy::{desk, images};
 use escadre_engine::apply::End;
-use escadre_model::desired::State;
+use escadre_model::desired::{Condition, State};
+use escadre_model::observed::Lookup;
 use escadre_testkit::bench::{Bench, paused};
-use escadre_testkit::sketch::Sketch;
-use escadre_testkit::world::Fault;
+use escadre_testkit::sketch::{ServiceSketch, Sketch};
+use escadre_testkit::world::{Behaviour, Fault};
 
 /// From what, to what.
 fn journeys() -> Vec<(&'static str, Option<Sketch>, Sketch)> {
@@ -13,12 +14,32 @@ fn journeys() -> Vec<(&'static str, Option<Sketch>, Sketch)> {
         ("create", None, desk("api:1")),
         ("update", Some(desk("api:1")), desk("api:2")),
         ("down", Some(desk("api:1")), desk("api:1").state(State::Removed)),
+        ("stop first", Some(desk("api:1")), stop_first("api:2")),
+        ("follow", Some(stack("api:1", "once:1")), stack("api:2", "once:1")),
+        ("need not follow", Some(stack("api:1", "again:1")), stack("api:2", "again:1")),
     ]
+}
+
+/// The api stops before its successor starts.
+fn stop_first(api: &str) -> Sketch {
+    let mut sketch = desk(api);
+    sketch.services.iter_mut().filter(|one| one.key == "api").for_each(|one| one.stop_first = true);
+    sketch
+}
+
+/// A front that calls the api, and a worker that does.
+fn stack(api: &str, caller: &str) -> Sketch {
+    let mut sketch = desk(api);
+    sketch.services.push(ServiceSketch::new("web", caller).check().port(80).after("api", Condition::Healthy));
+    sketch.services.push(ServiceSketch::new("worker", caller).stop_first().after("api", Condition::Started));
+    sketch
 }
 
 async fn begin(from: &Option<Sketch>) -> Bench {
     let bench = Bench::new();
     images(&bench);
+    bench.image("once:1", Behaviour { calls: Some(Lookup::Once), ..Behaviour::healthy(500) });
+    bench.image("again:1", Behaviour { calls: Some(Lookup::Again), ..Behaviour::healthy(500) });
     if let Some(from) = from {
         bench.up(&[from.clone()]).await;
     }

@@ -4,7 +4,7 @@
 //! **Invariant**: a value is shown only if it is the same for all who are meant; else its text before interpolation is.
 //! Not here: who belongs together (`escadre_plan::group`), the frame around (`plan_groups`). Tests: `plan_text/tests.rs`.
 
-use super::plan_text::{Around, changing, image_move, reason_lines};
+use super::plan_text::{Around, changing, image_move, perhaps, reason_lines};
 use super::style::{Look, columns, hang};
 use escadre_model::desired::Shown;
 use escadre_model::ids::{InstanceId, Kind};
@@ -30,9 +30,12 @@ pub(crate) struct Members<'a> {
 }
 
 impl Members<'_> {
-    /// The changes: what, then the gap, then why.
-    pub(crate) fn block(&self, changes: &[&Change], look: Look) -> String {
+    /// The changes: what, then who may follow, then the gap, then why.
+    pub(crate) fn block(&self, all: &[Change], look: Look) -> String {
         let mut out = String::new();
+        let changes: Vec<&Change> =
+            all.iter().filter(|change| !matches!(change.action, Action::Keep | Action::Held)).collect();
+        let changes = changes.as_slice();
         let labels = changes.iter().filter(|change| told(change)).map(|change| columns(&label_of(change)));
         let kinds = changes.iter().filter(|change| !told(change)).map(|change| columns(change.on.kind.word()));
         let wide = labels.chain(kinds).max().unwrap_or(0).min(24);
@@ -58,6 +61,9 @@ impl Members<'_> {
         for ((action, kind), keys) in made {
             let prefix = format!("    {:<8} {:<wide$}  ", action.word(), kind.word());
             out.push_str(&hang(&prefix, &keys.join(", "), look.width));
+        }
+        for line in perhaps(all.iter()) {
+            out.push_str(&hang("    perhaps  ", &line, look.width));
         }
         for line in gaps(changes) {
             out.push_str(&hang("    gap      ", &line, look.width));
@@ -280,6 +286,7 @@ fn empty() -> Change {
         restarts: 0,
         gate: None,
         gap: None,
+        follows: Vec::new(),
         detail: None,
     }
 }

@@ -227,7 +227,7 @@ fn outliers(plan: &Plan, around: &Around, look: Look) -> String {
         out.push_str(&format!("  {}\n", id.instance));
         let common = largest.map(|group| (group.instances.len(), group.changes.as_slice()));
         let members = Members { plan, around, ids: std::slice::from_ref(id), common };
-        out.push_str(&members.block(&changing(instance), look));
+        out.push_str(&members.block(&instance.changes, look));
     }
     out
 }
@@ -255,10 +255,8 @@ fn groups(plan: &Plan, around: &Around, look: Look) -> String {
         } else {
             format!("  {:<9}{}\n", group.key, count(names.len(), "instance"))
         });
-        let changes: Vec<&Change> =
-            group.changes.iter().filter(|c| !matches!(c.action, Action::Keep | Action::Held)).collect();
         let members = Members { plan, around, ids: &group.instances, common: None };
-        out.push_str(&members.block(&changes, look));
+        out.push_str(&members.block(&group.changes, look));
         if !alone {
             out.push_str(&hang("    who      ", &style::names(&names, around.names), look.width));
         }

@@ -40,7 +40,7 @@ pub(crate) fn paint(plan: &Plan, around: &Around) -> String {
         }
     }
     for group in plan.groups.iter().filter(|group| !group.instances.iter().all(|id| plan.outliers.contains(id))) {
-        let changes: Vec<&Change> = group.changes.iter().filter(|c| c.action != Action::Keep).collect();
+        let changes: Vec<&Change> = group.changes.iter().filter(|c| !c.is_quiet()).collect();
         let number = group.instances.len();
         out.push_str(&format!("\n#### Group {}: {}\n\n", group.key, count(number, "instance")));
         out.push_str(&rows(&changes, number > 1));

@@ -300,7 +300,26 @@ fn table(only: &InstancePlan, look: Look) -> String {
     if !kept.is_empty() {
         out.push_str(&hang("  keep     ", &kept.join(", "), look.width));
     }
+    for line in perhaps(only.changes.iter()) {
+        out.push_str(&hang("  perhaps  ", &line, look.width));
+    }
     out
+}
+
+/// Services that stay unless they are seen to call what is replaced; those with the same neighbours together.
+pub(crate) fn perhaps<'a>(changes: impl Iterator<Item = &'a Change>) -> Vec<String> {
+    let mut found: Vec<(&[Arc<str>], Vec<&str>)> = Vec::new();
+    for change in changes.filter(|change| !change.follows.is_empty()) {
+        match found.iter_mut().find(|(callees, _)| *callees == change.follows.as_slice()) {
+            Some((_, who)) => who.push(&change.on.key),
+            None => found.push((&change.follows, vec![&change.on.key])),
+        }
+    }
+    let said = |(callees, who): (&[Arc<str>], Vec<&str>)| {
+        let calls = if who.len() == 1 { "it goes" } else { "they go" };
+        format!("{}, if {calls} on calling the former {}", who.join(", "), callees.join(" or "))
+    };
+    found.into_iter().map(said).collect()
 }
 
 /// (action, kind) of everything that is no service, networks and volumes first.
@@ -365,7 +384,15 @@ pub(crate) fn reason_lines(change: &Change, group: bool) -> Vec<String> {
     // That an earlier attempt failed is a reason only where there is no other.
     let alone = change.action != Action::Create && change.reasons.iter().all(|r| matches!(r, Reason::Retry { .. }));
     let told = change.reasons.iter().filter(|reason| alone || !matches!(reason, Reason::Retry { .. }));
-    let mut lines: Vec<String> = told.map(|reason| reason_line(reason, group)).collect();
+    let mut lines: Vec<String> = told
+        .map(|reason| match reason {
+            Reason::DependencyReplaced { service } if change.action == Action::Update => {
+                format!("{service} is replaced, and this one looks its address up only when it starts")
+            }
+            reason => reason_line(reason, group),
+        })
+        .collect();
+    lines.extend(perhaps(std::iter::once(change)).into_iter().map(|line| format!("perhaps {line}")));
     if let Some(gap) = &change.gap {
         let expected = match gap.expected_ms {
             Some(ms) => format!("about {}", super::time::short(std::time::Duration::from_millis(ms))),

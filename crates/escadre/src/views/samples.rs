@@ -33,6 +33,7 @@ pub(crate) fn change(action: Action, kind: Kind, key: &str) -> Change {
         restarts: 0,
         gate: None,
         gap: None,
+        follows: Vec::new(),
         detail: None,
     }
 }
@@ -204,6 +205,7 @@ pub(crate) fn desired(name: &str, seats: &str) -> Desired {
             stop_grace_ms: 10_000,
             engine_ports: vec![],
             on_failure: OnFailure::GoBack,
+            rollout: escadre_model::desired::Rollout::default(),
         })),
     };
     let host = format!("help.{name}.example");

@@ -18,3 +18,24 @@ fn only_listening_sockets_count() {
         nonsense\n";
     assert_eq!(open(table), [8080]);
 }
+
+#[test]
+fn connections() {
+    let four = "  sl  local_address rem_address   st
+   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000
+   1: 0200D20A:0050 0900D20A:C350 01 00000000:00000000
+   2: 0200D20A:0050 0900D20A:C351 06 00000000:00000000
+   3: garbage
+";
+    let told: Vec<String> = super::connections(four)
+        .iter()
+        .map(|one| format!("{} <- {} {}", one.local, one.remote, one.established))
+        .collect();
+    assert_eq!(told, ["10.210.0.2:80 <- 10.210.0.9:50000 true", "10.210.0.2:80 <- 10.210.0.9:50001 false"]);
+    let six = "head
+   0: 0000000000000000FFFF00000200D20A:1F90 0000000000000000FFFF00000900D20A:0050 01
+   1: 00000000000000000000000001000000:0050 00000000000000000000000001000000:C350 01
+";
+    let told: Vec<String> = super::connections(six).iter().map(|one| one.local.to_string()).collect();
+    assert_eq!(told, ["10.210.0.2:8080", "[::1]:80"]);
+}
