@@ -165,7 +165,7 @@ impl Decoder<'_> {
                 Err(outcome) => return outcome,
                 // A quoted number is decimal: `"010"` is ten, while a bare `010` is eight.
                 // Only a umask reads the same with and without quotes.
-                Ok(text) if self.path.ends_with(".umask") => units::go_integer(&text).map(i64::from),
+                Ok(text) if self.path.ends_with(".umask") => units::go_integer(text).map(i64::from),
                 Ok(text) => text.parse().ok(),
             },
         };

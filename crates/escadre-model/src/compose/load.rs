@@ -362,7 +362,7 @@ impl Loader<'_> {
         let mut from_files = Mapping::new();
         for file in list(entry, "env_file") {
             let Some(path) = file.get("path").and_then(Node::as_str) else {
-                if !file.get("path").is_some_and(|path| path.as_scalar().is_some()) {
+                if file.get("path").is_none_or(|path| path.as_scalar().is_none()) {
                     self.report(Diagnostic::error(Code::E0404, "an environment file needs `path:`").at(&file.span));
                 }
                 continue;
