@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         match argument.as_str() {
             "-f" => options.files.extend(arguments.next().map(|file| paths::join(&here, &file))),
             "--profile" => options.profiles.extend(arguments.next()),
-            "-p" => options.project_name = arguments.next(),
+            "-p" => options.project_name = arguments.next().map(Into::into),
             "--project-directory" => folder = arguments.next().map(|folder| paths::join(&here, &folder)),
             // As `--env-file /dev/null` of the verb.
             "--no-env-file" => dot_env = false,

@@ -7,11 +7,13 @@
 
 use crate::hash::{Hash, KeyedHash};
 use crate::ids::{InstanceId, Kind, ResourceKey};
-use crate::payload::Payload;
+use crate::payload::{Payload, Words};
 use crate::routes::Plain;
 use crate::secret::SecretRef;
+use crate::sheet::{Entry, Sheet, Values, View};
 use crate::source::Source;
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -51,17 +53,17 @@ pub enum State {
 }
 
 /// One resource: what people see of it, what the target hears of it, and what it needs.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Resource {
     /// Hash of the payload with keyed hashes in the place of secrets, and of every other thing whose change means a change of this resource.
     /// It is the `dev.escadre.spec` label of what is created from it.
     pub spec: Hash,
-    /// The values a person would compare, sorted by path.
-    pub fields: Vec<Field>,
-    /// The target's words, for `escadre-render` and its driver only.
-    pub payload: Payload,
     /// What the planner must know of it.
     pub body: Body,
+    /// Its fields and its payload, as far as many instances have them in common.
+    sheet: Arc<Sheet>,
+    /// What is this instance's own in it.
+    values: Arc<Values>,
 }
 
 /// One value of a resource: what it is and where it was written.
@@ -103,8 +105,8 @@ pub enum Body {
     File(File),
     /// An image to be pulled or built.
     Image(Image),
-    /// A service.
-    Service(Box<Service>),
+    /// A service; one that is the same in many instances is held once.
+    Service(Arc<Service>),
 }
 
 /// A network of the instance.
@@ -458,7 +460,7 @@ impl Desired {
     /// moves every line asks for nothing new.
     pub fn hash(&self) -> Hash {
         let Desired { instance, origin, release, state, environment, labels, resources, routes } = self;
-        let resources: Vec<_> = resources.iter().map(|(key, one)| (key, &one.spec, &one.body)).collect();
+        let resources: Vec<_> = resources.iter().map(|(key, one)| (key, &one.spec, one.body_hash())).collect();
         let routes: Vec<_> = routes.iter().map(|(key, route)| (key, route.without_source())).collect();
         Hash::of_json(&("desired/1", instance, origin, release, state, environment, labels, resources, routes))
     }
@@ -480,6 +482,13 @@ impl Desired {
     }
 }
 
+impl Body {
+    /// The hash of all of it.
+    pub fn hash(&self) -> Hash {
+        Hash::of_json(self)
+    }
+}
+
 impl Route {
     /// Its settings alone, without the place where they were written.
     pub fn without_source(&self) -> Route {
@@ -493,12 +502,86 @@ impl Route {
 }
 
 impl Resource {
+    /// A resource of one instance alone: fields in the order of their paths, and the target's words.
+    pub fn new(spec: Hash, fields: Vec<Field>, words: &serde_json::Value, body: Body) -> Self {
+        let fields = fields.into_iter().map(Entry::from).collect();
+        let sheet = Sheet { fields, words: Arc::new(Words::new(words)), body: None };
+        Self::of(spec, Arc::new(sheet), Arc::default(), body)
+    }
+
+    /// A resource of an instance, from the sheet that it shares with others.
+    pub fn of(spec: Hash, sheet: Arc<Sheet>, values: Arc<Values>, body: Body) -> Self {
+        Self { spec, body, sheet, values }
+    }
+
+    /// The values a person would compare, sorted by path, looked at without being copied.
+    pub fn views(&self) -> impl Iterator<Item = View<'_>> {
+        self.sheet.views(&self.values)
+    }
+
+    /// The values a person would compare, sorted by path.
+    pub fn fields(&self) -> Vec<Field> {
+        self.sheet.fields(&self.values)
+    }
+
     /// The value at a path.
-    pub fn field(&self, path: &str) -> Option<&Field> {
-        self.fields
-            .binary_search_by(|field| field.path.as_ref().cmp(path))
-            .ok()
-            .and_then(|index| self.fields.get(index))
+    pub fn field(&self, path: &str) -> Option<Field> {
+        self.sheet.field(path, &self.values)
+    }
+
+    /// Where its first field was written.
+    pub fn source(&self) -> Option<&Source> {
+        self.sheet.fields.first().and_then(|entry| entry.source.as_ref())
+    }
+
+    /// Is there a secret among its fields whose hash cannot be made now?
+    pub fn has_unknown(&self) -> bool {
+        self.sheet.fields.iter().any(|entry| entry.is_unknown(&self.values))
+    }
+
+    /// The hash of what the planner must know of it.
+    fn body_hash(&self) -> Hash {
+        self.sheet.body.clone().unwrap_or_else(|| self.body.hash())
+    }
+
+    /// The target's words, for `escadre-render` and its driver only.
+    pub fn payload(&self) -> Payload {
+        self.sheet.payload(&self.values)
+    }
+}
+
+impl PartialEq for Resource {
+    fn eq(&self, other: &Self) -> bool {
+        let told = || self.fields() == other.fields() && self.payload() == other.payload();
+        let shared = Arc::ptr_eq(&self.sheet, &other.sheet) && self.values == other.values;
+        self.spec == other.spec && self.body == other.body && (shared || told())
+    }
+}
+
+impl Serialize for Resource {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut fields = to.serialize_struct("Resource", 4)?;
+        fields.serialize_field("spec", &self.spec)?;
+        fields.serialize_field("fields", &self.fields())?;
+        fields.serialize_field("payload", &self.payload())?;
+        fields.serialize_field("body", &self.body)?;
+        fields.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Resource {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Whole {
+            spec: Hash,
+            fields: Vec<Field>,
+            payload: Payload,
+            body: Body,
+        }
+        let Whole { spec, fields, payload, body } = Whole::deserialize(from)?;
+        let fields = fields.into_iter().map(Entry::from).collect();
+        let sheet = Sheet { fields, words: payload.words(), body: None };
+        Ok(Self::of(spec, Arc::new(sheet), Arc::default(), body))
     }
 }
 

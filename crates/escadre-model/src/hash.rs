@@ -5,6 +5,8 @@
 //! Not here: an image's digest, which is the registry's word (`observed::ImageId`).
 //! Tests: `hash/tests.rs`.
 
+mod bytes;
+
 use crate::secret::{HashKey, Secret};
 use hmac::{KeyInit, Mac};
 use serde::{Deserialize, Serialize};
@@ -36,6 +38,15 @@ impl Hash {
         match serde_json::to_writer(&mut text, value) {
             Ok(()) => Self::of(text),
             // Only a map with keys that are no strings could fail, and our types have none; the message stands for the value then.
+            Err(error) => Self::of(error.to_string()),
+        }
+    }
+
+    /// The hash of a value's parts, for what is compared within one version only: several times faster than that of its JSON text.
+    pub fn of_parts(value: &impl Serialize) -> Self {
+        match bytes::of(value) {
+            Ok(bytes) => Self::of(bytes),
+            // As with JSON: our types do not fail.
             Err(error) => Self::of(error.to_string()),
         }
     }

@@ -20,6 +20,7 @@ pub mod resolve;
 pub mod resolved;
 pub mod routes;
 pub mod secret;
+pub mod sheet;
 pub mod source;
 pub mod text;
 pub mod tree;

@@ -70,7 +70,7 @@ pub fn class_of(changes: &[Change]) -> Hash {
             (&change.on, change.action, reasons.map(class).collect::<Vec<_>>())
         })
         .collect();
-    Hash::of_json(&parts)
+    Hash::of_parts(&parts)
 }
 
 /// Groups, outliers and waves over the instances that go ahead; each grouped instance is told its group's key.

@@ -6,10 +6,11 @@
 //! Tests: `tests/it/plans.rs`.
 
 use crate::change::Reason;
-use escadre_model::desired::{Body, Content, Field, Resource, Shown};
+use escadre_model::desired::{Body, Content, Resource, Shown};
 use escadre_model::hash::Hash;
 use escadre_model::ids::ResourceKey;
 use escadre_model::observed::Record;
+use escadre_model::sheet::View;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -56,7 +57,7 @@ pub(crate) fn compare(record: &Record, key: &ResourceKey, wanted: &Resource, spe
 pub(crate) fn holds_unknown(resource: &Resource) -> bool {
     let content =
         matches!(&resource.body, Body::File(file) if matches!(file.content, Content::Secret { hash: None, .. }));
-    content || resource.fields.iter().any(|field| field.value == Shown::Unknown)
+    content || resource.has_unknown()
 }
 
 /// The resource as a whole: no field says what the difference is.
@@ -67,21 +68,21 @@ fn whole(old: Option<&Hash>, wanted: &Resource, unknown: bool) -> Reason {
         old: old.map(shown),
         new: Some(shown(&wanted.spec)),
         unknown,
-        source: wanted.fields.first().and_then(|field| field.source.clone()),
+        source: wanted.source().cloned(),
         raw: Some("".into()),
     }
 }
 
 /// Field by field; both lists are sorted by path.
 fn fields(old: &Resource, new: &Resource) -> Vec<Reason> {
-    let (mut before, mut after) = (old.fields.iter().peekable(), new.fields.iter().peekable());
+    let (mut before, mut after) = (old.views().peekable(), new.views().peekable());
     let mut reasons = Vec::new();
     loop {
         let order = match (before.peek(), after.peek()) {
             (None, None) => return reasons,
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
-            (Some(a), Some(b)) => a.path.cmp(&b.path),
+            (Some(a), Some(b)) => a.path().cmp(b.path()),
         };
         let a = if order == Ordering::Greater { None } else { before.next() };
         let b = if order == Ordering::Less { None } else { after.next() };
@@ -89,23 +90,26 @@ fn fields(old: &Resource, new: &Resource) -> Vec<Reason> {
     }
 }
 
-fn field(old: Option<&Field>, new: Option<&Field>) -> Option<Reason> {
+fn field(old: Option<View<'_>>, new: Option<View<'_>>) -> Option<Reason> {
     let told = new.or(old)?;
-    if old.map(|field| &field.value) == new.map(|field| &field.value) {
+    if let (Some(old), Some(new)) = (old, new)
+        && old.same_value(new)
+    {
         return None;
     }
-    match (old.map(|field| &field.value), new.map(|field| &field.value)) {
+    let shown = |view: Option<View<'_>>| view.map(|view| view.value().into_owned());
+    match (shown(old), shown(new)) {
         (Some(_), Some(Shown::Unknown)) => None,
         (Some(Shown::Secret(_) | Shown::Unknown), Some(Shown::Secret(_))) => {
-            Some(Reason::SecretChanged { name: told.path.clone(), source: told.source.clone() })
+            Some(Reason::SecretChanged { name: told.path().clone(), source: told.source().cloned() })
         }
         (old, new) => Some(Reason::Changed {
-            path: told.path.clone(),
-            old: old.cloned(),
-            new: new.cloned(),
+            path: told.path().clone(),
+            old,
+            new,
             unknown: false,
-            source: told.source.clone(),
-            raw: told.raw.clone(),
+            source: told.source().cloned(),
+            raw: told.raw().cloned(),
         }),
     }
 }

@@ -40,8 +40,8 @@ impl Plan {
     /// The same on so many threads. It is the hash of hashes, one for each instance, so that they can be made at the same time.
     pub(crate) fn content_id_on(&self, threads: Threads) -> Arc<str> {
         let Plan { schema, id: _, fleet, commit, dirty, target, instances, groups, outliers, waves, notes } = self;
-        let instances = parallel::map(instances.iter().collect(), threads, |one: &InstancePlan| Hash::of_json(one));
-        let hash = Hash::of_json(&(schema, fleet, commit, dirty, target, instances, groups, outliers, waves, notes));
+        let instances = parallel::map(instances.iter().collect(), threads, |one: &InstancePlan| Hash::of_parts(one));
+        let hash = Hash::of_parts(&(schema, fleet, commit, dirty, target, instances, groups, outliers, waves, notes));
         hash.as_str().get(..6).unwrap_or_default().into()
     }
 }

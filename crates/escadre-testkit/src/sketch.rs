@@ -12,7 +12,6 @@ use escadre_model::desired::{
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, Kind, ResourceKey};
 use escadre_model::name::Name;
-use escadre_model::payload::Payload;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -148,9 +147,8 @@ impl Sketch {
         let mut resources = BTreeMap::new();
         let mut routes = BTreeMap::new();
         let mut add = |kind: Kind, key: &str, spec: &dyn erased::Words, fields: Vec<Field>, body: Body| {
-            let payload = Payload::new(serde_json::Value::Null);
             let spec = Hash::of(spec.words());
-            resources.insert(ResourceKey::new(kind, key), Resource { spec, fields, payload, body });
+            resources.insert(ResourceKey::new(kind, key), Resource::new(spec, fields, &serde_json::Value::Null, body));
         };
         let engine = |key: &str| Arc::from(format!("{}_{}_{key}", self.fleet, self.instance));
         let network = Network { name: engine("default"), external: false, subnet: None };
@@ -179,7 +177,7 @@ impl Sketch {
                 &service.key,
                 &words.as_str(),
                 service.fields(),
-                Body::Service(Box::new(service.body())),
+                Body::Service(Arc::new(service.body())),
             );
             if let Some(port) = service.port {
                 let host = format!("{}.{}.localhost", service.key, self.instance);

@@ -145,7 +145,8 @@ impl Engine {
     ) -> Result<(), Error> {
         let Some(address) = placement.networks.iter().find_map(|on| on.address) else { return Ok(()) };
         let written = Self::resource(job)?;
-        let create = written.payload.0.get("create");
+        let words = written.payload().value();
+        let create = words.get("create");
         let get = |key: &str| create.and_then(|create| create.get(key)).and_then(serde_json::Value::as_str);
         let name = get("Hostname").unwrap_or_else(|| id.0.get(..12).unwrap_or(&id.0));
         let names = match get("Domainname") {

@@ -6,10 +6,10 @@ use escadre_drivers::edge::{EdgeFiles, Listen, Start};
 use escadre_drivers::podman::Engine;
 use escadre_engine::ports::Driver;
 use escadre_model::compose::{Cache, Files, Options, ReadError, load};
-use escadre_model::desired::{Desired, HealthCheck, State};
+use escadre_model::desired::{Desired, HealthCheck};
 use escadre_model::ids::InstanceId;
 use escadre_model::name::Name;
-use escadre_model::resolved::Resolved;
+use escadre_model::resolved::{Resolved, Shape};
 use escadre_plan::step::HostLine;
 use escadre_render::engine::render;
 use escadre_testkit::conformance::{Lab, Program, run};
@@ -66,27 +66,8 @@ impl Lab for Real {
         let options = Options::new("/p", vec!["/p/compose.yaml".to_owned()]);
         let (project, findings) = load(&options, &One(yaml), &Cache::new());
         let project = project.unwrap_or_else(|| panic!("{findings:?}"));
-        let resolved = Resolved {
-            instance: self.instance.clone(),
-            origin: "id:conformance".into(),
-            single: false,
-            product: "lab".into(),
-            release: "tree".into(),
-            environment: "".into(),
-            target: "".into(),
-            state: State::Running,
-            labels: BTreeMap::new(),
-            project: Arc::new(project),
-            endpoints: BTreeMap::new(),
-            values: BTreeMap::new(),
-            secrets: BTreeMap::new(),
-            contents: BTreeMap::new(),
-            volume_names: BTreeMap::new(),
-            shared_volumes: Vec::new(),
-            granted_binds: Vec::new(),
-            acknowledged: Vec::new(),
-            builds: BTreeMap::new(),
-        };
+        let shape = Shape::new("lab", project);
+        let resolved = Resolved { origin: "id:conformance".into(), ..Resolved::new(self.instance.clone(), shape) };
         let (mut desired, findings) = render(&resolved, &self.engine.facts());
         assert!(findings.is_empty(), "{findings:?}");
         desired.resources.retain(|key, _| key.key.as_ref() != "waiter");

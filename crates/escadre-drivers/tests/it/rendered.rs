@@ -3,9 +3,9 @@
 use super::world::world;
 use escadre_engine::ports::{Changed, Driver as _};
 use escadre_model::compose::{Cache, Files, Options, ReadError, load};
-use escadre_model::desired::{Gate, State};
+use escadre_model::desired::Gate;
 use escadre_model::ids::{Kind, ResourceKey};
-use escadre_model::resolved::{Resolved, SecretSeen};
+use escadre_model::resolved::{Resolved, SecretSeen, Shape};
 use escadre_plan::step::{Act, PlacedNetwork, Placement, PlannedGate};
 use escadre_render::engine::render;
 use std::collections::BTreeMap;
@@ -69,26 +69,12 @@ async fn a_compose_service_with_many_attributes_runs_as_written() {
     let (project, findings) = load(&options, &One, &Cache::new());
     let project = project.unwrap_or_else(|| panic!("{findings:?}"));
     let secret = SecretSeen { source: None, hash: None, environment: false };
+    let mut shape = Shape::new("desk", project);
+    shape.secrets.insert("db_password".into());
     let resolved = Resolved {
-        instance: world.desired.instance.clone(),
         origin: "id:podtest".into(),
-        single: false,
-        product: "desk".into(),
-        release: "tree".into(),
-        environment: "".into(),
-        target: "".into(),
-        state: State::Running,
-        labels: BTreeMap::new(),
-        project: Arc::new(project),
-        endpoints: BTreeMap::new(),
-        values: BTreeMap::new(),
         secrets: BTreeMap::from([("db_password".into(), secret)]),
-        contents: BTreeMap::new(),
-        volume_names: BTreeMap::new(),
-        shared_volumes: Vec::new(),
-        granted_binds: Vec::new(),
-        acknowledged: Vec::new(),
-        builds: BTreeMap::new(),
+        ..Resolved::new(world.desired.instance.clone(), shape)
     };
     let (desired, findings) = render(&resolved, &world.engine.facts());
     assert!(findings.is_empty(), "{findings:?}");

@@ -25,7 +25,7 @@ async fn up(world: &mut World, number: u8) {
     for index in 1..=SERVICES {
         let key = format!("s{index}");
         let words = json!({"create": {"Cmd": ["httpd", "-f", "-p", "80"]}});
-        world.add(Kind::Service, &key, words, Body::Service(Box::new(service())));
+        world.add(Kind::Service, &key, words, Body::Service(std::sync::Arc::new(service())));
         let on = world.on(Kind::Service, &key).container(1, 1);
         let name = world.name(&format!("{key}_1_g1"));
         let placement = Placement {

@@ -10,7 +10,6 @@ use escadre_model::desired::{
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, Kind, ResourceId, ResourceKey};
 use escadre_model::name::Name;
-use escadre_model::payload::Payload;
 use escadre_model::secret::{Secret, SecretRef};
 use escadre_plan::step::{Act, PlacedNetwork, Placement, Step, Undo};
 use serde_json::{Value, json};
@@ -102,7 +101,7 @@ impl World {
 
     pub(crate) fn add(&mut self, kind: Kind, key: &str, payload: Value, body: Body) {
         let spec = Hash::of(format!("{payload} {key}"));
-        let resource = Resource { spec, fields: Vec::new(), payload: Payload::new(payload), body };
+        let resource = Resource::new(spec, Vec::new(), &payload, body);
         self.desired.resources.insert(ResourceKey::new(kind, key), resource);
     }
 
@@ -132,7 +131,7 @@ impl World {
                 {"kind": "file", "resource": "secret/db_password", "target": "/run/secrets/db_password"},
             ],
         });
-        self.add(Kind::Service, "web", words, Body::Service(Box::new(service())));
+        self.add(Kind::Service, "web", words, Body::Service(Arc::new(service())));
     }
 
     pub(crate) fn on(&self, kind: Kind, key: &str) -> ResourceId {

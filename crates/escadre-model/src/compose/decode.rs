@@ -508,7 +508,7 @@ fn float_text(value: f64) -> String {
 
 fn text(node: &Node) -> Outcome {
     match node.as_scalar() {
-        Some(scalar) if scalar.as_str() == Some("") => Outcome::Drop,
+        Some(scalar) if scalar.is_empty() => Outcome::Drop,
         Some(scalar) if scalar.resolve() != Resolved::Text => Outcome::New(as_text(node)),
         _ => Outcome::Same,
     }

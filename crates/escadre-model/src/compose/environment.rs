@@ -62,6 +62,12 @@ impl Variables {
         Ok(true)
     }
 
+    /// The same with these values of late variables, by slot.
+    pub(crate) fn fill(&self, late: &[std::sync::Arc<str>]) -> Self {
+        let fill = |variable: &Variable| Variable { text: variable.text.fill(late), span: variable.span.clone() };
+        Self { by_name: self.by_name.iter().map(|(name, variable)| (name.clone(), fill(variable))).collect() }
+    }
+
     /// All variables, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Variable)> {
         self.by_name.iter().map(|(name, variable)| (name.as_str(), variable))

@@ -108,11 +108,10 @@ fn push_value(
     room: &mut usize,
 ) -> Result<(), Problem> {
     match lookup.value(name) {
-        Some(Text::Plain(text)) => {
-            *room = room.checked_sub(text.len()).ok_or(Problem::Large)?;
-            out.push(Piece::Literal(Arc::clone(text)));
+        Some(text) => {
+            *room = room.checked_sub(text.known_length()).ok_or(Problem::Large)?;
+            out.extend(text.pieces());
         }
-        Some(text) => out.extend(text.pieces()),
         None => {
             unset.insert(name.to_owned());
         }
@@ -146,7 +145,7 @@ fn braced<'t>(
     let (word, rest) = closing(letters.as_str())?;
     let value = lookup.value(name);
     // A secret is never empty; its value is not known here.
-    let present = value.is_some_and(|text| !strict || text.as_str() != Some(""));
+    let present = value.is_some_and(|text| !strict || !text.is_empty());
     match (operator, present) {
         ('-', true) | ('?', true) => push_value(name, lookup, unset, out, room)?,
         ('-', false) | ('+', true) => fill(word, lookup, unset, depth + 1, out, room)?,
@@ -281,8 +280,7 @@ impl<'a> Interpolation<'a> {
             self.unset.entry(name).or_insert_with(|| node.span.clone());
         }
         let filled = filled.and_then(|text| {
-            let size = text.display().len();
-            self.room = self.room.checked_sub(size).ok_or(Problem::Large)?;
+            self.room = self.room.checked_sub(text.known_length()).ok_or(Problem::Large)?;
             Ok(text)
         });
         match filled {

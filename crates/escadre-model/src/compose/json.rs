@@ -14,7 +14,7 @@ impl Project {
     /// The normalised model as JSON.
     pub fn to_json(&self) -> Json {
         let mut out = Map::new();
-        out.insert("name".into(), Json::String(self.name.to_string()));
+        out.insert("name".into(), Json::String(self.name.display().into_owned()));
         for section in ["services", "networks", "volumes", "secrets", "configs", "jobs"] {
             let entries = self.root.get(section).and_then(Node::as_mapping);
             let shape = ROOT.field(section);

@@ -133,7 +133,7 @@ impl Loader<'_> {
             return None;
         }
         let name = self.name(&files, &folder, &variables)?;
-        variables.set("COMPOSE_PROJECT_NAME", name.as_str(), None);
+        variables.set("COMPOSE_PROJECT_NAME", name.clone(), None);
         let variables = Arc::new(variables);
         let scope = Scope { base: folder.clone(), folder, variables: Arc::clone(&variables), trail: Vec::new() };
         let mut root = self.model(&files, None, &scope)?;
@@ -159,7 +159,7 @@ impl Loader<'_> {
         self.environment_files(&mut root, &variables);
         let Scope { folder, .. } = scope;
         let used_up = std::mem::take(&mut self.used_up);
-        Some(Project { name: name.as_str().into(), root, disabled, working_dir: folder, files, used_up, variables })
+        Some(Project { name, root, disabled, working_dir: folder, files, used_up, variables })
     }
 
     /// Adds findings of later steps, except those that only follow from what was found already: at the same place, or a
@@ -192,14 +192,17 @@ impl Loader<'_> {
     }
 
     /// The project's name: as asked, `COMPOSE_PROJECT_NAME`, the last `name:` in the files, the folder.
-    fn name(&mut self, files: &[String], folder: &str, variables: &Variables) -> Option<String> {
+    fn name(&mut self, files: &[String], folder: &str, variables: &Variables) -> Option<Text> {
         let plain = |name: &str| normal_name(name) == name && !name.is_empty();
         let environment = || variables.get("COMPOSE_PROJECT_NAME").and_then(|variable| variable.text.as_str());
-        if let Some(name) =
-            self.options.project_name.as_deref().or_else(|| environment().filter(|name| !name.is_empty()))
-        {
+        // A late one has been checked by whoever gives it.
+        if let Some(late) = self.options.project_name.as_ref().filter(|name| name.is_late()) {
+            return Some(late.clone());
+        }
+        let asked = || self.options.project_name.as_ref().and_then(Text::as_str);
+        if let Some(name) = asked().or_else(|| environment().filter(|name| !name.is_empty())) {
             if plain(name) {
-                return Some(name.to_owned());
+                return Some(name.into());
             }
             let message = format!(
                 "`{name}` is no project name: lower-case letters, digits, `-` and `_`, beginning with a letter or digit"
@@ -225,7 +228,7 @@ impl Loader<'_> {
             None => Some(normal_name(folder.rsplit('/').next().unwrap_or_default())),
         };
         match name.filter(|name| !name.is_empty()) {
-            Some(name) => Some(name),
+            Some(name) => Some(name.into()),
             None => {
                 let finding = Diagnostic::error(Code::E0416, "the project has no name")
                     .hint("write `name:` at the top of the Compose file");

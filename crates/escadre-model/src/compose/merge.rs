@@ -7,7 +7,7 @@
 //! Tests: tests/cases/compose.
 
 use crate::diagnostic::{Code, Diagnostic};
-use crate::text::{Key, Mapping, Node, Piece, Scalar, Style, Text, Value};
+use crate::text::{Key, Mapping, Node, Scalar, Style, Value};
 use std::sync::Arc;
 
 /// How the values at a path merge.
@@ -187,19 +187,8 @@ pub(crate) fn pair(node: &Node) -> Option<(Key, Node)> {
     if scalar.resolve() != crate::text::Resolved::Text {
         return None;
     }
-    let (key, value) = match &scalar.text {
-        Text::Plain(text) => match text.split_once('=') {
-            Some((key, value)) => (Arc::from(key), Some(Text::from(value))),
-            None => (Arc::clone(text), None),
-        },
-        Text::Pieces(pieces) => {
-            // The key comes before the first hole, or there is no key.
-            let (Piece::Literal(first), rest) = pieces.split_first()? else { return None };
-            let (key, begin) = first.split_once('=')?;
-            let begin = Piece::Literal(begin.into());
-            (Arc::from(key), Some(Text::from_pieces(std::iter::once(begin).chain(rest.iter().cloned()))))
-        }
-    };
+    // The key comes before the first hole, or there is no key.
+    let (key, value) = scalar.text.split_once('=')?;
     let Some(text) = value else {
         return Some((Key::new(Arc::clone(&key), &node.span), Node { raw: Some(key), ..Node::null(&node.span) }));
     };

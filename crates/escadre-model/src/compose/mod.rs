@@ -43,6 +43,8 @@ pub use load::load;
 pub use project::{Project, Service, UsedUp, bytes, duration, fraction, integer};
 pub use source::{Cache, Files, ReadError};
 
+use crate::text::Text;
+
 /// What to load, and how.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -51,7 +53,7 @@ pub struct Options {
     /// Compose files in order, later ones override earlier ones; relative ones begin at `working_dir`.
     pub files: Vec<String>,
     /// The project's name, if the caller decides it (`-p`). Else `COMPOSE_PROJECT_NAME`, `name:` in a file, the folder.
-    pub project_name: Option<String>,
+    pub project_name: Option<Text>,
     /// Variables for interpolation.
     pub environment: Variables,
     /// Whether `.env` in the working folder adds variables that are not set.

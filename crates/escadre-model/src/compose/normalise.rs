@@ -11,10 +11,11 @@ use super::interpolate::Lookup;
 use super::merge::merge;
 use super::paths::{clean, each, is_container_key};
 use crate::diagnostic::Diagnostic;
-use crate::text::{Key, Mapping, Node, Scalar, Style, Value};
+use crate::text::{Key, Mapping, Node, Piece, Scalar, Style, Text, Value};
+use std::sync::Arc;
 
 /// Writes down what the model implies.
-pub(crate) fn normalise(root: &mut Node, project: &str, variables: &dyn Lookup, findings: &mut Vec<Diagnostic>) {
+pub(crate) fn normalise(root: &mut Node, project: &Text, variables: &dyn Lookup, findings: &mut Vec<Diagnostic>) {
     networks(root);
     for section in ["services", "jobs"] {
         each(root, section, |entry| container(entry, variables, findings));
@@ -187,8 +188,13 @@ fn pre_start(entry: &mut Mapping, variables: &dyn Lookup, findings: &mut Vec<Dia
     }
 }
 
+/// The name of what is not named.
+pub(super) fn implied_name(project: &Text, key: &str) -> Text {
+    Text::from_pieces(project.pieces().into_iter().chain([Piece::Literal(format!("_{key}").into())]))
+}
+
 /// Networks, volumes, configs and secrets are called `<project>_<key>`, unless they are named or exist already.
-fn names(root: &mut Node, project: &str) {
+fn names(root: &mut Node, project: &Text) {
     let Some(model) = root.mapping_mut() else { return };
     for section in ["networks", "volumes", "configs", "secrets"] {
         let Some(entries) = model.get_mut(section).and_then(Node::mapping_mut) else { continue };
@@ -199,7 +205,8 @@ fn names(root: &mut Node, project: &str) {
             if entry.get("name").is_some_and(|name| !name.is_null()) {
                 continue;
             }
-            let name = if is_external(entry) { key.text.to_string() } else { format!("{project}_{}", key.text) };
+            let name =
+                if is_external(entry) { Text::from(Arc::clone(&key.text)) } else { implied_name(project, &key.text) };
             if let Some(entry) = entry.mapping_mut() {
                 entry.insert(Key::implied("name", &key.span), Node::text(name, &key.span));
             }

@@ -8,14 +8,14 @@
 use super::Variables;
 use super::units;
 use crate::diagnostic::Span;
-use crate::text::{Mapping, Node, Resolved, Scalar};
+use crate::text::{Mapping, Node, Resolved, Scalar, Text};
 use std::sync::Arc;
 
 /// A Compose project in its normalised form.
 #[derive(Clone, Debug)]
 pub struct Project {
     /// The project's name.
-    pub name: Arc<str>,
+    pub name: Text,
     /// The normalised tree: long syntax, typed scalars, absolute paths; spans and texts before interpolation are kept.
     /// `services` holds those that are switched on.
     pub root: Node,
@@ -69,6 +69,11 @@ impl Project {
     /// The entries of a top-level section: `networks`, `volumes`, `secrets`, `configs`, `models`, `jobs`, `services`.
     pub fn entries(&self, section: &str) -> impl Iterator<Item = (&crate::text::Key, &Node)> {
         self.root.get(section).and_then(Node::as_mapping).into_iter().flat_map(Mapping::iter)
+    }
+
+    /// What a network, volume, config or secret is called that is not named.
+    pub fn implied_name(&self, key: &str) -> Text {
+        super::normalise::implied_name(&self.name, key)
     }
 
     /// One entry of a top-level section.

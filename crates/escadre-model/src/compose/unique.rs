@@ -128,6 +128,9 @@ fn attribute(owner: &mut Mapping, name: &str, by: By) {
 
 fn key(item: &Node, by: By) -> Option<String> {
     if let Some(scalar) = item.as_scalar() {
+        if let (By::Key, Some((key, _))) = (by, scalar.text.split_once('=')) {
+            return Some(key.to_string());
+        }
         let text = scalar.display();
         return match by {
             By::Key => Some(text.split('=').next().unwrap_or_default().to_owned()),

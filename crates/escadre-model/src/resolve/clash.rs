@@ -5,11 +5,12 @@
 //! Not here: ports that somebody else on the host holds (observed).
 //! Tests: `tests/it/resolve.rs`.
 
+use crate::compose::Project;
 use crate::desired::{Https, State};
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::host;
 use crate::ids::InstanceId;
-use crate::resolved::Resolved;
+use crate::resolved::{OpenPort, Resolved};
 use crate::source::Source;
 use crate::text::Node;
 use std::collections::{HashMap, HashSet};
@@ -22,7 +23,7 @@ struct Claim<'r> {
 }
 
 /// The address that a port is claimed on (empty: all), and by whom.
-type PortClaim<'r> = (String, Claim<'r>);
+type PortClaim<'r> = (&'r str, Claim<'r>);
 
 /// What is said about TLS, and by whom.
 type TlsClaim<'r> = (&'r Option<Https>, Claim<'r>);
@@ -55,7 +56,7 @@ impl Clashes {
 pub(super) fn find<'r>(all: impl IntoIterator<Item = &'r Resolved>) -> Clashes {
     let mut hosts: HashMap<(&str, Arc<str>, &str), Claim<'r>> = HashMap::new();
     let mut tls: HashMap<(&str, Arc<str>), TlsClaim<'r>> = HashMap::new();
-    let mut ports: HashMap<(&str, u16, String), Vec<PortClaim<'r>>> = HashMap::new();
+    let mut ports: HashMap<(&str, u16, &str), Vec<PortClaim<'r>>> = HashMap::new();
     let mut found = Clashes::default();
     for resolved in all.into_iter().filter(|resolved| resolved.state == State::Running) {
         for route in resolved.endpoints.values() {
@@ -80,12 +81,12 @@ pub(super) fn find<'r>(all: impl IntoIterator<Item = &'r Resolved>) -> Clashes {
                 }
             }
         }
-        for port in published(resolved) {
-            let claim = Claim { by: resolved, source: port.source };
-            let claims = ports.entry((&resolved.target, port.published, port.protocol)).or_default();
-            match claims.iter().find(|(host, _)| host.is_empty() || port.host.is_empty() || *host == port.host) {
+        for port in &resolved.shape.ports {
+            let claim = Claim { by: resolved, source: Some(port.source.clone()) };
+            let claims = ports.entry((&resolved.target, port.published, &port.protocol)).or_default();
+            match claims.iter().find(|(host, _)| host.is_empty() || port.host.is_empty() || **host == *port.host) {
                 Some((_, first)) => found.add(Code::E0514, &format!("port {}", port.published), first, &claim),
-                None => claims.push((port.host, claim)),
+                None => claims.push((&port.host, claim)),
             }
         }
     }
@@ -108,35 +109,26 @@ fn labelled(mut finding: Diagnostic, first: &Claim<'_>, second: &Claim<'_>) -> D
     finding
 }
 
-struct Published {
-    published: u16,
-    protocol: String,
-    host: String,
-    source: Option<Source>,
-}
-
-/// The ports that an instance opens on its host: those whose container port an endpoint serves are not opened.
-fn published(resolved: &Resolved) -> Vec<Published> {
+/// The ports that instances of a project open on their host: those whose container port an endpoint serves are not opened in a fleet.
+pub(super) fn ports(project: &Project, served: &[(Arc<str>, u16)], single: bool) -> Vec<OpenPort> {
     let mut all = Vec::new();
-    for service in resolved.project.services() {
+    for service in project.services() {
         for node in service.list("ports") {
             let text = |key: &str| node.get(key).and_then(Node::as_str);
             let number = |key: &str| text(key).and_then(|text| text.parse::<u16>().ok());
             let Some(published) = number("published").filter(|port| *port != 0) else { continue };
-            let is_served = resolved
-                .endpoints
-                .values()
-                .any(|route| *route.service == **service.name && Some(route.port) == number("target"));
+            let target = number("target");
+            let is_served = served.iter().any(|(name, port)| name == service.name && Some(*port) == target);
             let by_engine = text("mode") == Some("host");
-            if is_served && !by_engine && !resolved.single {
+            if is_served && !by_engine && !single {
                 continue;
             }
             let host = text("host_ip").filter(|ip| !matches!(*ip, "0.0.0.0" | "::")).unwrap_or_default();
-            all.push(Published {
+            all.push(OpenPort {
                 published,
-                protocol: text("protocol").unwrap_or("tcp").to_owned(),
-                host: host.to_owned(),
-                source: Some(Source { file: Arc::clone(&node.span.file), line: node.span.line }),
+                protocol: text("protocol").unwrap_or("tcp").into(),
+                host: host.into(),
+                source: Source { file: Arc::clone(&node.span.file), line: node.span.line },
             });
         }
     }

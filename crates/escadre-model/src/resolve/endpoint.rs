@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 impl Work<'_> {
-    pub(super) fn endpoints(&mut self, project: &Project) -> BTreeMap<Arc<str>, HttpRoute> {
+    pub(super) fn endpoints(&mut self, project: &Project, variables: &Variables) -> BTreeMap<Arc<str>, HttpRoute> {
         let product = self.product;
         let mut routes = BTreeMap::new();
         for (key, endpoint) in &product.endpoints {
@@ -31,7 +31,7 @@ impl Work<'_> {
                 self.findings.push(no_service(&format!("the endpoint {key}"), &service.value, &service.span, project));
                 continue;
             }
-            let route = self.route(key, endpoint, &project.variables);
+            let route = self.route(key, endpoint, variables);
             routes.insert(Arc::clone(key), route);
         }
         share(&mut routes);

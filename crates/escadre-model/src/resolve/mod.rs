@@ -15,6 +15,7 @@ mod ignore;
 mod limits;
 mod plain;
 mod secrets;
+mod shape;
 mod single;
 #[cfg(test)]
 mod tests;
@@ -64,6 +65,7 @@ impl std::fmt::Debug for Keys<'_> {
 #[derive(Debug, Default)]
 pub struct Cache {
     compose: compose::Cache,
+    shapes: shape::Shapes,
     hashes: Mutex<HashMap<(Arc<str>, u32), secrets::Hashed>>,
     folders: Mutex<HashMap<Arc<str>, content::Gathered>>,
     builds: Mutex<HashMap<Arc<str>, build::Context>>,
@@ -105,6 +107,29 @@ pub fn instance(
     keys: &Keys<'_>,
     cache: &Cache,
 ) -> (Option<Resolved>, Vec<Diagnostic>) {
+    find(fleet, name, tree, keys, cache, false)
+}
+
+/// Resolves one instance of many: what it has in common with others of this cache is made once, with late variables. Whoever asks for one of those on the
+/// way (`resolved.shape.late.asked()`) has to begin again with what this gives the next time.
+pub fn one_of_many(
+    fleet: &Fleet,
+    name: &str,
+    tree: &dyn Tree,
+    keys: &Keys<'_>,
+    cache: &Cache,
+) -> (Option<Resolved>, Vec<Diagnostic>) {
+    find(fleet, name, tree, keys, cache, true)
+}
+
+fn find(
+    fleet: &Fleet,
+    name: &str,
+    tree: &dyn Tree,
+    keys: &Keys<'_>,
+    cache: &Cache,
+    shared: bool,
+) -> (Option<Resolved>, Vec<Diagnostic>) {
     let Some(instance) = fleet.instance(name) else {
         if fleet.broken.contains(name) {
             return (None, Vec::new());
@@ -127,7 +152,7 @@ pub fn instance(
         return (None, Vec::new());
     };
     let mut work = Work { fleet, instance, product, tree, keys, cache, findings: Vec::new() };
-    let resolved = work.resolve();
+    let resolved = work.resolve(shared);
     let findings = work.findings.into_iter().map(files::named_plainly).collect::<Vec<_>>();
     (resolved.filter(|_| !has_errors(&findings)), findings)
 }
@@ -170,52 +195,33 @@ impl Findings {
 }
 
 impl Work<'_> {
-    fn resolve(&mut self) -> Option<Resolved> {
+    fn resolve(&mut self, shared: bool) -> Option<Resolved> {
         let values = self.values();
-        let options = self.options(&values)?;
-        let view = files::InTree::new(self.tree);
-        let (project, findings) = compose::load(&options, &view, &self.cache.compose);
-        self.findings.extend(findings);
-        let mut project = project?;
-        self.profiles(&project);
-        project.name = self.instance.name.value.as_str().into();
-        self.limits(&mut project);
-        self.fill_configs(&mut project, &values);
-        let secrets = self.secrets(&mut project);
-        let endpoints = self.endpoints(&project);
-        let mut found = Vec::new();
-        let grants = bounds::Grants { granted: Some(&|path: &str| self.granted(path)), file: &self.product.file };
-        bounds::check(&project, &grants, &mut found);
-        self.findings.extend(found);
-        let contents = self.contents(&project);
-        let builds = self.builds(&project);
+        let made = if shared { self.shared(&values) } else { None };
+        let made = made.or_else(|| self.alone(&values))?;
+        self.findings.extend(made.findings.iter().cloned());
+        let project = &made.shape.project;
+        let secrets = self.secrets(project, &made.used);
+        let endpoints = self.endpoints(project, &self.variables(&values));
         let target = self.fleet.target_of(self.instance);
         let zone = self.fleet.zone_of(self.instance);
         let labels = zone.into_iter().flat_map(|zone| &zone.labels).chain(&self.instance.labels);
         let texts = |(key, value): (&Arc<str>, &crate::diagnostic::Spanned<Arc<str>>)| {
             (Arc::clone(key), Arc::clone(&value.value))
         };
-        let acknowledged = self.product.acknowledged.iter().cloned().chain(project.acknowledgements()).collect();
         Some(Resolved {
-            acknowledged,
             instance: InstanceId::new(self.fleet.name.value.clone(), self.instance.name.value.clone()),
             origin: self.fleet.id.as_ref().map_or_else(|| "".into(), |id| Arc::clone(&id.value)),
-            single: false,
-            product: self.product.name.value.as_str().into(),
             release: "tree".into(),
-            environment: self.instance.environment.value.as_str().into(),
             target: target.map_or_else(|| "".into(), |target| target.name.value.as_str().into()),
             state: self.instance.state,
             labels: labels.map(texts).collect(),
-            project: Arc::new(project),
             endpoints,
             values: values.into_iter().map(|(name, given)| (name, given.value)).collect(),
             secrets,
-            contents,
             volume_names: self.instance.volumes.iter().map(texts).collect(),
-            shared_volumes: self.product.shared_volumes.iter().map(|volume| Arc::clone(&volume.value)).collect(),
-            granted_binds: self.product.binds.iter().map(|bind| Arc::clone(&bind.value)).collect(),
-            builds,
+            shape: made.shape,
+            late: made.late,
         })
     }
 
@@ -259,7 +265,7 @@ impl Work<'_> {
         }
         let mut options = Options::new(files::inside(folder), files);
         // A name of ours is one of Compose's, and `name:` in the file belongs to developers.
-        options.project_name = Some(self.instance.name.value.as_str().to_owned());
+        options.project_name = Some(self.instance.name.value.as_str().into());
         options.environment = self.variables(values);
         options.profiles = self.instance.profiles.iter().map(|profile| profile.value.to_string()).collect();
         Some(options)

@@ -28,8 +28,8 @@ impl Resolved {
     /// Values of variables that stand in the Compose files themselves and are secrets by their name or their form.
     pub fn plain_secrets(&self) -> Vec<Diagnostic> {
         let mut findings = Vec::new();
-        for service in self.project.services() {
-            of_service(service, self.single, &mut findings);
+        for service in self.project().services() {
+            of_service(service, self.shape.single, &mut findings);
         }
         findings
     }

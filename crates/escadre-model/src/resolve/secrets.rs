@@ -20,10 +20,7 @@ use std::sync::Arc;
 pub(super) type Hashed = Result<Option<KeyedHash>, Box<Diagnostic>>;
 
 impl Work<'_> {
-    pub(super) fn secrets(&mut self, project: &mut Project) -> BTreeMap<Arc<str>, SecretSeen> {
-        self.strip(project);
-        let mut used = BTreeSet::new();
-        holes(&project.root, &mut used);
+    pub(super) fn secrets(&mut self, project: &Project, used: &BTreeSet<Arc<str>>) -> BTreeMap<Arc<str>, SecretSeen> {
         let mut all = self.certificates(project);
         for (name, declared) in &self.product.secrets {
             let stored = self.fleet.secret(self.instance, name);
@@ -93,7 +90,7 @@ impl Work<'_> {
     }
 
     /// Where developers' values of declared secrets come from is nothing to a fleet; what is not declared has no value here.
-    fn strip(&mut self, project: &mut Project) {
+    pub(super) fn strip(&mut self, project: &mut Project) {
         let names: Vec<Arc<str>> = project.entries("secrets").map(|(key, _)| Arc::clone(&key.text)).collect();
         for name in names {
             let node = project.entry("secrets", &name);
@@ -121,7 +118,13 @@ impl Work<'_> {
     }
 }
 
-/// The secrets that texts of a tree have holes for.
+/// The secrets that texts of a project have holes for.
+pub(super) fn used(project: &Project) -> BTreeSet<Arc<str>> {
+    let mut found = BTreeSet::new();
+    holes(&project.root, &mut found);
+    found
+}
+
 fn holes(node: &Node, found: &mut BTreeSet<Arc<str>>) {
     match &node.value {
         Value::Null => {}

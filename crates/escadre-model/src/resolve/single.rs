@@ -7,14 +7,13 @@
 
 use super::content::gather;
 use super::values::source;
-use super::{Cache, bounds, build, files};
+use super::{Cache, bounds, build, clash, files};
 use crate::compose::{self, Options, Project, Variables};
-use crate::desired::State;
 use crate::diagnostic::{Code, Diagnostic, has_errors};
 use crate::hash::{Hash, KeyedHash};
 use crate::ids::InstanceId;
 use crate::name::Name;
-use crate::resolved::{Content, Resolved, SecretSeen, Value};
+use crate::resolved::{Content, Resolved, SecretSeen, Shape, Value};
 use crate::secret::{HashKey, Secret, SecretRef};
 use crate::text::Node;
 use crate::tree::{Entry, Tree};
@@ -56,7 +55,7 @@ pub fn single(
 ) -> (Option<Single>, Vec<Diagnostic>) {
     let view = files::OnHost { tree, shown_from: format!("{}/", input.folder.trim_end_matches('/')) };
     let mut options = Options::new(input.folder.clone(), input.files.clone());
-    options.project_name.clone_from(&input.project_name);
+    options.project_name = input.project_name.as_deref().map(Into::into);
     options.profiles.clone_from(&input.profiles);
     options.environment = input.environment.clone();
     options.home.clone_from(&input.home);
@@ -73,13 +72,12 @@ fn resolve(
     project: Project,
     findings: &mut Vec<Diagnostic>,
 ) -> Option<Single> {
-    let name = match Name::project(&project.name) {
+    let title = project.name.display().into_owned();
+    let name = match Name::project(&title) {
         Ok(name) => name,
         Err(why) => {
-            let finding = Diagnostic::error(
-                Code::E0501,
-                format!("the project's name \"{}\" cannot be used: {why}", project.name),
-            );
+            let finding =
+                Diagnostic::error(Code::E0501, format!("the project's name \"{title}\" cannot be used: {why}"));
             findings.push(finding.hint("give another one by `name:` in the Compose file, or -p"));
             return None;
         }
@@ -89,27 +87,20 @@ fn resolve(
     let contents = contents(tree, &project, findings);
     let builds = builds(tree, &project, findings);
     let values = values(tree, &project);
-    let resolved = Resolved {
-        instance: InstanceId::new(name.clone(), name),
-        origin: input.folder.as_str().into(),
+    let ports = clash::ports(&project, &[], true);
+    let shape = Shape {
         single: true,
-        product: Arc::clone(&project.name),
-        release: "tree".into(),
-        environment: "".into(),
-        target: "".into(),
-        state: State::Running,
-        labels: BTreeMap::new(),
-        endpoints: BTreeMap::new(),
-        values,
-        secrets: seen,
         contents,
-        volume_names: BTreeMap::new(),
-        shared_volumes: Vec::new(),
-        granted_binds: Vec::new(),
         acknowledged: project.acknowledgements(),
         builds,
-        project: Arc::new(project),
+        ports,
+        secrets: seen.keys().cloned().collect(),
+        sensitive: values.keys().cloned().collect(),
+        ..Shape::new(title, project)
     };
+    let instance = InstanceId::new(name.clone(), name);
+    let resolved =
+        Resolved { origin: input.folder.as_str().into(), values, secrets: seen, ..Resolved::new(instance, shape) };
     Some(Single { resolved, secrets })
 }
 
@@ -138,7 +129,7 @@ fn secrets(tree: &dyn Tree, key: Option<&HashKey>, project: &Project, findings: 
             let message = format!("the secret \"{}\" has no value: its file or variable is not there", name.text);
             findings.push(Diagnostic::error(Code::E0606, message).at(&node.span));
         }
-        let scope = format!("fleet {}, {}", project.name, name.text);
+        let scope = format!("fleet {}, {}", project.name.display(), name.text);
         let hash = value.as_ref().and_then(|value| Some(KeyedHash::of(key?, &scope, value)));
         let place = value.is_some().then(|| source(&node.span));
         seen.insert(Arc::clone(&name.text), SecretSeen { source: place, hash, environment: false });

@@ -103,7 +103,9 @@ impl Work<'_> {
         for (name, secret) in self.product.secrets.iter().filter(|(_, secret)| secret.environment) {
             variables.set(&**name, Text::secret(Arc::clone(name)), Some(secret.span.clone()));
         }
-        variables.set("ESCADRE_INSTANCE", self.instance.name.value.as_str(), Some(self.instance.name.span.clone()));
+        for name in ["ESCADRE_INSTANCE", "COMPOSE_PROJECT_NAME"] {
+            variables.set(name, self.instance.name.value.as_str(), Some(self.instance.name.span.clone()));
+        }
         let environment = &self.instance.environment;
         variables.set("ESCADRE_ENVIRONMENT", environment.value.as_str(), Some(environment.span.clone()));
         variables.set("ESCADRE_RELEASE", "tree", None);

@@ -6,12 +6,14 @@
 //! Tests: `tests.rs`.
 
 mod fields;
+mod late;
 mod parse;
 mod scalar;
 #[cfg(test)]
 mod tests;
 
 pub use fields::Fields;
+pub use late::{Late, LateVariables};
 pub use parse::{Limits, parse, parse_one};
 pub use scalar::{Piece, Resolved, Scalar, SecretRef, Style, Text};
 
@@ -207,12 +209,12 @@ impl Node {
     }
 
     /// A text, whatever it looks like.
-    pub fn text(text: impl Into<Arc<str>>, span: &Span) -> Self {
+    pub fn text(text: impl Into<Text>, span: &Span) -> Self {
         Self::new(Value::Scalar(Scalar::text(text)), span)
     }
 
     /// A scalar that reads as what it looks like: `true`, `8080`, `1.5`.
-    pub fn plain(text: impl Into<Arc<str>>, span: &Span) -> Self {
+    pub fn plain(text: impl Into<Text>, span: &Span) -> Self {
         Self::new(Value::Scalar(Scalar::plain(text)), span)
     }
 

@@ -415,8 +415,10 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Node
     // `!!float 3` is a number that may have a fraction.
     let whole = || text.bytes().all(|byte| byte.is_ascii_digit());
     let scalar = match tag.and_then(Tag::core_suffix) {
-        Some("float") if !text.is_empty() && whole() => Scalar { text: Text::Plain(format!("{text}.0").into()), style },
-        _ => Scalar { text: Text::Plain(text.into()), style },
+        Some("float") if !text.is_empty() && whole() => {
+            Scalar { text: Text::from(format!("{text}.0").as_str()), style }
+        }
+        _ => Scalar { text: Text::from(text), style },
     };
     let value = if matches!(scalar.resolve(), super::Resolved::Null) { Value::Null } else { Value::Scalar(scalar) };
     Node { value, span, tag: tag.and_then(custom), raw: None }

@@ -1,29 +1,50 @@
 //! Scalars: texts, possibly with secrets in them, and what plain ones read as.
 //!
 //! In: a text and how it was quoted. Out: [`Scalar`], [`Resolved`].
-//! **Invariant**: a text with a secret in it never becomes one string here; the secret stays a named hole.
+//! **Invariant**: a text with a secret in it never becomes one string here; the secret stays a named hole. Letters are not reached past a late variable.
 //! Not here: interpolation, units.
 //! Tests: `tests.rs`.
 
+use super::late::Late;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-pub use crate::payload::Piece;
 pub use crate::secret::SecretRef;
 
-/// A text, possibly with secrets in it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Text {
+/// A text, possibly with secrets and late variables in it.
+///
+/// Its letters are only reached by methods that ask the late variables in it, so that nothing can depend on a value without that being known.
+#[derive(Clone, Debug)]
+pub struct Text(Inner);
+
+#[derive(Clone, Debug)]
+enum Inner {
     /// Letters only.
     Plain(Arc<str>),
     /// Letters and holes, in order; at least one hole.
     Pieces(Arc<[Piece]>),
 }
 
+/// A piece of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Characters as they are.
+    Literal(Arc<str>),
+    /// The place where a secret goes.
+    Secret(SecretRef),
+    /// The place where the value of a late variable goes; it is not empty.
+    Late(Late),
+}
+
 impl Text {
     /// A text that is nothing but a secret.
     pub fn secret(name: impl Into<Arc<str>>) -> Self {
-        Text::Pieces(Arc::from([Piece::Secret(SecretRef(name.into()))]))
+        Text(Inner::Pieces(Arc::from([Piece::Secret(SecretRef(name.into()))])))
+    }
+
+    /// A text that is nothing but the value of a late variable.
+    pub fn late(late: Late) -> Self {
+        Text(Inner::Pieces(Arc::from([Piece::Late(late)])))
     }
 
     /// Joins pieces; neighbouring letters become one literal, and a text without holes becomes plain.
@@ -33,36 +54,54 @@ impl Text {
         for piece in pieces {
             match piece {
                 Piece::Literal(text) => letters.push_str(&text),
-                Piece::Secret(name) => {
+                hole => {
                     if !letters.is_empty() {
                         joined.push(Piece::Literal(std::mem::take(&mut letters).into()));
                     }
-                    joined.push(Piece::Secret(name));
+                    joined.push(hole);
                 }
             }
         }
         if joined.is_empty() {
-            return Text::Plain(letters.into());
+            return Text(Inner::Plain(letters.into()));
         }
         if !letters.is_empty() {
             joined.push(Piece::Literal(letters.into()));
         }
-        Text::Pieces(joined.into())
+        Text(Inner::Pieces(joined.into()))
     }
 
     /// The letters, if there are no holes.
     pub fn as_str(&self) -> Option<&str> {
-        match self {
-            Text::Plain(text) => Some(text),
-            Text::Pieces(_) => None,
+        match &self.0 {
+            Inner::Plain(text) => Some(text),
+            Inner::Pieces(_) => {
+                self.ask();
+                None
+            }
+        }
+    }
+
+    /// Whether it has no letters. A hole always stands for some.
+    pub fn is_empty(&self) -> bool {
+        matches!(&self.0, Inner::Plain(text) if text.is_empty())
+    }
+
+    /// How many bytes of it are known.
+    pub fn known_length(&self) -> usize {
+        let length = |piece: &Piece| if let Piece::Literal(text) = piece { text.len() } else { 0 };
+        match &self.0 {
+            Inner::Plain(text) => text.len(),
+            Inner::Pieces(pieces) => pieces.iter().map(length).sum(),
         }
     }
 
     /// The text for people: a hole is shown as `<secret NAME>`.
     pub fn display(&self) -> Cow<'_, str> {
-        match self {
-            Text::Plain(text) => Cow::Borrowed(text),
-            Text::Pieces(pieces) => {
+        match &self.0 {
+            Inner::Plain(text) => Cow::Borrowed(text),
+            Inner::Pieces(pieces) => {
+                self.ask();
                 let mut shown = String::new();
                 for piece in pieces.iter() {
                     match piece {
@@ -72,6 +111,8 @@ impl Text {
                             shown.push_str(name);
                             shown.push('>');
                         }
+                        // Whoever sees this is told to look again with the value.
+                        Piece::Late(_) => shown.push('?'),
                     }
                 }
                 Cow::Owned(shown)
@@ -79,36 +120,150 @@ impl Text {
         }
     }
 
+    /// Whether it begins with this character; not where it begins with a secret.
+    pub fn starts_with(&self, letter: char) -> bool {
+        match &self.0 {
+            Inner::Plain(text) => text.starts_with(letter),
+            Inner::Pieces(pieces) => match pieces.first() {
+                Some(Piece::Literal(first)) => first.starts_with(letter),
+                _ => {
+                    self.ask();
+                    false
+                }
+            },
+        }
+    }
+
+    /// What stands before the first of these characters, and what behind it; `None` behind it: the character is not in the text. Nothing where a secret
+    /// stands before the character.
+    pub fn split_once(&self, at: char) -> Option<(Arc<str>, Option<Text>)> {
+        match &self.0 {
+            Inner::Plain(text) => Some(match text.split_once(at) {
+                Some((before, behind)) => (before.into(), Some(behind.into())),
+                None => (Arc::clone(text), None),
+            }),
+            Inner::Pieces(pieces) => {
+                if let Some((Piece::Literal(first), rest)) = pieces.split_first()
+                    && let Some((before, begin)) = first.split_once(at)
+                {
+                    let begin = Piece::Literal(begin.into());
+                    let behind = Text::from_pieces(std::iter::once(begin).chain(rest.iter().cloned()));
+                    return Some((before.into(), Some(behind)));
+                }
+                self.ask();
+                None
+            }
+        }
+    }
+
     /// The pieces, a plain text being one.
     pub fn pieces(&self) -> Vec<Piece> {
-        match self {
-            Text::Plain(text) => vec![Piece::Literal(Arc::clone(text))],
-            Text::Pieces(pieces) => pieces.to_vec(),
+        match &self.0 {
+            Inner::Plain(text) => vec![Piece::Literal(Arc::clone(text))],
+            Inner::Pieces(pieces) => pieces.to_vec(),
         }
     }
 
     /// The secrets named in it.
     pub fn secrets(&self) -> impl Iterator<Item = &SecretRef> {
-        let pieces: &[Piece] = match self {
-            Text::Plain(_) => &[],
-            Text::Pieces(pieces) => pieces,
-        };
-        pieces.iter().filter_map(|piece| match piece {
+        self.holes().iter().filter_map(|piece| match piece {
             Piece::Secret(name) => Some(name),
-            Piece::Literal(_) => None,
+            Piece::Literal(_) | Piece::Late(_) => None,
         })
+    }
+
+    /// Whether there are late variables in it.
+    pub fn is_late(&self) -> bool {
+        self.holes().iter().any(|piece| matches!(piece, Piece::Late(_)))
+    }
+
+    /// The text with these values of late variables, by slot.
+    pub fn fill(&self, values: &[Arc<str>]) -> Text {
+        if !self.is_late() {
+            return self.clone();
+        }
+        let fill = |piece: &Piece| match piece {
+            Piece::Late(late) => Piece::Literal(values.get(late.slot()).map_or_else(|| "".into(), Arc::clone)),
+            other => other.clone(),
+        };
+        Text::from_pieces(self.holes().iter().map(fill))
+    }
+
+    fn holes(&self) -> &[Piece] {
+        match &self.0 {
+            Inner::Plain(_) => &[],
+            Inner::Pieces(pieces) => pieces,
+        }
+    }
+
+    fn ask(&self) {
+        for piece in self.holes() {
+            if let Piece::Late(late) = piece {
+                late.ask();
+            }
+        }
+    }
+
+    /// The letters before the first hole, and the fewest bytes that the whole can have.
+    fn begins(&self) -> (&str, usize) {
+        match &self.0 {
+            Inner::Plain(text) => (text, text.len()),
+            Inner::Pieces(pieces) => {
+                let begins = match pieces.first() {
+                    Some(Piece::Literal(first)) => first,
+                    _ => "",
+                };
+                (begins, self.known_length() + 1)
+            }
+        }
+    }
+
+    /// Whether the two differ whatever the values of late variables are.
+    fn surely_differs(&self, other: &Text) -> bool {
+        let ((a, _), (b, _)) = (self.begins(), other.begins());
+        let common = a.len().min(b.len());
+        if a.as_bytes().get(..common) != b.as_bytes().get(..common) {
+            return true;
+        }
+        // A plain text that is shorter than what the other has at least.
+        matches!(&self.0, Inner::Plain(text) if text.len() < other.begins().1)
+            || matches!(&other.0, Inner::Plain(text) if text.len() < self.begins().1)
     }
 }
 
+/// Two texts are equal when their letters are; where that hangs on the value of a late variable, it is asked.
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Inner::Plain(a), Inner::Plain(b)) => a == b,
+            (Inner::Pieces(a), Inner::Pieces(b)) if a == b => true,
+            _ => {
+                if (self.is_late() || other.is_late()) && !self.surely_differs(other) {
+                    self.ask();
+                    other.ask();
+                }
+                false
+            }
+        }
+    }
+}
+impl Eq for Text {}
+
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
-        Text::Plain(text.into())
+        Text(Inner::Plain(text.into()))
     }
 }
 
 impl From<String> for Text {
     fn from(text: String) -> Self {
-        Text::Plain(text.into())
+        Text(Inner::Plain(text.into()))
+    }
+}
+
+impl From<Arc<str>> for Text {
+    fn from(text: Arc<str>) -> Self {
+        Text(Inner::Plain(text))
     }
 }
 
@@ -147,18 +302,23 @@ pub enum Resolved {
 
 impl Scalar {
     /// A text, whatever it looks like.
-    pub fn text(text: impl Into<Arc<str>>) -> Self {
-        Self { text: Text::Plain(text.into()), style: Style::Quoted }
+    pub fn text(text: impl Into<Text>) -> Self {
+        Self { text: text.into(), style: Style::Quoted }
     }
 
     /// A scalar that reads as what it looks like.
-    pub fn plain(text: impl Into<Arc<str>>) -> Self {
-        Self { text: Text::Plain(text.into()), style: Style::Plain }
+    pub fn plain(text: impl Into<Text>) -> Self {
+        Self { text: text.into(), style: Style::Plain }
     }
 
     /// The text, if there are no secrets in it.
     pub fn as_str(&self) -> Option<&str> {
         self.text.as_str()
+    }
+
+    /// Whether the text has no letters.
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty()
     }
 
     /// The text for people; see [`Text::display`].
@@ -168,8 +328,8 @@ impl Scalar {
 
     /// What it reads as: by the YAML 1.2 core rules, with the underscores, octal and binary forms that Compose files use.
     pub fn resolve(&self) -> Resolved {
-        match (&self.text, self.style) {
-            (Text::Plain(text), Style::Plain) => resolve(text),
+        match (&self.text.0, self.style) {
+            (Inner::Plain(text), Style::Plain) => resolve(text),
             _ => Resolved::Text,
         }
     }

@@ -30,7 +30,7 @@ fn loaded(case: &Case) -> (Option<Project>, Vec<Diagnostic>) {
             "secret" => options.environment.set(value.as_str(), Text::secret(value.as_str()), None),
             "profiles" => options.profiles.extend(value.split(' ').map(str::to_owned)),
             "files" => options.files.extend(value.split(' ').map(str::to_owned)),
-            "project" => options.project_name = Some(value.clone()),
+            "project" => options.project_name = Some(value.as_str().into()),
             "dotenv" => options.use_dot_env = value == "yes",
             "show" => {}
             other => panic!("unknown setting {other}"),
@@ -45,6 +45,7 @@ fn loaded(case: &Case) -> (Option<Project>, Vec<Diagnostic>) {
     let (again, same) = load(&options, &InCase(case), &cache);
     assert_eq!(more, same);
     assert_eq!(project.as_ref().map(Project::to_json), again.as_ref().map(Project::to_json));
+    crate::late::compare(&options, &InCase(case));
     findings.extend(more);
     (project, findings)
 }

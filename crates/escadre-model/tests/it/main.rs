@@ -7,6 +7,7 @@ mod case;
 mod compose;
 mod endpoints;
 mod fleet;
+mod late;
 mod mutation;
 mod random;
 mod resolve;

@@ -79,6 +79,35 @@ fn made_up_projects_are_read_as_the_reference_reads_them() {
     assert!(run.same > 200, "{}", run.report());
 }
 
+struct InCase<'c>(&'c Case);
+
+impl escadre_model::compose::Files for InCase<'_> {
+    fn read(&self, path: &str) -> Result<Option<std::sync::Arc<[u8]>>, escadre_model::compose::ReadError> {
+        let path = path.strip_prefix("/w/").unwrap_or(path);
+        let body = self.0.files.iter().find(|(known, _)| known == path);
+        Ok(body.map(|(_, body)| self.0.bytes(body).into()))
+    }
+}
+
+#[test]
+fn made_up_projects_are_the_same_with_late_variables() {
+    let Some(program) = reference("made_up_projects_are_the_same_with_late_variables") else { return };
+    let schema = std::rc::Rc::clone(&run::Run::start(&program).unwrap().schema);
+    let count = std::env::var("ESCADRE_RANDOM").ok().and_then(|count| count.parse().ok()).unwrap_or(400);
+    let mut late = 0;
+    for seed in 1..=count {
+        let case = case::make(seed, &schema);
+        let mut options = escadre_model::compose::Options::new("/w", case.order.clone());
+        options.profiles.clone_from(&case.profiles);
+        options.use_dot_env = true;
+        for (name, value) in &case.env {
+            options.environment.set(name.as_str(), value.as_str(), None);
+        }
+        late += crate::late::compare(&options, &InCase(&case));
+    }
+    assert!(late as u64 > count, "{late} variables stayed late in {count} projects");
+}
+
 #[test]
 fn the_list_of_attributes_is_the_specifications() {
     let Some(program) = reference("the_list_of_attributes_is_the_specifications") else { return };

@@ -67,7 +67,7 @@ fn one(tree: &Memory, fleet: &Fleet, name: &str) -> Resolved {
 
 fn at(resolved: &Resolved, path: &str) -> String {
     resolved
-        .project
+        .project()
         .root
         .at(path)
         .and_then(|node| node.as_scalar())
@@ -99,8 +99,8 @@ fn the_narrower_value_wins_and_knows_where_it_was_written() {
     assert!(!acme.values.contains_key("COUNTRY"));
     assert_eq!(acme.labels.len(), 2);
     assert_eq!(&*acme.volume_names["uploads"], "acme_up");
-    assert_eq!(acme.shared_volumes.len(), 1);
-    let span = &acme.project.root.at("services.web.image").unwrap().span;
+    assert_eq!(acme.shape.shared_volumes.len(), 1);
+    let span = &acme.shape.project.root.at("services.web.image").unwrap().span;
     assert_eq!(span.short(), "products/desk/compose.yaml:3", "no made-up folder in places");
 }
 
@@ -119,7 +119,7 @@ fn a_size_beats_the_product_and_an_override_beats_the_size() {
     assert_eq!(at(&no, "services.web.mem_limit"), "2147483648");
     assert_eq!(at(&no, "services.web.deploy.resources.limits.memory"), "absent");
     assert_eq!(at(&no, "services.web.deploy.resources.limits.cpus"), "0.5");
-    let memory = acme.project.root.at("services.web.deploy.resources.limits.memory").unwrap();
+    let memory = acme.shape.project.root.at("services.web.deploy.resources.limits.memory").unwrap();
     assert_eq!((memory.span.short().as_str(), memory.raw.as_deref()), ("products/desk/product.yaml:15", Some("256M")));
 }
 
@@ -135,25 +135,25 @@ fn endpoints_contents_and_builds() {
         !acme.endpoints.contains_key("ldap") && no.endpoints.contains_key("ldap"),
         "an endpoint goes with its profile"
     );
-    let text = |resolved: &Resolved, path: String| match &resolved.contents[path.as_str()] {
+    let text = |resolved: &Resolved, path: String| match &resolved.shape.contents[path.as_str()] {
         Content::File { bytes, .. } => String::from_utf8(bytes.to_vec()).unwrap(),
         other => panic!("{path} is {other:?}"),
     };
     assert_eq!(text(&acme, format!("{ROOT}/products/desk/files/desk.toml")), "x = 1\n");
     assert_eq!(at(&no, "configs.CONFIG.file"), format!("{ROOT}/instances/no/files/own.toml"));
     assert_eq!(text(&no, format!("{ROOT}/instances/no/files/own.toml")), "x = 2\n");
-    let Content::Folder(conf) = &acme.contents[format!("{ROOT}/products/desk/conf").as_str()] else {
+    let Content::Folder(conf) = &acme.shape.contents[format!("{ROOT}/products/desk/conf").as_str()] else {
         panic!("a folder")
     };
     assert_eq!(conf.keys().map(|key| &**key).collect::<Vec<_>>(), ["a", "sub/b"]);
-    assert_eq!(acme.contents[format!("{ROOT}/products/desk/data").as_str()], Content::Untracked);
-    assert_eq!(acme.granted_binds.len(), 1);
-    let built = &acme.builds["db"];
-    assert_eq!(*built, no.builds["db"]);
+    assert_eq!(acme.shape.contents[format!("{ROOT}/products/desk/data").as_str()], Content::Untracked);
+    assert_eq!(acme.shape.granted_binds.len(), 1);
+    let built = &acme.shape.builds["db"];
+    assert_eq!(*built, no.shape.builds["db"]);
     let tree = tree.with("products/desk/db/x.log", "noise");
-    assert_eq!(*built, one(&tree, &fleet, "acme").builds["db"], "what .dockerignore leaves out does not count");
+    assert_eq!(*built, one(&tree, &fleet, "acme").shape.builds["db"], "what .dockerignore leaves out does not count");
     let tree = tree.with("products/desk/db/new", "x");
-    assert_ne!(*built, one(&tree, &fleet, "acme").builds["db"]);
+    assert_ne!(*built, one(&tree, &fleet, "acme").shape.builds["db"]);
 }
 
 #[test]
@@ -295,7 +295,7 @@ fn a_fleet_of_one_is_what_compose_sees() {
     assert!(findings.is_empty(), "{findings:?}");
     let single = single.unwrap();
     assert_eq!(single.resolved.instance.to_string(), "desk/desk");
-    assert!(single.resolved.single);
+    assert!(single.resolved.shape.single);
     assert_eq!(&*single.resolved.origin, "/work/desk");
     assert_eq!(at(&single.resolved, "services.web.image"), "web:1.2");
     assert_eq!(
@@ -307,8 +307,8 @@ fn a_fleet_of_one_is_what_compose_sees() {
     assert_eq!(single.secrets.len(), 2);
     assert!(single.resolved.secrets.values().all(|seen| seen.hash.is_some()));
     assert!(!format!("{:?}", single.resolved.secrets).contains("canary"));
-    assert!(single.resolved.contents.contains_key("/work/desk/c.txt"));
-    assert!(single.resolved.builds.contains_key("web"));
+    assert!(single.resolved.shape.contents.contains_key("/work/desk/c.txt"));
+    assert!(single.resolved.shape.builds.contains_key("web"));
 }
 
 /// A fleet of `instances` with a product of `services`.

@@ -157,7 +157,7 @@ pub(super) fn files<'a>(view: &View<'a>, diff: &mut Diff<'a>) {
                     (Action::Keep, Vec::new())
                 }
                 Verdict::Differs(_) if key.kind == Kind::Secret => {
-                    let source = resource.fields.first().and_then(|field| field.source.clone());
+                    let source = resource.source().cloned();
                     (Action::Update, vec![Reason::SecretChanged { name: key.key.clone(), source }])
                 }
                 Verdict::Differs(why) => (Action::Update, why),

@@ -14,6 +14,7 @@ mod groups;
 mod names;
 mod plans;
 mod pure;
+mod shapes;
 mod threads;
 mod updates;
 mod world;

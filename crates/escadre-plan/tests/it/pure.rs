@@ -17,6 +17,7 @@ use std::sync::Arc;
 /// Recorded: resource by resource the hash that its container, network or volume is labelled with.
 const RECORDED: &str = include_str!("../cases/spec-hashes.txt");
 
+#[derive(Default)]
 pub(crate) struct Memory(BTreeMap<String, String>);
 
 impl Memory {

@@ -5,7 +5,6 @@ use escadre_model::hash::{Hash, KeyedHash};
 use escadre_model::ids::{InstanceId, Kind, ResourceId, ResourceKey};
 use escadre_model::name::Name;
 use escadre_model::observed::*;
-use escadre_model::payload::Payload;
 use escadre_model::secret::{HashKey, Secret};
 use escadre_model::source::Source;
 use escadre_plan::make::{Abilities, Input, Options, TargetFacts, make};
@@ -55,8 +54,8 @@ pub(crate) fn put(desired: &mut Desired, kind: Kind, name: &str, fields: Vec<Fie
     let mut fields = fields;
     fields.sort_by(|a, b| a.path.cmp(&b.path));
     let spec = Hash::of_json(&(kind, name, &fields));
-    let payload = Payload::new(serde_json::json!({ "name": name }));
-    desired.resources.insert(key(kind, name), Resource { spec, fields, payload, body });
+    let words = serde_json::json!({ "name": name });
+    desired.resources.insert(key(kind, name), Resource::new(spec, fields, &words, body));
 }
 
 pub(crate) fn network(desired: &mut Desired, name: &str, subnet: Option<&str>) {
@@ -141,7 +140,7 @@ impl Make {
         let image =
             Image { reference: self.service.image.clone(), pull: PullPolicy::Missing, build: None, platform: None };
         put(desired, Kind::Image, &image.reference.clone(), Vec::new(), Body::Image(image));
-        put(desired, Kind::Service, &self.name, self.fields, Body::Service(Box::new(self.service)));
+        put(desired, Kind::Service, &self.name, self.fields, Body::Service(Arc::new(self.service)));
     }
 }
 

@@ -113,7 +113,8 @@ fn container_labels(place: &Place<'_>) -> BTreeMap<String, String> {
             .collect(),
         _ => Vec::new(),
     };
-    let inside = place.resource.payload.secrets();
+    let payload = place.resource.payload();
+    let inside = payload.secrets();
     if !secrets.is_empty() || !inside.is_empty() {
         let specs: Vec<_> = secrets
             .into_iter()
@@ -122,7 +123,7 @@ fn container_labels(place: &Place<'_>) -> BTreeMap<String, String> {
                 (key.to_string(), place.desired.resources.get(&key).map(|resource| resource.spec.clone()))
             })
             .collect();
-        let used: Vec<_> = inside.into_iter().map(|name| name.0).collect();
+        let used: Vec<_> = inside.iter().map(|name| &name.0).collect();
         all.insert(labels::LABEL_SECRETS.to_owned(), Hash::of_json(&(specs, used)).short().to_owned());
     }
     all
@@ -283,8 +284,8 @@ fn podman_check(body: &mut Map<String, Value>) {
 
 /// The body of `POST /networks/create`.
 pub fn network(desired: &Desired, id: &ResourceId, resource: &Resource, name: &str, subnet: &str) -> Value {
-    let mut body = match resource.payload.0.as_ref() {
-        Value::Object(words) => words.clone(),
+    let mut body = match resource.payload().value() {
+        Value::Object(words) => words,
         _ => Map::new(),
     };
     body.insert("Name".to_owned(), json!(name));
@@ -302,8 +303,8 @@ pub fn network(desired: &Desired, id: &ResourceId, resource: &Resource, name: &s
 
 /// The body of `POST /volumes/create`.
 pub fn volume(desired: &Desired, id: &ResourceId, resource: &Resource, name: &str) -> Value {
-    let mut body = match resource.payload.0.as_ref() {
-        Value::Object(words) => words.clone(),
+    let mut body = match resource.payload().value() {
+        Value::Object(words) => words,
         _ => Map::new(),
     };
     body.insert("Name".to_owned(), json!(name));

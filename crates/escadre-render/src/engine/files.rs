@@ -5,15 +5,18 @@
 //! Not here: volumes and folders that services write (`mounts`).
 //! Tests: `render/tests.rs`.
 
+use super::draft::Plain;
 use super::render::Render;
 use super::value;
 use escadre_model::compose::Service as Written;
-use escadre_model::desired::{Content, File, Shown};
+use escadre_model::desired::{Content, Shown};
 use escadre_model::diagnostic::{Code, Diagnostic};
 use escadre_model::hash::Hash;
 use escadre_model::ids::{Kind, ResourceKey};
-use escadre_model::resolved;
-use escadre_model::text::Node;
+use escadre_model::resolved::{self, Shape};
+use escadre_model::secret::SecretRef;
+use escadre_model::sheet::Told;
+use escadre_model::text::{Node, Text};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -46,9 +49,8 @@ pub(super) fn add(render: &mut Render<'_>, written: Written<'_>, to: &mut Vec<Va
                 Kind::Secret => secret(render, name, reference, &path),
                 _ => config(render, name, reference, &path),
             };
-            let Some((content, shown, source)) = found else { continue };
-            let file = File { content, mode, uid, gid };
-            let key = render.file(kind, name, file, shown, source.as_ref());
+            let Some((bytes, told, source)) = found else { continue };
+            let key = render.file(kind, name, Plain::File { bytes, mode, uid, gid }, told, source.as_ref());
             to.push(mount(&key, &target));
             keys.push(key);
         }
@@ -63,13 +65,25 @@ fn mode(node: &Node) -> Option<u32> {
     if digits.is_empty() { Some(0) } else { u32::from_str_radix(digits, 8).ok() }
 }
 
-type Found = Option<(Content, Shown, Option<Node>)>;
+/// Where the bytes of a file come from.
+#[derive(Debug)]
+pub(super) enum Bytes {
+    /// They are the same in all instances.
+    Fixed(Content),
+    /// They are the letters of a text with late variables.
+    Letters(Text),
+    /// They are a secret.
+    Secret(SecretRef),
+}
+
+type Found = Option<(Bytes, Told, Option<Node>)>;
 
 fn secret(render: &mut Render<'_>, name: &str, reference: &Node, path: &str) -> Found {
-    let resolved = render.resolved;
-    let entry = resolved.project.entry("secrets", name);
-    let known = resolved.secrets.get(name);
-    if known.is_none() && entry.and_then(|entry| entry.get("external")).and_then(value::flag) == Some(true) {
+    let shape = render.shape;
+    let entry = shape.project.entry("secrets", name);
+    if !shape.secrets.contains(name)
+        && entry.and_then(|entry| entry.get("external")).and_then(value::flag) == Some(true)
+    {
         render.refuse(
             reference,
             path,
@@ -77,19 +91,17 @@ fn secret(render: &mut Render<'_>, name: &str, reference: &Node, path: &str) -> 
         );
         return None;
     }
-    let hash = value::secret_hash(resolved, name);
-    let shown = hash.clone().map_or(Shown::Unknown, Shown::Secret);
-    Some((Content::Secret { name: name.into(), hash }, shown, entry.cloned()))
+    Some((Bytes::Secret(SecretRef::new(name)), Told::text(Text::secret(name)), entry.cloned()))
 }
 
 fn config(render: &mut Render<'_>, name: &str, reference: &Node, path: &str) -> Found {
-    let resolved = render.resolved;
-    let Some(entry) = resolved.project.entry("configs", name) else {
+    let shape = render.shape;
+    let Some(entry) = shape.project.entry("configs", name) else {
         render.refuse(reference, path, format!("there is no config {name}"));
         return None;
     };
     if let Some(content) = entry.get("content") {
-        let Some(text) = content.as_str() else {
+        let Some(text) = content.as_scalar().map(|scalar| &scalar.text).filter(|text| is_open(text)) else {
             render.refuse(
                 content,
                 path,
@@ -97,24 +109,24 @@ fn config(render: &mut Render<'_>, name: &str, reference: &Node, path: &str) -> 
             );
             return None;
         };
-        return Some(bytes(text.as_bytes().into(), content));
+        return Some(of_text(text, content));
     }
     if let Some(variable) = entry.get("environment") {
-        let found = variable.as_str().and_then(|variable| resolved.project.variables.get(variable));
+        let found = variable.as_str().and_then(|variable| shape.project.variables.get(variable));
         let Some(found) = found else {
             render.refuse(variable, path, format!("the variable of config {name} is not set"));
             return None;
         };
-        let Some(text) = found.text.as_str() else {
+        if !is_open(&found.text) {
             render.refuse(variable, path, format!("config {name} holds a secret: make it a secret"));
             return None;
-        };
-        return Some(bytes(text.as_bytes().into(), variable));
+        }
+        return Some(of_text(&found.text, variable));
     }
     if let Some(file) = entry.get("file") {
-        return match content_at(resolved, file.as_str().unwrap_or_default()) {
-            Some(resolved::Content::File { bytes: content, .. }) => Some(bytes(Arc::clone(content), file)),
-            Some(resolved::Content::Folder(entries)) => Some(folder(entries, file)),
+        return match content_at(shape, file.as_str().unwrap_or_default()) {
+            Some(resolved::Content::File { bytes, .. }) => Some(fixed(of_bytes(Arc::clone(bytes)), file)),
+            Some(resolved::Content::Folder(entries)) => Some(fixed(folder(entries), file)),
             _ => {
                 let message = format!("the file of config {name} is not there");
                 render.findings.push(Diagnostic::error(Code::E0432, message).at(&file.span).path(path));
@@ -126,20 +138,44 @@ fn config(render: &mut Render<'_>, name: &str, reference: &Node, path: &str) -> 
     None
 }
 
+/// No secret is in it.
+fn is_open(text: &Text) -> bool {
+    text.secrets().next().is_none()
+}
+
 /// What stands at a path of the project: as the project has it, or relative to where it begins.
-pub(super) fn content_at<'a>(resolved: &'a resolved::Resolved, path: &str) -> Option<&'a resolved::Content> {
-    let relative = path.strip_prefix(&*resolved.project.working_dir).map(|rest| rest.trim_start_matches('/'));
+pub(super) fn content_at<'a>(shape: &'a Shape, path: &str) -> Option<&'a resolved::Content> {
+    let relative = path.strip_prefix(&*shape.project.working_dir).map(|rest| rest.trim_start_matches('/'));
     let spellings = [Some(path), relative];
-    spellings.into_iter().flatten().find_map(|path| resolved.contents.get(path))
+    spellings.into_iter().flatten().find_map(|path| shape.contents.get(path))
 }
 
-fn bytes(content: Arc<[u8]>, node: &Node) -> (Content, Shown, Option<Node>) {
-    let hash = Hash::of(&content);
-    let shown = Shown::Plain(hash.short().into());
-    (Content::Bytes { hash, bytes: content }, shown, Some(node.clone()))
+/// The bytes of a text without holes.
+pub(super) fn letters(text: &Text) -> Content {
+    of_bytes(text.as_str().unwrap_or_default().as_bytes().into())
 }
 
-fn folder(entries: &BTreeMap<Arc<str>, (Arc<[u8]>, bool)>, node: &Node) -> (Content, Shown, Option<Node>) {
+fn of_text(text: &Text, node: &Node) -> (Bytes, Told, Option<Node>) {
+    if text.is_late() {
+        return (Bytes::Letters(text.clone()), Told::Digest(text.clone()), Some(node.clone()));
+    }
+    fixed(letters(text), node)
+}
+
+fn of_bytes(bytes: Arc<[u8]>) -> Content {
+    Content::Bytes { hash: Hash::of(&bytes), bytes }
+}
+
+/// Content that is the same in all instances, shown by its hash.
+fn fixed(content: Content, node: &Node) -> (Bytes, Told, Option<Node>) {
+    let shown = match &content {
+        Content::Bytes { hash, .. } | Content::Folder { hash, .. } => hash.short().into(),
+        Content::Secret { name, .. } => Arc::clone(name),
+    };
+    (Bytes::Fixed(content), Told::Shown(Shown::Plain(shown)), Some(node.clone()))
+}
+
+fn folder(entries: &BTreeMap<Arc<str>, (Arc<[u8]>, bool)>) -> Content {
     let mut listing = BTreeMap::new();
     let mut blobs = BTreeMap::new();
     for (path, (content, executable)) in entries {
@@ -148,8 +184,7 @@ fn folder(entries: &BTreeMap<Arc<str>, (Arc<[u8]>, bool)>, node: &Node) -> (Cont
         blobs.insert(hash, Arc::clone(content));
     }
     let hash = Hash::of_json(&listing);
-    let shown = Shown::Plain(hash.short().into());
-    (Content::Folder { hash, entries: listing, bytes: blobs }, shown, Some(node.clone()))
+    Content::Folder { hash, entries: listing, bytes: blobs }
 }
 
 /// A bind of a tracked path: a read-only copy, named by its content.
@@ -159,16 +194,14 @@ pub(super) fn tracked(
     content: &resolved::Content,
     node: &Node,
 ) -> Option<ResourceKey> {
-    let (content, shown, source, mode) = match content {
-        resolved::Content::File { bytes: all, executable } => {
-            let (content, shown, source) = bytes(Arc::clone(all), node);
-            (content, shown, source, if *executable { 0o555 } else { MODE })
+    let (content, mode) = match content {
+        resolved::Content::File { bytes, executable } => {
+            (of_bytes(Arc::clone(bytes)), if *executable { 0o555 } else { MODE })
         }
-        resolved::Content::Folder(entries) => {
-            let (content, shown, source) = folder(entries, node);
-            (content, shown, source, MODE)
-        }
+        resolved::Content::Folder(entries) => (folder(entries), MODE),
         resolved::Content::Untracked => return None,
     };
-    Some(render.file(Kind::Config, path, File { content, mode, uid: None, gid: None }, shown, source.as_ref()))
+    let (bytes, told, source) = fixed(content, node);
+    let file = Plain::File { bytes, mode, uid: None, gid: None };
+    Some(render.file(Kind::Config, path, file, told, source.as_ref()))
 }

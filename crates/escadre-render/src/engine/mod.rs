@@ -6,6 +6,7 @@
 //! Tests: beside each module.
 
 pub mod create;
+mod draft;
 mod files;
 mod fleet;
 mod host_config;

@@ -24,8 +24,6 @@ pub(super) struct Mounts {
     pub(super) spelled: Vec<Value>,
     /// Volume key → may it write.
     pub(super) volumes: BTreeMap<Arc<str>, bool>,
-    /// Engine names of the volumes, for the spec.
-    pub(super) names: BTreeMap<Arc<str>, Arc<str>>,
     /// Files among them.
     pub(super) files: Vec<ResourceKey>,
     /// Sources that it may write: volume keys and paths, with how people call them.
@@ -73,7 +71,7 @@ fn read(
     }
     for node in written.list("volumes_from") {
         let Some(text) = node.as_str() else { continue };
-        let project = &render.resolved.project;
+        let project = &render.shape.project;
         let (name, mode) = text.split_once(':').unwrap_or((text, "rw"));
         match project.service(name) {
             Some(lender) if lenders.insert(name.to_owned()) => {
@@ -104,7 +102,7 @@ fn volume(
         Some(key) => (key.into(), false),
         None => (format!("{}{}", written.name, target.replace('/', "-")).into(), true),
     };
-    let name = render.volume(&key, anonymous);
+    render.volume(&key, anonymous);
     let mut options = Map::new();
     if node.at("volume.nocopy").and_then(value::flag) == Some(true) {
         options.insert("NoCopy".to_owned(), json!(true));
@@ -122,7 +120,6 @@ fn volume(
     if writes {
         mounts.writable.push((Arc::clone(&key), format!("volume {key}")));
     }
-    mounts.names.insert(key, name);
 }
 
 fn memory(node: &Node, target: &str) -> Value {
@@ -142,11 +139,11 @@ fn memory(node: &Node, target: &str) -> Value {
 
 fn bind(render: &mut Render<'_>, node: &Node, (target, writes): (&str, bool), path: &str, mounts: &mut Mounts) {
     let Some(from) = source(node) else { return };
-    let resolved = render.resolved;
-    let relative = place(&resolved.project.working_dir, from);
+    let shape = render.shape;
+    let relative = place(&shape.project.working_dir, from);
     let relative = relative.as_deref();
-    let granted = resolved.granted_binds.iter().any(|granted| inside(from, granted).is_some());
-    if !resolved.single && !granted {
+    let granted = shape.granted_binds.iter().any(|granted| inside(from, granted).is_some());
+    if !shape.single && !granted {
         let Some(relative) = relative else {
             let message = format!("{from} lies outside the repository and is not granted");
             let hint = format!("grants: {{ binds: [{from}] }} in product.yaml lets services bind it");
@@ -154,7 +151,7 @@ fn bind(render: &mut Render<'_>, node: &Node, (target, writes): (&str, bool), pa
             return;
         };
         // A path that is tracked is a read-only copy, whatever the mount says: what services write is not tracked.
-        let content = files::content_at(resolved, from).filter(|content| **content != Content::Untracked);
+        let content = files::content_at(shape, from).filter(|content| **content != Content::Untracked);
         if let Some(content) = content {
             if let Some(key) = files::tracked(render, relative, content, node) {
                 mounts.spelled.push(files::mount(&key, target));

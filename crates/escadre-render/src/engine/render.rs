@@ -1,30 +1,29 @@
-//! Rendering: one resolved instance in the words of a container engine.
+//! Rendering: what instances have in common, in the words of a container engine; and one of them.
 //!
-//! In: a `Resolved` and [`Facts`]. Out: `Desired`, and what is refused or only approximated.
+//! In: a [`Shape`], or a `Resolved` that has it, and [`Facts`]. Out: [`Drafts`], or `Desired`; what is refused or only approximated.
 //! **Invariant:** pure and canonical; an attribute that has no effect here is said, never dropped in silence.
-//! Not here: addresses, generations, order (`escadre-plan`).
+//! Not here: what is an instance's own (`draft`); addresses, generations, order (`escadre-plan`).
 //! Tests: `render/tests.rs`.
 
-use super::{Facts, files, mounts, names, routes, service, value};
+use super::draft::{self, Called, Draft, Drafts, Plain};
+use super::{Facts, files, mounts, routes, service, value};
 use escadre_model::compose::Service as Written;
-use escadre_model::desired::{
-    Body, Content, Desired, Field, File, Image, Network, PullPolicy, Resource, Shown, Volume,
-};
+use escadre_model::desired::{Body, Desired, Image, PullPolicy};
 use escadre_model::diagnostic::{Code, Diagnostic};
-use escadre_model::hash::Hash;
 use escadre_model::ids::{Kind, ResourceKey};
-use escadre_model::payload::Payload;
-use escadre_model::resolved::Resolved;
-use escadre_model::text::Node;
+use escadre_model::payload::Words;
+use escadre_model::resolved::{Resolved, Shape};
+use escadre_model::sheet::{Entry, Sheet, Told};
+use escadre_model::text::{Node, Text};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// What is gathered while an instance is rendered.
+/// What is gathered while a shape is rendered.
 pub(super) struct Render<'a> {
-    pub(super) resolved: &'a Resolved,
+    pub(super) shape: &'a Shape,
     pub(super) facts: &'a Facts,
-    pub(super) resources: BTreeMap<ResourceKey, Resource>,
+    pub(super) resources: BTreeMap<ResourceKey, Draft>,
     pub(super) findings: Vec<Diagnostic>,
     pub(super) others: Others<'a>,
 }
@@ -43,9 +42,9 @@ pub(super) struct Others<'a> {
 }
 
 impl<'a> Others<'a> {
-    fn of(resolved: &'a Resolved) -> Self {
+    fn of(shape: &'a Shape) -> Self {
         let mut others = Self::default();
-        for service in resolved.project.services() {
+        for service in shape.project.services() {
             for (key, node) in service.map("depends_on") {
                 others.called.insert(&key.text);
                 if node.get("condition").and_then(Node::as_str) == Some("service_completed_successfully") {
@@ -56,7 +55,7 @@ impl<'a> Others<'a> {
                 others.linked.entry(to).or_default().push(alias);
             }
         }
-        for service in resolved.project.services().filter(|service| !others.jobs.contains(&**service.name)) {
+        for service in shape.project.services().filter(|service| !others.jobs.contains(&**service.name)) {
             for source in service.list("volumes").iter().filter_map(mounts::source) {
                 others.writers.entry(source).or_default().insert(service.name);
             }
@@ -67,35 +66,39 @@ impl<'a> Others<'a> {
 
 /// Spells an instance for a container engine.
 pub fn render(resolved: &Resolved, facts: &Facts) -> (Desired, Vec<Diagnostic>) {
-    let mut render =
-        Render { resolved, facts, resources: BTreeMap::new(), findings: Vec::new(), others: Others::of(resolved) };
-    let routes = routes::all(&mut render);
-    for written in resolved.project.services() {
-        service::add(&mut render, written);
-    }
-    let desired = Desired {
-        instance: resolved.instance.clone(),
-        origin: Arc::clone(&resolved.origin),
-        release: Arc::clone(&resolved.release),
-        state: resolved.state,
-        environment: Arc::clone(&resolved.environment),
-        labels: resolved.labels.clone(),
-        resources: render.resources,
-        routes,
-    };
-    (desired, render.findings)
+    drafts(&resolved.shape, facts).fill(resolved)
 }
 
-/// A hash over what makes a resource what it is; the word says which rules made it.
-pub(super) fn spec(payload: &Value, rest: &impl serde::Serialize) -> Hash {
-    Hash::of_json(&("spec/1", payload, rest))
+/// Spells what instances have in common.
+pub(super) fn drafts(shape: &Shape, facts: &Facts) -> Drafts {
+    let mut render =
+        Render { shape, facts, resources: BTreeMap::new(), findings: Vec::new(), others: Others::of(shape) };
+    let routes = routes::published(&mut render);
+    for written in shape.project.services() {
+        service::add(&mut render, written);
+    }
+    Drafts { resources: render.resources, routes, findings: render.findings }
 }
 
 impl Render<'_> {
-    pub(super) fn put(&mut self, kind: Kind, key: impl Into<Arc<str>>, mut resource: Resource) -> ResourceKey {
+    pub(super) fn put(
+        &mut self,
+        kind: Kind,
+        key: impl Into<Arc<str>>,
+        mut fields: Vec<Entry>,
+        words: &Value,
+        body: Plain,
+    ) -> ResourceKey {
         let key = ResourceKey::new(kind, key);
-        resource.fields.sort_by(|a, b| a.path.cmp(&b.path));
-        self.resources.insert(key.clone(), resource);
+        fields.sort_by(|a, b| a.path.cmp(&b.path));
+        let same = match &body {
+            Plain::Image(image, _) => Some(Body::Image(image.clone())),
+            Plain::Service(service, _) => Some(Body::Service(Arc::clone(service))),
+            _ => None,
+        };
+        let sheet = Sheet { fields, words: Arc::new(Words::new(words)), body: same.map(|body| body.hash()) };
+        let sheet = Arc::new(sheet);
+        self.resources.insert(key.clone(), Draft { sheet, body });
         key
     }
 
@@ -108,26 +111,26 @@ impl Render<'_> {
     }
 
     /// The engine's name of a network or volume: the product's if it was written on purpose, else ours.
-    fn name_of(&mut self, section: &str, key: &str, node: &Node) -> Arc<str> {
-        let ours: Arc<str> = names::owned(&self.resolved.instance, self.resolved.single, key).into();
-        let Some(written) = node.get("name") else { return ours };
-        let name = written.as_str().unwrap_or_default();
-        if name.is_empty() || name == format!("{}_{key}", self.resolved.project.name) {
-            return ours;
+    fn name_of(&mut self, section: &'static str, key: &str, node: &Node) -> Called {
+        let Some(written) = node.get("name") else { return Called::Ours };
+        // What is secret is no name.
+        let is_name = |name: &&Text| !name.is_empty() && name.secrets().next().is_none();
+        let Some(name) = written.as_scalar().map(|scalar| &scalar.text).filter(is_name) else { return Called::Ours };
+        if *name == self.shape.project.implied_name(key) {
+            return Called::Ours;
         }
         // One name for all instances would make them share it; with a variable in it, it is each instance's own.
-        if !self.resolved.single && written.raw.is_none() && !is_external(node) {
-            let what = format!("{section} of one name would be shared by all instances: {name} is called {ours} here");
-            self.approximate(written, &format!("{section}.{key}.name"), what);
-            return ours;
+        if !self.shape.single && written.raw.is_none() && !is_external(node) {
+            let written_name = name.display().into();
+            return Called::Renamed { written: written_name, section, span: written.span.clone() };
         }
-        name.into()
+        Called::Theirs(name.clone())
     }
 
     /// The network of that key; made once.
     pub(super) fn network(&mut self, key: &str) {
         let known = ResourceKey::new(Kind::Network, key);
-        let Some(node) = self.resolved.project.entry("networks", key).filter(|_| !self.resources.contains_key(&known))
+        let Some(node) = self.shape.project.entry("networks", key).filter(|_| !self.resources.contains_key(&known))
         else {
             return;
         };
@@ -158,29 +161,21 @@ impl Render<'_> {
         if let Some(gateway) = pool("gateway") {
             words.insert("gateway".to_owned(), json!(gateway));
         }
-        let payload = Value::Object(words);
-        let body = Network { name, external, subnet: pool("subnet") };
+        let body = Plain::Network { name, external, subnet: pool("subnet") };
         let mut fields = Vec::new();
-        value::fields(self.resolved, "network", &node, &mut fields);
-        let spec = spec(&payload, &(&body.name, &body.external, &body.subnet));
-        self.put(
-            Kind::Network,
-            key,
-            Resource { spec, fields, payload: Payload::new(payload), body: Body::Network(body) },
-        );
+        value::fields(self.shape, "network", &node, &mut fields);
+        self.put(Kind::Network, key, fields, &Value::Object(words), body);
     }
 
-    /// The volume of that key; made once. Its name on the engine comes back.
-    pub(super) fn volume(&mut self, key: &str, anonymous: bool) -> Arc<str> {
-        let known = ResourceKey::new(Kind::Volume, key);
-        if let Some(Resource { body: Body::Volume(volume), .. }) = self.resources.get(&known) {
-            return Arc::clone(&volume.name);
+    /// The volume of that key; made once.
+    pub(super) fn volume(&mut self, key: &str, anonymous: bool) {
+        if self.resources.contains_key(&ResourceKey::new(Kind::Volume, key)) {
+            return;
         }
-        let node = self.resolved.project.entry("volumes", key).filter(|_| !anonymous).cloned();
+        let node = self.shape.project.entry("volumes", key).filter(|_| !anonymous).cloned();
         let mut words = Map::new();
         let mut fields = Vec::new();
-        let mut external = false;
-        let mut name: Arc<str> = names::owned(&self.resolved.instance, self.resolved.single, key).into();
+        let (mut name, mut external) = (Called::Ours, false);
         if let Some(node) = &node {
             name = self.name_of("volumes", key, node);
             external = is_external(node);
@@ -193,20 +188,9 @@ impl Render<'_> {
             if let Some(labels) = node.get("labels") {
                 words.insert("Labels".to_owned(), value::map(labels));
             }
-            value::fields(self.resolved, "volume", node, &mut fields);
+            value::fields(self.shape, "volume", node, &mut fields);
         }
-        if let Some(other) = self.resolved.volume_names.get(key) {
-            name = Arc::clone(other);
-        }
-        let payload = Value::Object(words);
-        let body = Volume { name: Arc::clone(&name), external };
-        let spec = spec(&payload, &(&body.name, &body.external));
-        self.put(
-            Kind::Volume,
-            key,
-            Resource { spec, fields, payload: Payload::new(payload), body: Body::Volume(body) },
-        );
-        name
+        self.put(Kind::Volume, key, fields, &Value::Object(words), Plain::Volume { name, external });
     }
 
     /// A file resource; the key is as short as it can be while different modes and owners stay apart.
@@ -214,40 +198,35 @@ impl Render<'_> {
         &mut self,
         kind: Kind,
         name: &str,
-        file: File,
-        shown: Shown,
+        file: Plain,
+        value: Told,
         source: Option<&Node>,
     ) -> ResourceKey {
-        let plain = file.mode == files::MODE && file.uid.is_none() && file.gid.is_none();
         let who = |id: Option<u32>| id.map(|id| id.to_string()).unwrap_or_default();
-        let key =
-            if plain { name.to_owned() } else { format!("{name}@{:o}:{}:{}", file.mode, who(file.uid), who(file.gid)) };
-        let content = match &file.content {
-            Content::Bytes { hash, .. } | Content::Folder { hash, .. } => hash.to_string(),
-            Content::Secret { name, hash } => {
-                format!("{name} {}", hash.as_ref().map_or("unknown", |hash| hash.as_str()))
+        let key = match &file {
+            Plain::File { mode, uid, gid, .. } if *mode != files::MODE || uid.is_some() || gid.is_some() => {
+                format!("{name}@{mode:o}:{}:{}", who(*uid), who(*gid))
             }
+            _ => name.to_owned(),
         };
-        let spec = spec(&Value::Null, &(content, file.mode, file.uid, file.gid));
-        let field = Field {
+        let field = Entry {
             path: "content".into(),
-            value: shown,
+            value,
             source: source.map(value::source),
             raw: source.and_then(|node| node.raw.clone()),
         };
-        let resource = Resource { spec, fields: vec![field], payload: Payload::new(json!({})), body: Body::File(file) };
-        self.put(kind, key, resource)
+        self.put(kind, key, vec![field], &json!({}), file)
     }
 
     /// The image of a service; services of one reference share it.
     pub(super) fn image(&mut self, written: Written<'_>) -> Option<Arc<str>> {
-        let resolved = self.resolved;
-        let build = resolved.builds.get(written.name).cloned();
+        let shape = self.shape;
+        let build = shape.builds.get(written.name).cloned();
         let reference: Arc<str> = match (written.image(), &build) {
             (Some(reference), _) => reference.into(),
-            (None, _) if resolved.single => format!("{}-{}", resolved.project.name, written.name).into(),
-            (None, Some(hash)) => format!("localhost/{}-{}:{}", resolved.product, written.name, hash.short()).into(),
-            (None, None) => format!("localhost/{}-{}:tree", resolved.product, written.name).into(),
+            (None, _) if shape.single => format!("{}-{}", shape.project.name.display(), written.name).into(),
+            (None, Some(hash)) => format!("localhost/{}-{}:{}", shape.product, written.name, hash.short()).into(),
+            (None, None) => format!("localhost/{}-{}:tree", shape.product, written.name).into(),
         };
         let node = written.node("build");
         let policy = written.node("pull_policy");
@@ -275,16 +254,14 @@ impl Render<'_> {
         };
         let mut fields = Vec::new();
         if let Some(image) = written.node("image") {
-            fields.push(value::field(resolved, "reference", image));
+            fields.push(value::field(shape, "reference", image));
         }
-        if let Some(hash) = &build {
-            let source = node.map(value::source);
-            fields.push(Field { path: "build".into(), value: Shown::Plain(hash.short().into()), source, raw: None });
+        if let (Some(hash), Some(node)) = (&build, node) {
+            fields.push(value::fixed("build", hash.short(), node, None));
         }
-        let spec = spec(&Value::Null, &(&reference, &build, &platform));
+        let spec = draft::spec(&Value::Null, &(&reference, &build, &platform));
         let body = Image { reference: Arc::clone(&reference), pull, build, platform };
-        let resource = Resource { spec, fields, payload: Payload::new(payload), body: Body::Image(body) };
-        self.put(Kind::Image, Arc::clone(&reference), resource);
+        self.put(Kind::Image, Arc::clone(&reference), fields, &payload, Plain::Image(body, spec));
         Some(reference)
     }
 

@@ -16,20 +16,18 @@ use std::sync::Arc;
 /// More ports than this in one service are published by the engine: each would be a listener of the edge.
 const MANY: usize = 64;
 
-/// The routes of an instance.
-pub(super) fn all(render: &mut Render<'_>) -> BTreeMap<Arc<str>, Route> {
-    let resolved = render.resolved;
-    let mut routes: BTreeMap<Arc<str>, Route> =
-        resolved.endpoints.iter().map(|(key, route)| (Arc::clone(key), Route::Http(route.clone()))).collect();
-    for written in resolved.project.services() {
+/// The published TCP ports of a shape.
+pub(super) fn published(render: &mut Render<'_>) -> BTreeMap<Arc<str>, Route> {
+    let shape = render.shape;
+    let mut routes: BTreeMap<Arc<str>, Route> = BTreeMap::new();
+    for written in shape.project.services() {
         if own_network(written).is_none() {
             continue;
         }
         for port in ports(written).filter(|port| !by_engine(written, port)) {
-            let served =
-                |route: &escadre_model::desired::HttpRoute| route.service == *written.name && route.port == port.target;
+            let served = |(service, open): &(Arc<str>, u16)| service == written.name && *open == port.target;
             // In a fleet the endpoint is the way in; the port would only be there for developers.
-            if !resolved.single && resolved.endpoints.values().any(served) {
+            if !shape.single && shape.served.iter().any(served) {
                 continue;
             }
             let key: Arc<str> = match (port.published, port.host.is_empty()) {
@@ -87,13 +85,13 @@ pub(super) fn by_the_engine(written: Written<'_>) -> Vec<EnginePort> {
 /// TCP ports of a service that others can reach: published, exposed, of an endpoint.
 pub(super) fn reachable(render: &Render<'_>, written: Written<'_>) -> Vec<u16> {
     let published = ports(written).filter(|port| port.protocol.as_ref() == "tcp").map(|port| port.target);
-    let endpoints = render.resolved.endpoints.values().filter(|route| route.service == *written.name);
+    let endpoints = render.shape.served.iter().filter(|(service, _)| service == written.name);
     let exposed = written.strs("expose").filter_map(|text| match text.split_once('/') {
         Some((port, "tcp")) => port.parse().ok(),
         Some(_) => None,
         None => text.parse().ok(),
     });
-    let mut all: Vec<u16> = published.chain(endpoints.map(|route| route.port)).chain(exposed).collect();
+    let mut all: Vec<u16> = published.chain(endpoints.map(|(_, port)| *port)).chain(exposed).collect();
     all.sort_unstable();
     all.dedup();
     all

@@ -5,15 +5,16 @@
 //! Not here: limits and the like (`host_config`), mounts, files, routes.
 //! Tests: `render/tests.rs`.
 
-use super::render::{Render, spec};
+use super::draft::{self, Plain, ServiceSpec};
+use super::render::Render;
 use super::{Dialect, files, host_config, mounts, routes, value};
 use escadre_model::compose::{self, Service as Written};
 use escadre_model::desired::{
-    After, Attachment, Body, Condition, Field, Gate, HealthCheck, Manner, NetworkMode, OnFailure, Resource, Rollout,
-    Service, Shown,
+    After, Attachment, Condition, Gate, HealthCheck, Manner, NetworkMode, OnFailure, Rollout, Service,
 };
 use escadre_model::ids::{Kind, ResourceKey};
-use escadre_model::payload::Payload;
+use escadre_model::payload::Words;
+use escadre_model::sheet::Entry;
 use escadre_model::text::Node;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -82,14 +83,15 @@ pub(super) fn add(render: &mut Render<'_>, written: Written<'_>) {
     let create = create(render, written, &mode);
     let words =
         json!({"create": create, "mounts": mounts.spelled, "networks": endpoint_words(render, written, &networks)});
-    let payload = Payload::new(words);
     let grace = written.node("stop_grace_period").and_then(value::milliseconds).unwrap_or(GRACE);
-    let of_files: Vec<_> = mounts.files.iter().filter_map(|key| render.resources.get(key)).map(|r| &r.spec).collect();
-    let inside: Vec<_> =
-        payload.secrets().into_iter().map(|name| (value::secret_hash(render.resolved, &name.0), name)).collect();
-    let build = render.resolved.builds.get(written.name);
-    let rest = (&image, build, of_files, inside, &networks, &mode, &mounts.names, &engine_ports, &extra_hosts);
-    let spec = spec(&payload.0, &rest);
+    let spec = ServiceSpec {
+        before: draft::within(&(&image, render.shape.builds.get(written.name))),
+        files: mounts.files.clone(),
+        secrets: Words::new(&words).secrets().iter().cloned().collect(),
+        within: draft::within(&(&networks, &mode)),
+        volumes: mounts.volumes.keys().cloned().collect(),
+        behind: draft::within(&(&engine_ports, &extra_hosts)),
+    };
     let fields = fields(render, written, &mounts);
     let body = Service {
         image,
@@ -108,8 +110,7 @@ pub(super) fn add(render: &mut Render<'_>, written: Written<'_>) {
         on_failure: on_failure(render, written),
         rollout: rollout(written),
     };
-    let resource = Resource { spec, fields, payload, body: Body::Service(Box::new(body)) };
-    render.put(Kind::Service, Arc::clone(written.name), resource);
+    render.put(Kind::Service, Arc::clone(written.name), fields, &words, Plain::Service(Arc::new(body), spec));
 }
 
 /// What has no effect is said.
@@ -383,7 +384,7 @@ fn manner(
         Some("stop-first") => return stop("its order is stop-first".to_owned()),
         _ => {}
     }
-    let shared = |source: &Arc<str>| render.resolved.shared_volumes.contains(source) || render.writers(source) > 1;
+    let shared = |source: &Arc<str>| render.shape.shared_volumes.contains(source) || render.writers(source) > 1;
     if let Some((_, what)) = mounts.writable.iter().find(|(source, _)| !shared(source)) {
         return stop(format!("it writes to {what}"));
     }
@@ -395,8 +396,8 @@ fn manner(
 }
 
 /// Every value a person would compare, under the names people use.
-fn fields(render: &Render<'_>, written: Written<'_>, mounts: &mounts::Mounts) -> Vec<Field> {
-    let resolved = render.resolved;
+fn fields(render: &Render<'_>, written: Written<'_>, mounts: &mounts::Mounts) -> Vec<Entry> {
+    let shape = render.shape;
     let mut all = Vec::new();
     for (key, node) in written.node.as_mapping().into_iter().flat_map(escadre_model::text::Mapping::iter) {
         let path = match &*key.text {
@@ -405,12 +406,12 @@ fn fields(render: &Render<'_>, written: Written<'_>, mounts: &mounts::Mounts) ->
             other => other,
         };
         if !ELSEWHERE.contains(&path) {
-            value::fields(resolved, path, node, &mut all);
+            value::fields(shape, path, node, &mut all);
         }
     }
     for key in ["image", "healthcheck", "annotations"] {
         if let Some(node) = written.node(key) {
-            value::fields(resolved, key, node, &mut all);
+            value::fields(shape, key, node, &mut all);
         }
     }
     let limits = [
@@ -422,38 +423,34 @@ fn fields(render: &Render<'_>, written: Written<'_>, mounts: &mounts::Mounts) ->
     ];
     for (from, path) in limits {
         if let Some(node) = written.node(from) {
-            value::fields(resolved, path, node, &mut all);
+            value::fields(shape, path, node, &mut all);
         }
     }
     for (key, node) in written.map("networks") {
-        let source = Some(value::source(node));
-        let value = Shown::Plain("joined".into());
-        all.push(Field { path: format!("networks.{}", key.text).into(), value, source, raw: None });
-        value::fields(resolved, &format!("networks.{}", key.text), node, &mut all);
+        all.push(value::fixed(format!("networks.{}", key.text), "joined", node, None));
+        value::fields(shape, &format!("networks.{}", key.text), node, &mut all);
     }
     for mount in written.list("volumes") {
         if let Some(target) = mount.get("target").and_then(Node::as_str) {
             let shown = mount.get("source").and_then(Node::as_str).or_else(|| mount.get("type").and_then(Node::as_str));
-            let value = Shown::Plain(shown.unwrap_or_default().into());
-            let source = Some(value::source(mount));
-            all.push(Field { path: format!("mounts.{target}").into(), value, source, raw: mount.raw.clone() });
+            let path = format!("mounts.{target}");
+            all.push(value::fixed(path, shown.unwrap_or_default(), mount, mount.raw.clone()));
         }
     }
     for key in &mounts.files {
-        let content = render.resources.get(key).and_then(|resource| resource.fields.first());
+        let content = render.resources.get(key).and_then(|file| file.sheet.fields.first());
         if let (Some(content), Some(target)) = (content, target_of(&mounts.spelled, key)) {
-            all.push(Field { path: format!("files.{target}").into(), ..content.clone() });
+            all.push(Entry { path: format!("files.{target}").into(), ..content.clone() });
         }
     }
     for port in written.list("ports").iter().filter(|port| port.get("mode").and_then(Node::as_str) == Some("host")) {
-        value::fields(resolved, "ports", port, &mut all);
+        value::fields(shape, "ports", port, &mut all);
     }
     let build = ResourceKey::new(Kind::Image, written.image().unwrap_or_default());
-    if let Some(field) = render.resources.get(&build).and_then(|image| image.field("build")) {
-        all.push(field.clone());
-    }
+    let image = render.resources.get(&build).map(|image| &image.sheet.fields);
+    all.extend(image.and_then(|fields| fields.iter().find(|field| &*field.path == "build")).cloned());
     all.sort_by(|a, b| a.path.cmp(&b.path));
-    let mut unique: BTreeMap<Arc<str>, Field> = BTreeMap::new();
+    let mut unique: BTreeMap<Arc<str>, Entry> = BTreeMap::new();
     for field in all {
         unique.entry(Arc::clone(&field.path)).or_insert(field);
     }

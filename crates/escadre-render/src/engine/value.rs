@@ -6,30 +6,25 @@
 //! Tests: through `render/tests.rs`.
 
 use escadre_model::compose;
-use escadre_model::desired::{Field, Shown};
-use escadre_model::hash::KeyedHash;
-use escadre_model::payload::{self, Piece};
-use escadre_model::resolved::Resolved;
+use escadre_model::desired::Shown;
+use escadre_model::payload;
+use escadre_model::resolved::Shape;
+use escadre_model::sheet::{Entry, Told};
 use escadre_model::source::Source;
-use escadre_model::text::{Node, Resolved as Reads, Scalar, Value as Tree};
+use escadre_model::text::{Node, Piece, Resolved as Reads, Scalar, Text, Value as Tree};
 use serde_json::Value;
 use std::sync::Arc;
 
 /// A scalar as a text of the payload, with holes; numbers and booleans as they are written.
 pub(super) fn text(node: &Node) -> Value {
-    node.as_scalar().map_or(Value::Null, |scalar| payload::text(&scalar.text.pieces()))
+    node.as_scalar().map_or(Value::Null, |scalar| payload::text(&scalar.text))
 }
 
 /// `KEY=value` with the value's holes.
 pub(super) fn pair(key: &str, node: &Node) -> Value {
-    let mut pieces = vec![Piece::Literal(format!("{key}=").into())];
-    for piece in node.as_scalar().map(|scalar| scalar.text.pieces()).unwrap_or_default() {
-        match (pieces.last_mut(), piece) {
-            (Some(Piece::Literal(before)), Piece::Literal(more)) => *before = format!("{before}{more}").into(),
-            (_, piece) => pieces.push(piece),
-        }
-    }
-    payload::text(&pieces)
+    let value = node.as_scalar().map(|scalar| scalar.text.pieces()).unwrap_or_default();
+    let key = Piece::Literal(format!("{key}=").into());
+    payload::text(&Text::from_pieces(std::iter::once(key).chain(value)))
 }
 
 /// A list of texts with holes.
@@ -67,29 +62,19 @@ pub(super) fn source(node: &Node) -> Source {
     Source { file: Arc::clone(&node.span.file), line: node.span.line }
 }
 
-/// The keyed hash of a secret, if it is known.
-pub(super) fn secret_hash(resolved: &Resolved, name: &str) -> Option<KeyedHash> {
-    resolved.secrets.get(name).and_then(|secret| secret.hash.clone())
-}
-
-/// A scalar as it may be shown.
-pub(super) fn shown(resolved: &Resolved, node: &Node) -> Shown {
-    let Some(scalar) = node.as_scalar() else { return Shown::Plain("".into()) };
-    let mut secrets = scalar.text.secrets().peekable();
-    if secrets.peek().is_some() {
-        return match secrets.find_map(|name| secret_hash(resolved, &name.0)) {
-            Some(hash) => Shown::Secret(hash),
-            None => Shown::Unknown,
-        };
-    }
-    match &node.raw {
-        Some(raw) if is_sensitive(resolved, raw) => Shown::Plain(Arc::clone(raw)),
-        _ => Shown::Plain(scalar.display().into_owned().into()),
+/// A scalar as people see it: what holds a sensitive value is shown as it was written.
+fn told(shape: &Shape, node: &Node) -> Text {
+    match (&node.raw, node.as_scalar()) {
+        (_, None) => "".into(),
+        (Some(raw), Some(scalar)) if scalar.text.secrets().next().is_none() && is_sensitive(shape, raw) => {
+            Arc::clone(raw).into()
+        }
+        (_, Some(scalar)) => scalar.text.clone(),
     }
 }
 
 /// Does a text before interpolation name a variable whose value nobody shall see?
-fn is_sensitive(resolved: &Resolved, raw: &str) -> bool {
+fn is_sensitive(shape: &Shape, raw: &str) -> bool {
     let names = |name: &str| {
         raw.match_indices(name).any(|(at, _)| {
             let before = raw.get(..at).unwrap_or_default();
@@ -98,61 +83,52 @@ fn is_sensitive(resolved: &Resolved, raw: &str) -> bool {
                 && !after.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
         })
     };
-    resolved.values.iter().any(|(name, value)| value.sensitive && names(name))
+    shape.sensitive.iter().any(|name| names(name))
 }
 
 /// A field from a scalar.
-pub(super) fn field(resolved: &Resolved, path: impl Into<Arc<str>>, node: &Node) -> Field {
+pub(super) fn field(shape: &Shape, path: impl Into<Arc<str>>, node: &Node) -> Entry {
     let path = path.into();
     // The engine tells everybody which image runs: hiding its name would only make plans unreadable.
     let open = matches!(path.as_ref(), "image" | "reference");
-    let value = match node.as_scalar() {
-        Some(scalar) if open && scalar.text.secrets().next().is_none() => {
-            Shown::Plain(scalar.display().into_owned().into())
-        }
-        _ => shown(resolved, node),
+    let text = match node.as_scalar() {
+        Some(scalar) if open => scalar.text.clone(),
+        _ => told(shape, node),
     };
-    Field { path, value, source: Some(source(node)), raw: node.raw.clone() }
+    Entry { path, value: Told::text(text), source: Some(source(node)), raw: node.raw.clone() }
+}
+
+/// A field that is the same in all instances.
+pub(super) fn fixed(path: impl Into<Arc<str>>, value: &str, node: &Node, raw: Option<Arc<str>>) -> Entry {
+    Entry { path: path.into(), value: Told::Shown(Shown::Plain(value.into())), source: Some(source(node)), raw }
 }
 
 /// Every scalar below a node as a field; a list of scalars is one field, its values in a row.
-pub(super) fn fields(resolved: &Resolved, path: &str, node: &Node, to: &mut Vec<Field>) {
+pub(super) fn fields(shape: &Shape, path: &str, node: &Node, to: &mut Vec<Entry>) {
     match &node.value {
         Tree::Null => {}
-        Tree::Scalar(_) => to.push(field(resolved, path, node)),
+        Tree::Scalar(_) => to.push(field(shape, path, node)),
         Tree::Mapping(map) => {
             for (key, value) in map.iter() {
-                fields(resolved, &format!("{path}.{}", key.text), value, to);
+                fields(shape, &format!("{path}.{}", key.text), value, to);
             }
         }
         Tree::Sequence(items) if items.iter().all(|item| item.as_scalar().is_some()) => {
-            to.push(row(resolved, path, node, items));
+            to.push(row(shape, path, node, items));
         }
         Tree::Sequence(items) => {
             for (index, item) in items.iter().enumerate() {
-                fields(resolved, &format!("{path}.{index}"), item, to);
+                fields(shape, &format!("{path}.{index}"), item, to);
             }
         }
     }
 }
 
-fn row(resolved: &Resolved, path: &str, node: &Node, items: &[Node]) -> Field {
-    let all: Vec<Shown> = items.iter().map(|item| shown(resolved, item)).collect();
-    let hidden = all.iter().find(|shown| !matches!(shown, Shown::Plain(_)));
-    let value = match hidden {
-        Some(hidden) => hidden.clone(),
-        None => {
-            let words = all.iter().map(|shown| match shown {
-                Shown::Plain(text) if text.is_empty() || text.contains(char::is_whitespace) => format!("{text:?}"),
-                Shown::Plain(text) => text.to_string(),
-                _ => String::new(),
-            });
-            Shown::Plain(words.collect::<Vec<_>>().join(" ").into())
-        }
-    };
+fn row(shape: &Shape, path: &str, node: &Node, items: &[Node]) -> Entry {
+    let value = Told::row(items.iter().map(|item| told(shape, item)).collect());
     let raw = items.iter().any(|item| item.raw.is_some()).then(|| {
         let words = items.iter().map(|item| item.raw.as_deref().or_else(|| item.as_str()).unwrap_or_default());
         words.collect::<Vec<_>>().join(" ").into()
     });
-    Field { path: path.into(), value, source: Some(source(node)), raw }
+    Entry { path: path.into(), value, source: Some(source(node)), raw }
 }

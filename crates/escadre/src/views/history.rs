@@ -105,17 +105,15 @@ pub(crate) fn differences(old: &Desired, new: &Desired) -> Vec<String> {
             continue;
         }
         let fields: Vec<String> = resource
-            .fields
-            .iter()
-            .filter(|field| before.field(&field.path).map(|field| &field.value) != Some(&field.value))
-            .map(|field| {
-                let old = before.field(&field.path).map(|field| &field.value);
-                match (field.path.as_ref(), old, &field.value) {
-                    ("image", Some(Shown::Plain(old)), Shown::Plain(new)) => {
-                        format!("{} image {}", key.key, image_move(old, new).1)
-                    }
-                    (path, old, new) => format!("{} {path} {} -> {}", key.key, shown(old), shown(Some(new))),
+            .fields()
+            .into_iter()
+            .map(|field| (before.field(&field.path).map(|field| field.value), field))
+            .filter(|(old, field)| old.as_ref() != Some(&field.value))
+            .map(|(old, field)| match (field.path.as_ref(), &old, &field.value) {
+                ("image", Some(Shown::Plain(old)), Shown::Plain(new)) => {
+                    format!("{} image {}", key.key, image_move(old, new).1)
                 }
+                (path, old, new) => format!("{} {path} {} -> {}", key.key, shown(old.as_ref()), shown(Some(new))),
             })
             .collect();
         if fields.is_empty() {

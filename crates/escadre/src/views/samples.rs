@@ -186,11 +186,9 @@ pub(crate) fn desired(name: &str, seats: &str) -> Desired {
     let field =
         |path: &str, value: Shown, from: Option<Source>| Field { path: path.into(), value, source: from, raw: None };
     let plain = |text: &str| Shown::Plain(text.into());
-    let service = |image: &str, manner: Manner, fields: Vec<Field>| Resource {
-        spec: Hash::of(format!("{image}{seats}")),
-        fields,
-        payload: escadre_model::payload::Payload(Arc::new(serde_json::Value::Null)),
-        body: Body::Service(Box::new(Service {
+    let service = |image: &str, manner: Manner, fields: Vec<Field>| {
+        let spec = Hash::of(format!("{image}{seats}"));
+        let body = Body::Service(Arc::new(Service {
             image: image.into(),
             replicas: 1,
             job: false,
@@ -206,7 +204,8 @@ pub(crate) fn desired(name: &str, seats: &str) -> Desired {
             engine_ports: vec![],
             on_failure: OnFailure::GoBack,
             rollout: escadre_model::desired::Rollout::default(),
-        })),
+        }));
+        Resource::new(spec, fields, &serde_json::Value::Null, body)
     };
     let host = format!("help.{name}.example");
     let web = service(

@@ -297,7 +297,7 @@ pub(crate) fn differ(one: &Desired, other: &Desired) -> Differ {
     let (ours, theirs) = (fields(one), fields(other));
     let keys: std::collections::BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
     for key in keys {
-        let (a, b) = (ours.get(key).copied(), theirs.get(key).copied());
+        let (a, b) = (ours.get(key), theirs.get(key));
         if a.map(|field| &field.value) == b.map(|field| &field.value) {
             continue;
         }
@@ -324,9 +324,9 @@ pub(crate) fn differ(one: &Desired, other: &Desired) -> Differ {
     }
 }
 
-fn fields(desired: &Desired) -> BTreeMap<String, &Field> {
+fn fields(desired: &Desired) -> BTreeMap<String, Field> {
     let all = desired.resources.iter().flat_map(|(key, resource)| {
-        resource.fields.iter().map(move |field| (format!("{} {}", key.key, field.path), field))
+        resource.fields().into_iter().map(move |field| (format!("{} {}", key.key, field.path), field))
     });
     all.collect()
 }

@@ -50,7 +50,7 @@ pub(crate) fn build(looked: &Looked<'_>, desired: &Desired, key: &str) -> Option
     let place = format!("{}/{key}", desired.instance.instance);
     let seen = current(looked.seen(&desired.instance), key);
     let mut values: Vec<Line> = Vec::new();
-    for field in &resource.fields {
+    for field in resource.fields() {
         let from = field.source.as_ref().map(ToString::to_string).unwrap_or_default();
         let from = match &field.raw {
             Some(raw) => format!("{from} as {}", cut(raw, 60)),

@@ -118,7 +118,7 @@ fn options(
     }
     let working_dir = named.or_else(|| files.first().map(|file| paths::parent(file))).unwrap_or(here);
     let mut options = Options::new(working_dir, files);
-    options.project_name.clone_from(project_name);
+    options.project_name = project_name.as_deref().map(Into::into);
     options.profiles = profiles;
     options.home = settings.environment.get("HOME").cloned();
     options.environment = variables;

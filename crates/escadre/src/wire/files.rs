@@ -302,7 +302,8 @@ impl Read {
             if unusable {
                 continue;
             }
-            let environment = fleet.environments.iter().find(|known| known.name.value.as_str() == &*one.environment);
+            let environment =
+                fleet.environments.iter().find(|known| known.name.value.as_str() == &*one.shape.environment);
             let required = environment.is_some_and(|known| known.require_commit);
             let target = fleet.instance(one.instance.instance.as_str()).and_then(|instance| fleet.target_of(instance));
             if required || target.is_some_and(|target| target.require_commit) {

@@ -178,7 +178,7 @@ pub(super) fn committed(wanted: &Wanted, only: Option<&BTreeSet<InstanceId>>) ->
     let what = if wanted.commit.is_empty() { "no commit at all" } else { "uncommitted changes" };
     let message = format!(
         "{} may only be changed from a commit (target {}, environment {}), and the work tree has {what}",
-        one.instance.instance, one.target, one.environment
+        one.instance.instance, one.target, one.shape.environment
     );
     let finding = Diagnostic::error(Code::E0307, message)
         .hint("commit, then give the same command again")
@@ -233,7 +233,7 @@ pub(super) fn chosen(selection: &Selection, wanted: &Wanted) -> Option<BTreeSet<
 }
 
 fn takes(selection: &Selection, one: &Resolved) -> bool {
-    let facts = [("environment", &*one.environment), ("product", &*one.product), ("target", &*one.target)];
+    let facts = [("environment", &*one.shape.environment), ("product", &*one.shape.product), ("target", &*one.target)];
     selection.takes(&Seen { name: &one.instance.instance, facts: &facts, labels: &one.labels })
 }
 
@@ -334,7 +334,7 @@ fn around(world: &World, wanted: &Wanted, plan: &Plan, saved: bool) -> Around {
     let mut lead = Vec::new();
     let judged = verdicts::judge(&wanted.resolved, world.facts.rootless);
     if let (Some(file), Some(one)) = (&wanted.single, wanted.resolved.first()) {
-        let services = one.project.services().count();
+        let services = one.shape.project.services().count();
         lead.push(format!(
             "{}: {file}, {services} service{} (nothing else is needed)",
             wanted.fleet,

@@ -65,7 +65,8 @@ async fn each<F: Future<Output = Result<HoldEnd, HoldError>>>(
     let selection = Selection::new(instances, filter);
     selection.known(wanted.resolved.iter().map(|one| one.instance.instance.as_str()))?;
     let chosen = wanted.resolved.iter().filter(|one| {
-        let facts = [("environment", &*one.environment), ("product", &*one.product), ("target", &*one.target)];
+        let facts =
+            [("environment", &*one.shape.environment), ("product", &*one.shape.product), ("target", &*one.target)];
         selection.takes(&Seen { name: &one.instance.instance, facts: &facts, labels: &one.labels })
     });
     let ports = world.ports(Arc::clone(&wanted.secrets), None);

@@ -25,16 +25,17 @@ pub(crate) struct Judged {
 
 /// The verdicts of every product; one instance stands for those that are made of the same files.
 pub(super) fn judge(resolved: &[Resolved], rootless: bool) -> Judged {
-    let mut judged = Judged { single: resolved.iter().all(|one| one.single), ..Judged::default() };
+    let mut judged = Judged { single: resolved.iter().all(|one| one.shape.single), ..Judged::default() };
     let mut files: BTreeSet<(&str, &[String])> = BTreeSet::new();
     let mut seen = BTreeSet::new();
     let mut lists: BTreeMap<Arc<str>, (Vec<Acknowledgement>, Vec<Acknowledgement>)> = BTreeMap::new();
-    for one in resolved.iter().filter(|one| files.insert((&*one.product, &one.project.files))) {
+    for one in resolved.iter().filter(|one| files.insert((&*one.shape.product, &one.shape.project.files))) {
         let mut verdicts = one.verdicts(rootless);
-        let unused: Vec<Acknowledgement> = acknowledge(&mut verdicts, &one.acknowledged).into_iter().cloned().collect();
-        let (all, used) = lists.entry(Arc::clone(&one.product)).or_default();
-        all.extend(one.acknowledged.iter().filter(|one| !all.contains(one)).cloned().collect::<Vec<_>>());
-        used.extend(one.acknowledged.iter().filter(|one| !unused.contains(one)).cloned());
+        let unused: Vec<Acknowledgement> =
+            acknowledge(&mut verdicts, &one.shape.acknowledged).into_iter().cloned().collect();
+        let (all, used) = lists.entry(Arc::clone(&one.shape.product)).or_default();
+        all.extend(one.shape.acknowledged.iter().filter(|one| !all.contains(one)).cloned().collect::<Vec<_>>());
+        used.extend(one.shape.acknowledged.iter().filter(|one| !unused.contains(one)).cloned());
         judged.beside.extend(one.plain_secrets());
         judged
             .verdicts

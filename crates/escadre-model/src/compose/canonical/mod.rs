@@ -12,7 +12,7 @@ pub(crate) mod volumes;
 use super::merge::{by_name, pair, pairs, started};
 use super::schema::{Object, Pairs, Shape, tables as t};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::text::{Key, Mapping, Node, Resolved, Text, Value};
+use crate::text::{Key, Mapping, Node, Resolved, Value};
 use std::sync::Arc;
 
 /// The long form of a tree; nothing when it is already long.
@@ -393,7 +393,7 @@ fn device(text: &str, node: &Node) -> Result<Mapping, String> {
 pub(crate) fn omit_empty_dns(root: &mut Node) {
     let empty = |node: &Node| match &node.value {
         Value::Null => true,
-        Value::Scalar(scalar) => matches!(&scalar.text, Text::Plain(text) if text.is_empty()),
+        Value::Scalar(scalar) => scalar.is_empty(),
         _ => false,
     };
     for section in ["services", "jobs"] {

@@ -8,7 +8,7 @@
 use super::super::schema::tables as t;
 use super::{Integer, Keys, Object, Pairs, Shape};
 use crate::diagnostic::{Code, Diagnostic, nearest};
-use crate::text::{Key, Mapping, Node, Resolved, Scalar, Style, Value};
+use crate::text::{Key, Mapping, Node, Resolved, Scalar, Style, Text, Value};
 use std::collections::HashSet;
 
 /// Errors after which no more are looked for; nobody reads a thousand, and each is compared with those before it.
@@ -324,7 +324,13 @@ impl<'f> Checker<'f> {
     }
 
     fn unique(&mut self, items: &[Node]) {
+        if items.len() < 2 {
+            return;
+        }
         let (mut seen, mut same) = (HashSet::new(), HashSet::new());
+        // Late variables are asked only where two texts may turn out to be the same.
+        let mut late: Vec<&Text> = Vec::new();
+        let mut texts: Vec<&Text> = Vec::new();
         for item in items {
             let Some(scalar) = item.as_scalar() else {
                 if item.as_mapping().is_some() && !same.insert(item.to_json().to_string()) {
@@ -333,7 +339,16 @@ impl<'f> Checker<'f> {
                 }
                 continue;
             };
-            if !seen.insert((scalar.display(), scalar.resolve() == Resolved::Text)) {
+            let text = &scalar.text;
+            let known = late.iter().chain(if text.is_late() { texts.iter() } else { [].iter() });
+            let mut twice = known.filter(|known| **known == text).count() > 0;
+            if text.is_late() {
+                late.push(text);
+            } else {
+                texts.push(text);
+                twice |= !seen.insert((scalar.display(), scalar.resolve() == Resolved::Text));
+            }
+            if twice {
                 let message = format!("`{}` is listed twice in `{}`", scalar.display(), self.path);
                 self.report(Diagnostic::error(Code::E0421, message).at(&item.span));
             }
@@ -344,7 +359,9 @@ impl<'f> Checker<'f> {
         match &node.value {
             Value::Sequence(items) => {
                 self.texts(node, true, "a mapping or a list of `KEY=value`");
-                if let Some(item) = items.iter().find(|item| item.as_str().is_some_and(|text| text.starts_with('='))) {
+                if let Some(item) =
+                    items.iter().find(|item| item.as_scalar().is_some_and(|scalar| scalar.text.starts_with('=')))
+                {
                     let message = format!("a name in `{}` is empty", self.path);
                     self.report(Diagnostic::error(Code::E0405, message).at(&item.span));
                 }

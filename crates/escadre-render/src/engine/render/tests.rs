@@ -3,7 +3,7 @@
 use super::*;
 use crate::engine::{Dialect, create, read};
 use escadre_model::compose::{Cache, Files, Options, ReadError, load};
-use escadre_model::desired::{Gate, HttpRoute, Manner, NetworkMode, Route, Service, State};
+use escadre_model::desired::{Body, Gate, HttpRoute, Manner, NetworkMode, Resource, Route, Service, Shown};
 use escadre_model::ids::InstanceId;
 use escadre_model::name::Name;
 use escadre_model::resolved::Content as Stands;
@@ -21,27 +21,13 @@ fn resolved(yaml: &str, single: bool) -> Option<Resolved> {
     let (project, findings) = load(&options, &Memory(yaml.as_bytes().into()), &Cache::new());
     assert!(findings.iter().all(|finding| !finding.is_error()), "{findings:?}");
     let name = |text| Name::new(text).ok();
-    Some(Resolved {
-        instance: InstanceId::new(name("totem")?, name(if single { "totem" } else { "france" })?),
-        origin: "id:1".into(),
-        single,
-        product: "totem".into(),
-        release: "tree".into(),
-        environment: "".into(),
-        target: "".into(),
-        state: State::Running,
-        labels: BTreeMap::new(),
-        project: Arc::new(project?),
-        endpoints: BTreeMap::new(),
-        values: BTreeMap::new(),
-        secrets: BTreeMap::new(),
-        contents: BTreeMap::new(),
-        volume_names: BTreeMap::new(),
-        shared_volumes: Vec::new(),
-        granted_binds: Vec::new(),
-        acknowledged: Vec::new(),
-        builds: BTreeMap::new(),
-    })
+    let shape = Shape { single, ..Shape::new("totem", project?) };
+    let instance = InstanceId::new(name("totem")?, name(if single { "totem" } else { "france" })?);
+    Some(Resolved { origin: "id:1".into(), ..Resolved::new(instance, shape) })
+}
+
+fn shape(resolved: &mut Resolved) -> &mut Shape {
+    Arc::make_mut(&mut resolved.shape)
 }
 
 fn rendered(yaml: &str, single: bool) -> (Desired, Vec<Diagnostic>) {
@@ -57,7 +43,7 @@ fn service<'a>(desired: &'a Desired, key: &str) -> (&'a Resource, &'a Service) {
 }
 
 fn words(desired: &Desired, key: &str) -> Value {
-    service(desired, key).0.payload.0.as_ref().clone()
+    service(desired, key).0.payload().value()
 }
 
 #[test]
@@ -150,6 +136,7 @@ fn a_published_port_belongs_to_the_edge_unless_an_endpoint_serves_it() {
         source: None,
     };
     fleet.endpoints.insert("portal".into(), portal);
+    shape(&mut fleet).served.push(("web".into(), 80));
     let (desired, _) = render(&fleet, &Facts::default());
     assert!(matches!(desired.routes.get("portal"), Some(Route::Http(_))));
     assert!(!desired.routes.contains_key("port-8080") && desired.routes.contains_key("port-127.0.0.1-9000"));
@@ -177,9 +164,9 @@ fn binds_in_a_fleet_are_copies_folders_or_granted() {
     let yaml = "services:\n  web:\n    image: x\n    volumes: ['./conf/a.toml:/a.toml', './cache:/cache', '/srv/nfs/x:/x', '/etc:/host']\n";
     let mut fleet = resolved(yaml, false).expect("a project");
     let file = Stands::File { bytes: (*b"a = 1\n").into(), executable: false };
-    fleet.contents.insert("/p/conf/a.toml".into(), file);
-    fleet.contents.insert("/p/cache".into(), Stands::Untracked);
-    fleet.granted_binds.push("/srv/nfs".into());
+    shape(&mut fleet).contents.insert("/p/conf/a.toml".into(), file);
+    shape(&mut fleet).contents.insert("/p/cache".into(), Stands::Untracked);
+    shape(&mut fleet).granted_binds.push("/srv/nfs".into());
     let (desired, findings) = render(&fleet, &Facts::default());
     let codes: Vec<_> = findings.iter().map(|finding| finding.code).collect();
     assert_eq!(codes, [Code::E0431], "{findings:?}");
@@ -194,7 +181,7 @@ fn binds_in_a_fleet_are_copies_folders_or_granted() {
     // Another content is another spec; another name for the same content is not asked for.
     let before = service(&desired, "web").0.spec.clone();
     let other = Stands::File { bytes: (*b"a = 2\n").into(), executable: false };
-    fleet.contents.insert("/p/conf/a.toml".into(), other);
+    shape(&mut fleet).contents.insert("/p/conf/a.toml".into(), other);
     assert_ne!(render(&fleet, &Facts::default()).0.service("web").map(|(web, _)| web.spec.clone()), Some(before));
 }
 
@@ -203,8 +190,8 @@ fn a_bind_of_the_repository_beside_the_product_needs_no_grant() {
     let yaml = "services:\n  web:\n    image: x\n    volumes: ['/.fleet/shared/logo.svg:/logo.svg', '/.fleet/shared/cache:/cache']\n";
     let mut fleet = resolved(yaml, false).expect("a project");
     let file = Stands::File { bytes: (*b"<svg/>").into(), executable: false };
-    fleet.contents.insert("/.fleet/shared/logo.svg".into(), file);
-    fleet.contents.insert("/.fleet/shared/cache".into(), Stands::Untracked);
+    shape(&mut fleet).contents.insert("/.fleet/shared/logo.svg".into(), file);
+    shape(&mut fleet).contents.insert("/.fleet/shared/cache".into(), Stands::Untracked);
     let (desired, findings) = render(&fleet, &Facts::default());
     assert!(findings.is_empty(), "{findings:?}");
     assert_eq!(
@@ -280,7 +267,7 @@ fn both_ways_what_was_written_is_read_back() {
         shares_network_of: None,
         routes: &["portal".into()],
     };
-    let body = create::container(&resource.payload.0, &place, Dialect::Podman);
+    let body = create::container(&resource.payload().value(), &place, Dialect::Podman);
     assert_eq!(
         body.pointer("/NetworkingConfig/EndpointsConfig/totem_france_front"),
         Some(
@@ -319,13 +306,7 @@ fn an_image_is_told_even_where_its_tag_came_from_the_environment() {
     let mut resolved =
         resolved("services: { web: { image: 'x:${TAG:-v1}', environment: { A: '${TAG:-v1}' } } }\n", true)
             .expect("a project");
-    let value = escadre_model::resolved::Value {
-        text: "v1".into(),
-        source: None,
-        from: "the caller's environment".into(),
-        sensitive: true,
-    };
-    resolved.values.insert("TAG".into(), value);
+    shape(&mut resolved).sensitive.insert("TAG".into());
     let (desired, _) = render(&resolved, &Facts::default());
     let shown = |path| service(&desired, "web").0.field(path).map(|field| field.value.clone());
     assert_eq!(shown("image"), Some(Shown::Plain("x:v1".into())));
