@@ -264,6 +264,9 @@ impl Decoder<'_> {
     }
 
     fn device_count(&mut self, node: &Node) -> Outcome {
+        if let Some(Resolved::Integer(value)) = node.as_scalar().map(Scalar::resolve) {
+            return if value == 0 { Outcome::Drop } else { plain(node, value.to_string()) };
+        }
         match self.letters(node) {
             Err(outcome) => outcome,
             Ok(text) if text.eq_ignore_ascii_case("all") => plain(node, "-1".to_owned()),

@@ -13,12 +13,10 @@ use crate::diagnostic::{Diagnostic, has_errors};
 use crate::name::Name;
 use crate::resolved::Shape;
 use crate::source::Source;
-use crate::text::{LateVariables, Text};
+use crate::text::{LONGEST_LATE, LateVariables, Text};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// Longer values are known from the start: a text may hold many of them, and the loader bounds how long it grows.
-const LONGEST: usize = 256;
 /// Shapes that are remembered of one class. Where a variable that is different everywhere is asked for, each instance has a shape of its own, and
 /// remembering them all would only cost memory.
 const REMEMBERED: usize = 128;
@@ -189,7 +187,7 @@ impl Work<'_> {
     /// Variables that may be late: parameters first, then what is called like the instance.
     fn open(&self, values: &BTreeMap<Arc<str>, Given>) -> Vec<Open> {
         let is_secret = |name: &Arc<str>| self.product.secrets.get(name).is_some_and(|declared| declared.environment);
-        let fits = |given: &Given| given.file.is_none() && (1..=LONGEST).contains(&given.value.text.len());
+        let fits = |given: &Given| given.file.is_none() && (1..=LONGEST_LATE).contains(&given.value.text.len());
         let mut open: Vec<Open> = values
             .iter()
             .filter(|(name, given)| fits(given) && !is_secret(name))

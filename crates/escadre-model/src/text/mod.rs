@@ -13,7 +13,7 @@ mod scalar;
 mod tests;
 
 pub use fields::Fields;
-pub use late::{Late, LateVariables};
+pub use late::{LONGEST as LONGEST_LATE, Late, LateVariables};
 pub use parse::{Limits, parse, parse_one};
 pub use scalar::{Piece, Resolved, Scalar, SecretRef, Style, Text};
 
