@@ -36,6 +36,7 @@ fn hold(dir: OsString, limits: Vec<OsString>) -> Result<(), Box<dyn std::error::
         match name {
             "header_timeout_ms" => options.limits.header_timeout_ms = number,
             "connect_timeout_ms" => options.limits.connect_timeout_ms = number,
+            "acme_wait_ms" => options.limits.acme_wait_ms = number,
             "listen_retry_ms" => options.limits.listen_retry_ms = number,
             "connections" => options.limits.connections = usize::try_from(number)?,
             _ => return Err(format!("no limit is called {name}").into()),

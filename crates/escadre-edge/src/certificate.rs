@@ -159,6 +159,12 @@ impl Certificate {
         &self.issuer
     }
 
+    /// When it begins.
+    #[must_use]
+    pub fn begins(&self) -> SystemTime {
+        self.begins
+    }
+
     /// When it ends.
     #[must_use]
     pub fn ends(&self) -> SystemTime {
@@ -293,7 +299,7 @@ pub(crate) fn common_name(name: &x509_cert::name::Name) -> Option<String> {
 }
 
 /// `2026-11-26`.
-fn day(moment: SystemTime) -> String {
+pub(crate) fn day(moment: SystemTime) -> String {
     let since = moment.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     crate::log::utc(since.as_secs(), 0).chars().take(10).collect()
 }

@@ -26,7 +26,8 @@ use crate::control::{
 };
 use crate::flight::lock;
 use crate::table::{Entry, bounded};
-use crate::tls::keyring;
+use crate::tls::acme::record::millis;
+use crate::tls::keyring::{self, Secured, Source};
 use crate::worker::Worker;
 
 /// How long one who waited may take to say what shall become of what is left, before the edge cuts by itself.
@@ -130,6 +131,7 @@ async fn perform(worker: &Arc<Worker>, command: Command) -> Answer {
         }
         Command::Park { route } => hold(worker, &route, true),
         Command::Unpark { route } => hold(worker, &route, false),
+        Command::Renew { host } => renew(worker, &host).await,
         Command::Upgrade => {
             edge.log.say("asked for a new worker");
             edge.tell(ToHolder::Upgrade);
@@ -300,9 +302,49 @@ fn status(worker: &Worker) -> Status {
 /// The certificates of all hosts, in the order of their names.
 fn certificates(worker: &Worker) -> Vec<CertificateStatus> {
     let table = worker.edge.tables.load();
-    let now = SystemTime::now();
-    let mut all: Vec<_> =
-        table.all_secured().map(|(host, secured)| worker.edge.keyring.status(host, &secured.source, now)).collect();
+    let mut all: Vec<_> = table.all_secured().map(|(host, secured)| certificate(worker, host, secured)).collect();
     all.sort_by(|a, b| a.host.cmp(&b.host));
     all
+}
+
+fn certificate(worker: &Worker, host: &str, secured: &Secured) -> CertificateStatus {
+    let status = worker.edge.keyring.status(host, &secured.source, SystemTime::now());
+    if secured.is_public() { worker.edge.keeper.tell(&worker.edge, status) } else { status }
+}
+
+async fn renew(worker: &Arc<Worker>, host: &str) -> Answer {
+    let edge = &worker.edge;
+    let refuse = |message: String| Refused { code: Code::Unknown, message };
+    let find = || {
+        let name = escadre_model::routes::normal_host(host).unwrap_or_default();
+        let secured = edge.tables.load().secured(&name).cloned();
+        let missing = || refuse(format!("no endpoint with TLS has the host {host:?}"));
+        secured.map(|secured| (name, secured)).ok_or_else(missing)
+    };
+    let (name, secured) = find()?;
+    match secured.source {
+        Source::Acme => {}
+        Source::Local => {
+            let message =
+                format!("{name} has its certificate from the local authority, which makes one when it is needed");
+            return Err(refuse(message));
+        }
+        Source::Brought(_) => {
+            let message = format!("the certificate of {name} was brought: whoever brought it brings the next one");
+            return Err(refuse(message));
+        }
+    }
+    if edge.keeper.settings().is_none() {
+        return Err(refuse("no public authority is set for this edge".to_owned()));
+    }
+    if let Some(until) = edge.keeper.held_back(&name, SystemTime::now()) {
+        let until = crate::log::utc(millis(until) / 1_000, 0);
+        let message =
+            format!("the authority was asked too often about {name}, and wants to be left alone until {until}");
+        return Err(refuse(message));
+    }
+    // If the worker retires meanwhile the one who asked asks the next.
+    edge.keeper.renew(&name).await.map_err(|_| refuse("the try was given up".to_owned()))?;
+    let (name, secured) = find()?;
+    give(&certificate(worker, &name, &secured))
 }

@@ -79,6 +79,11 @@ pub enum Command {
         /// The route's id.
         route: String,
     },
+    /// Ask the public authority for this host's certificate now. Answers [`CertificateStatus`] when the try has ended.
+    Renew {
+        /// The host.
+        host: String,
+    },
     /// Start a new worker, which takes over the listeners; the old one finishes what it has. Answers [`Done`].
     Upgrade,
     /// End everything, finishing what is under way within this time. Answers [`Done`].
@@ -226,6 +231,44 @@ pub struct CertificateStatus {
     /// What is wrong, in words; with one that works still: why it will not be renewed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+    /// When it is renewed, or tried again, seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_s: Option<u64>,
+    /// Tries that failed, one after the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<Failing>,
+}
+
+/// Tries that failed, one after the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failing {
+    /// How many.
+    pub times: u32,
+    /// The first, seconds since 1970.
+    pub since_s: u64,
+    /// The last one.
+    pub last_s: u64,
+    /// What the name led to then; empty: to nothing.
+    #[serde(default)]
+    pub points_to: Vec<std::net::IpAddr>,
+    /// This machine's own addresses then. A router before it may have another.
+    #[serde(default)]
+    pub here: Vec<std::net::IpAddr>,
+}
+
+impl CertificateStatus {
+    pub(crate) fn of(host: &str, from: CertificateFrom) -> CertificateStatus {
+        CertificateStatus {
+            host: host.to_owned(),
+            from,
+            works: false,
+            ends_s: None,
+            issuer: None,
+            problem: None,
+            next_s: None,
+            failed: None,
+        }
+    }
 }
 
 /// Where a certificate comes from.

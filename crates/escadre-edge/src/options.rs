@@ -53,6 +53,9 @@ pub struct Limits {
     pub connections: usize,
     /// How often a listener whose port was taken is tried again (milliseconds; 1 s).
     pub listen_retry_ms: u64,
+    /// The first wait after a certificate was refused; each further one is four times the one before, a day at most
+    /// (milliseconds; 60 s).
+    pub acme_wait_ms: u64,
     /// Threads of the worker (2).
     pub threads: usize,
 }
@@ -66,6 +69,7 @@ impl Default for Limits {
             connect_timeout_ms: 5_000,
             connections: 10_000,
             listen_retry_ms: 1_000,
+            acme_wait_ms: 60_000,
             threads: 2,
         }
     }

@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -24,8 +24,9 @@ use crate::ledger::Ledger;
 use crate::log::Log;
 use crate::options::Limits;
 use crate::park::Tables;
-use crate::table::Registry;
+use crate::table::{Registry, bounded};
 use crate::tls;
+use crate::tls::acme::keeper::Keeper;
 use crate::tls::keyring::{Brought, Keyring};
 
 /// One worker.
@@ -35,6 +36,8 @@ pub(crate) struct Edge {
     pub(crate) log: Log,
     pub(crate) tables: Arc<Tables>,
     pub(crate) keyring: Arc<Keyring>,
+    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) dir: PathBuf,
     pub(crate) tls: Arc<rustls::ServerConfig>,
     pub(crate) registry: Mutex<Registry>,
     /// A permit for each open connection or tunnel.
@@ -93,6 +96,7 @@ impl Edge {
         limits.connections = limits.connections.clamp(1, 1 << 20);
         let (outbox, said) = mpsc::unbounded_channel();
         let (tables, keyring) = (Arc::new(Tables::new()), Arc::new(Keyring::new(dir)));
+        let keeper = Arc::new(Keeper::new(dir.to_owned(), bounded(limits.acme_wait_ms)));
         let counted = Arc::<Changed>::default();
         let edge = Edge {
             open: Arc::new(Semaphore::new(limits.connections)),
@@ -101,6 +105,8 @@ impl Edge {
             tls: tls::config(&tables, &keyring)?,
             tables,
             keyring,
+            keeper,
+            dir: dir.to_owned(),
             registry: Mutex::new(Registry::new(&counted)),
             retiring: watch::Sender::new(Retiring::No),
             listening: Mutex::default(),
@@ -138,6 +144,8 @@ impl Edge {
         drop(old);
         let table = self.tables.load();
         self.keyring.settle(|host| table.secured(host).is_some());
+        self.keyring.take_up(table.all_secured().filter(|(_, s)| s.is_public()).map(|(host, _)| host.as_str()));
+        self.keeper.settle(routes.acme.as_ref());
         for backend in left {
             backend.leave(Instant::now() + drain);
             let edge = Arc::clone(self);

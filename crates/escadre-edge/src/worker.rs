@@ -29,6 +29,7 @@ use crate::ledger::TOLD_AT_ONCE;
 use crate::listeners::{Listeners, Refusal};
 use crate::log::Log;
 use crate::state::{Edge, Retiring, Said};
+use crate::tls::acme::keeper;
 use crate::tls::keyring;
 
 /// How often a retiring worker tells what it still has.
@@ -69,6 +70,8 @@ pub(crate) struct Worker {
     pub(crate) problem: Mutex<Option<String>>,
     channel: Arc<Channel>,
     control: Mutex<Option<AbortHandle>>,
+    /// Keeps certificates, while this worker is the one that answers.
+    keeping: Mutex<Option<AbortHandle>>,
 }
 
 /// Runs a worker until it has retired. Called by the hidden verb `escadre proxy worker`, outside of any async runtime;
@@ -116,6 +119,7 @@ pub fn run() -> Result<(), WorkerError> {
             problem: Mutex::default(),
             channel,
             control: Mutex::default(),
+            keeping: Mutex::default(),
         });
         worker.serve(kept, outbox, crate::table::bounded(retire_ms)).await;
         Ok(())
@@ -236,6 +240,10 @@ impl Worker {
                 if let Some(before) = lock(&self.control).replace(task.abort_handle()) {
                     before.abort();
                 }
+                let keeping = tokio::spawn(keeper::keep(Arc::clone(&self.edge)));
+                if let Some(before) = lock(&self.keeping).replace(keeping.abort_handle()) {
+                    before.abort();
+                }
             }
             Err(error) => self.edge.log.say(&format!("cannot take the control socket: {error}")),
         }
@@ -281,8 +289,8 @@ impl Worker {
         let edge = &self.edge;
         edge.retiring.send_replace(how);
         self.listeners.close().await;
-        if let Some(control) = lock(&self.control).take() {
-            control.abort();
+        for task in [lock(&self.control).take(), lock(&self.keeping).take()].into_iter().flatten() {
+            task.abort();
         }
         // Those who wait because of a command wait for an `unpark` that this worker will never hear.
         edge.tables.load().entries.iter().for_each(|e| e.live.held.store(false, std::sync::atomic::Ordering::SeqCst));

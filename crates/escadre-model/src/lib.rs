@@ -5,6 +5,7 @@
 //! Not here: how a target spells a resource (`escadre-render`), what changes (`escadre-plan`), anything that touches the world.
 //! Tests: beside each module, and `tests/it` with one-file cases.
 
+pub mod cidr;
 pub mod compose;
 pub mod desired;
 pub mod diagnostic;

@@ -13,6 +13,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use crate::cidr::Cidr;
 use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
@@ -53,6 +54,12 @@ pub struct Routes {
     /// How public certificates are had; nothing: none is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acme: Option<Acme>,
+    /// Networks of proxies in front of the edge, whose `X-Forwarded-For` and `Forwarded` are believed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trusted_proxies: Vec<Cidr>,
+    /// Most bytes of the log of requests, all of its files together; nothing: there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_log_bytes: Option<u64>,
     /// HTTP routes by host and path.
     #[serde(default)]
     pub routes: Vec<Route>,
@@ -296,6 +303,8 @@ impl Routes {
             http_listen: Vec::new(),
             https_listen: Vec::new(),
             acme: None,
+            trusted_proxies: Vec::new(),
+            access_log_bytes: None,
             routes: Vec::new(),
             tcp: Vec::new(),
             drain_ms: DEFAULT_DRAIN_MS,

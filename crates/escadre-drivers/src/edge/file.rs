@@ -11,13 +11,14 @@ use async_trait::async_trait;
 use escadre_edge::control::{Client, ControlError, Loaded, Stats};
 use escadre_edge::files;
 use escadre_engine::ports::{Carried, Changed, Error, Traffic};
+use escadre_model::cidr::Cidr;
 use escadre_model::desired::{CertificateSource, HttpRoute, Route};
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, Kind, ResourceId, ResourceKey};
 use escadre_model::name::Name;
 use escadre_model::observed::RouteSeen;
 use escadre_model::payload;
-use escadre_model::routes::{self, Backend, Routes, TcpRoute, Tls};
+use escadre_model::routes::{self, Acme, Backend, Routes, TcpRoute, Tls};
 use escadre_plan::step::RouteTarget;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -35,13 +36,42 @@ const LET_GO: Duration = Duration::from_secs(2);
 /// Ends the id of the IPv6 half of a route that listens everywhere.
 const SIX: &str = "@6";
 
-/// Where the edge listens for HTTP, while there is at least one HTTP route.
+/// What is set for the edge as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Listen {
-    /// HTTP.
+pub struct Settings {
+    /// Where it answers HTTP, while there is at least one HTTP route.
     pub http: Vec<SocketAddr>,
-    /// HTTPS, while there is at least one route with TLS.
+    /// Where it answers HTTPS, while there is at least one route with TLS.
     pub https: Vec<SocketAddr>,
+    /// Who certifies public names; `None`: nobody is asked.
+    pub acme: Option<Acme>,
+    /// Proxies in front of it that are believed.
+    pub trusted_proxies: Vec<Cidr>,
+    /// Most bytes of the access log; `None`: there is none.
+    pub access_log: Option<u64>,
+}
+
+impl Settings {
+    /// Puts them in force in a table.
+    fn put(&self, routes: &mut Routes) {
+        let (any, tls) = (!routes.routes.is_empty(), routes.routes.iter().any(|route| route.tls.is_some()));
+        routes.http_listen = if any { self.http.clone() } else { Vec::new() };
+        routes.https_listen = if tls { self.https.clone() } else { Vec::new() };
+        routes.acme = self.acme.clone().filter(|_| tls);
+        routes.trusted_proxies.clone_from(&self.trusted_proxies);
+        routes.access_log_bytes = self.access_log.filter(|_| any);
+    }
+}
+
+/// What had to be done to have an edge as it is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// Nothing.
+    Already,
+    /// It took over other settings.
+    Changed,
+    /// It did not run, and runs now.
+    Started,
 }
 
 /// How the edge is started where none runs: this program, with `proxy` and what it needs.
@@ -58,7 +88,7 @@ pub struct Start {
 pub struct EdgeFiles {
     dir: PathBuf,
     client: Client,
-    listen: Listen,
+    settings: Option<Settings>,
     start: Option<Start>,
 }
 
@@ -75,15 +105,46 @@ struct Former {
 type Specs = BTreeMap<String, Hash>;
 
 impl EdgeFiles {
-    /// The edge of this folder. Without `start` one that does not run is an error once a route needs it.
-    pub fn new(dir: impl Into<PathBuf>, listen: Listen, start: Option<Start>) -> Self {
+    /// The edge of this folder. Without `settings` those that are in force stay; without `start` one that does not run is an
+    /// error once a route needs it.
+    pub fn new(dir: impl Into<PathBuf>, settings: Option<Settings>, start: Option<Start>) -> Self {
         let dir = dir.into();
-        Self { client: Client::new(&dir), dir, listen, start }
+        Self { client: Client::new(&dir), dir, settings, start }
     }
 
     /// The client of its control socket.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Has the settings in force for the routes that are there, and the edge running for them. Without any route there is nothing to do.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or the edge does not acknowledge.
+    pub async fn settle(&self) -> Result<Settled, Error> {
+        let there = self.read()?;
+        if there.routes.is_empty() && there.tcp.is_empty() {
+            return Ok(Settled::Already);
+        }
+        let mut then = there.clone();
+        self.put_settings(&mut then);
+        let runs = !matches!(self.client.status().await, Err(ControlError::Absent { .. }));
+        if then != there {
+            self.change(|_, _| ()).await?;
+        } else if !runs {
+            self.run().await?;
+        }
+        Ok(match (runs, then == there) {
+            (false, _) => Settled::Started,
+            (true, false) => Settled::Changed,
+            (true, true) => Settled::Already,
+        })
+    }
+
+    fn put_settings(&self, routes: &mut Routes) {
+        if let Some(settings) = &self.settings {
+            settings.put(routes);
+        }
     }
 
     fn read(&self) -> Result<Routes, Error> {
@@ -116,10 +177,7 @@ impl EdgeFiles {
         let refused = |error: files::FileError| Error::Edge(error.sentence().into());
         let apply = |routes: &mut Routes, specs: &mut Specs| {
             change(routes, specs);
-            let any = !routes.routes.is_empty();
-            routes.http_listen = if any { self.listen.http.clone() } else { Vec::new() };
-            let any_tls = routes.routes.iter().any(|route| route.tls.is_some());
-            routes.https_listen = if any_tls { self.listen.https.clone() } else { Vec::new() };
+            self.put_settings(routes);
             specs.retain(|id, _| routes.routes.iter().any(|r| r.id == *id) || routes.tcp.iter().any(|r| r.id == *id));
         };
         let now = files::read_routes(&self.dir).map_err(refused)?;
@@ -385,8 +443,9 @@ impl Edge for EdgeFiles {
         for (_, route, tls, target) in &wanted {
             match route {
                 Route::Http(_) => {
-                    addresses.extend(self.listen.http.iter().copied());
-                    addresses.extend(self.listen.https.iter().copied().filter(|_| tls.is_some()));
+                    let settings = self.settings.iter();
+                    addresses.extend(settings.clone().flat_map(|all| &all.http).copied());
+                    addresses.extend(settings.flat_map(|all| &all.https).copied().filter(|_| tls.is_some()));
                 }
                 Route::Tcp(tcp) => addresses.extend(listens(tcp, target)),
             }

@@ -8,7 +8,7 @@
 pub mod brought;
 mod file;
 
-pub use file::{EdgeFiles, Listen, Start};
+pub use file::{EdgeFiles, Settings, Settled, Start};
 
 use async_trait::async_trait;
 use escadre_engine::ports::{Changed, Error, Traffic};

@@ -2,7 +2,7 @@
 
 use super::world::{IMAGE, settings};
 use async_trait::async_trait;
-use escadre_drivers::edge::{EdgeFiles, Listen, Start};
+use escadre_drivers::edge::{EdgeFiles, Settings as EdgeSettings, Start};
 use escadre_drivers::podman::Engine;
 use escadre_engine::ports::Driver;
 use escadre_model::compose::{Cache, Files, Options, ReadError, load};
@@ -129,7 +129,7 @@ async fn the_real_engine_conforms() {
     let program = ours.parent().and_then(Path::parent).unwrap().join("examples/driven_edge");
     assert!(program.is_file(), "{} is built by cargo test", program.display());
     let start = Start { program, arguments: vec![dir.clone().into()] };
-    let edge = EdgeFiles::new(dir, Listen::default(), Some(start));
+    let edge = EdgeFiles::new(dir, Some(EdgeSettings::default()), Some(start));
     let engine = Engine::connect(settings(&state), Arc::new(edge.clone())).await.unwrap();
     let third = u8::try_from(std::process::id() % 250).unwrap();
     let instance = InstanceId::new(Name::new("podconf").unwrap(), Name::new(&format!("lab{third}")).unwrap());

@@ -16,8 +16,13 @@ use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
-use super::{Command, Done, Flying, Loaded, Parking, Refused, Reply, Request, SCHEMA, Stats, Status};
+use super::{
+    CertificateStatus, Command, Done, Flying, Loaded, Parking, Refused, Reply, Request, SCHEMA, Stats, Status,
+};
 use crate::files;
+
+/// How long a certificate may take: authorities look several times, from several places.
+const RENEWAL: Duration = Duration::from_secs(300);
 
 /// How long a client waits for an answer, where the command itself does not wait.
 const ANSWER: Duration = Duration::from_secs(15);
@@ -136,6 +141,14 @@ impl Client {
     /// As [`Client::park`].
     pub async fn unpark(&self, route: &str) -> Result<Parking, ControlError> {
         self.ask(Command::Unpark { route: route.to_owned() }, ANSWER).await
+    }
+
+    /// Has a host's certificate asked for now; returns when the try has ended, well or not.
+    ///
+    /// # Errors
+    /// When the host has no certificate of a public authority, or the authority wants to be left alone; when no edge answers.
+    pub async fn renew(&self, host: &str) -> Result<CertificateStatus, ControlError> {
+        self.ask(Command::Renew { host: host.to_owned() }, RENEWAL).await
     }
 
     /// Has the worker replaced by a new process of the executable as it is now; returns when the new one answers.

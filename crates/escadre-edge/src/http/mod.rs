@@ -35,6 +35,7 @@ use crate::headers::{self, From};
 use crate::pages::Page;
 use crate::state::{Connected, Edge, Retiring};
 use crate::table::{Table, Target};
+use crate::tls::acme::challenge;
 use crate::upgrade;
 use ask::Asked;
 pub(crate) use body::{Answer, Upload};
@@ -198,6 +199,9 @@ impl Drop for OpenRequest {
 /// One request.
 async fn serve(edge: &Arc<Edge>, arrival: &Arc<Arrival>, mut request: Request<Incoming>) -> Response<Answer> {
     let Some(asked) = Asked::of(&request) else { return page(Page::BadRequest, &request) };
+    if let Some(proof) = challenge::answer(&edge.dir, request.uri().path()).await {
+        return Response::new(Answer::page(Some(proof.into())));
+    }
     let table = edge.tables.load();
     let secured = table.secured(&asked.host);
     if arrival.scheme == Scheme::NoTls {

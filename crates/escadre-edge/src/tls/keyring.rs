@@ -17,6 +17,7 @@ use std::time::SystemTime;
 use escadre_model::host::{self, Reach};
 use escadre_model::routes::{Plain, Route, Routes, Tls};
 
+use super::acme;
 use super::authority::Authority;
 use crate::certificate::Certificate;
 use crate::control::{CertificateFrom, CertificateStatus};
@@ -66,6 +67,11 @@ pub(crate) fn brought(dir: &Path, routes: &Routes) -> Brought {
 }
 
 impl Secured {
+    /// Is it a public authority's?
+    pub(crate) fn is_public(&self) -> bool {
+        matches!(self.source, Source::Acme)
+    }
+
     /// What a route says about one of its hosts; `None`: without TLS.
     pub(crate) fn of(route: &Route, host: &str, brought: &Brought) -> Option<Secured> {
         let source = match (route.tls.as_ref()?, host::reach(host)) {
@@ -136,6 +142,30 @@ impl Keyring {
         authority.get_or_insert_with(open).clone()
     }
 
+    /// A host's certificate of a public authority.
+    pub(crate) fn public(&self, host: &str) -> Option<Arc<Certificate>> {
+        lock(&self.public).get(host).cloned()
+    }
+
+    /// A host got a certificate of a public authority.
+    pub(crate) fn add_public(&self, host: &str, certificate: Certificate) {
+        lock(&self.public).insert(host.to_owned(), Arc::new(certificate));
+    }
+
+    /// Reads the certificates of a public authority that are kept for these hosts, as far as they are not known yet. One
+    /// that cannot be read is had anew.
+    pub(crate) fn take_up<'h>(&self, hosts: impl IntoIterator<Item = &'h str>) {
+        for host in hosts {
+            if lock(&self.public).contains_key(host) {
+                continue;
+            }
+            let read = std::fs::read(acme::certificate_path(&self.dir, host)).ok();
+            if let Some(certificate) = read.and_then(|text| Certificate::read(&text).ok()) {
+                self.add_public(host, certificate);
+            }
+        }
+    }
+
     /// What is to be told about a host's certificate.
     pub(crate) fn status(&self, host: &str, source: &Source, now: SystemTime) -> CertificateStatus {
         let (from, certificate) = match source {
@@ -143,14 +173,13 @@ impl Keyring {
             Source::Acme => (CertificateFrom::Acme, Ok(lock(&self.public).get(host).cloned())),
             Source::Brought(brought) => (CertificateFrom::Brought, brought.clone().map(Some)),
         };
-        let mut status =
-            CertificateStatus { host: host.to_owned(), from, works: false, ends_s: None, issuer: None, problem: None };
+        let mut status = CertificateStatus::of(host, from);
         match certificate {
             Err(why) => status.problem = Some(why.to_string()),
             // A local one is made when somebody comes.
             Ok(None) => match source {
                 Source::Local => status.works = true,
-                _ => status.problem = Some("no certificate yet".to_owned()),
+                _ => status.problem = Some("it has not been asked for yet".to_owned()),
             },
             Ok(Some(certificate)) => {
                 let unfit = certificate.unfit([host], now);

@@ -9,6 +9,7 @@
 //!
 //! Tests: `tests/it/tls.rs`.
 
+pub(crate) mod acme;
 pub mod authority;
 pub(crate) mod keyring;
 

@@ -3,10 +3,12 @@
 //!
 //! Nothing here sleeps for luck: tests wait for conditions, with a deadline that only a failure reaches.
 
+mod acme;
 mod counters;
 mod drain;
 mod hostile;
 mod parking;
+mod pebble;
 mod process;
 mod routing;
 mod secure;

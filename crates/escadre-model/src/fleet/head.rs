@@ -5,6 +5,7 @@
 //! Not here: products, zones, instances.
 //! Tests: `tests.rs`.
 
+use super::edge::{self, EdgeSettings};
 use super::folder::{Found, Reader};
 use super::secrets_file::{self, Scope, SecretsFile};
 use super::{FILE, VERSION, reserved, scalar, version};
@@ -36,10 +37,8 @@ pub struct Target {
     pub kind: TargetKind,
     /// The engine's address: `unix:///run/podman/podman.sock`.
     pub address: Spanned<Arc<str>>,
-    /// The port on which the edge answers HTTP, if written.
-    pub edge_http: Option<Spanned<u16>>,
-    /// The port on which the edge answers HTTPS, if written.
-    pub edge_https: Option<Spanned<u16>>,
+    /// Its edge.
+    pub edge: EdgeSettings,
     /// The addresses that networks are cut from: `10.210.0.0/16`.
     pub pool: Option<Spanned<Arc<str>>>,
     /// `require: commit`: a dirty work tree is refused here.
@@ -197,14 +196,7 @@ fn target(key: &str, node: &Node, findings: &mut Vec<Diagnostic>) -> Option<Targ
     let mut fields = Fields::new(node, format!("targets.{key}"), findings);
     let engines =
         [(TargetKind::Podman, fields.optional_str("podman")), (TargetKind::Docker, fields.optional_str("docker"))];
-    let (mut edge_http, mut edge_https) = (None, None);
-    if let Some(edge) = fields.optional("edge") {
-        let path = fields.path_of("edge");
-        let mut edge = Fields::new(edge, path, fields.findings());
-        edge_http = scalar::parsed(&mut edge, "http", "a port from 1 to 65535", scalar::port);
-        edge_https = scalar::parsed(&mut edge, "https", "a port from 1 to 65535", scalar::port);
-        edge.finish();
-    }
+    let edge = edge::read(&mut fields);
     let pool = scalar::parsed(&mut fields, "pool", "a network such as 10.210.0.0/16", |text| {
         network(text).then(|| Arc::<str>::from(text))
     });
@@ -234,7 +226,7 @@ fn target(key: &str, node: &Node, findings: &mut Vec<Diagnostic>) -> Option<Targ
         findings.push(Diagnostic::error(Code::E0115, message).at(&address.span));
     }
     let name = Spanned::new(Name::new("x").ok()?, span);
-    Some(Target { name, kind, address, edge_http, edge_https, pool, require_commit })
+    Some(Target { name, kind, address, edge, pool, require_commit })
 }
 
 /// A network in CIDR form, /8 to /24, with no bits set after the prefix.

@@ -6,6 +6,7 @@
 //! Tests: `tests.rs`, `tests/cases/fleet-*.case`.
 
 mod check;
+mod edge;
 mod endpoint;
 mod folder;
 mod head;
@@ -23,6 +24,7 @@ mod version;
 pub mod write;
 mod zone;
 
+pub use edge::{AcmeSetting, EdgeSettings, LETS_ENCRYPT};
 pub use endpoint::{Endpoint, Tls, TlsBy};
 pub use head::{Environment, Registry, Target, TargetKind};
 pub use instance::Instance;

@@ -109,7 +109,7 @@ fn labels() -> Value {
 fn fleet() -> Value {
     let require = || words("commit: a work tree that differs from its commit is refused here.", &["commit"]);
     let environment = nullable(mapping([("values", values()), ("require", require())], reserved::ENVIRONMENT));
-    let edge = mapping([("http", port("Where HTTP is answered.")), ("https", port("Where HTTPS is answered."))], &[]);
+    let edge = edge();
     let target = mapping(
         [
             ("podman", scalar("Podman's socket: unix:///run/podman/podman.sock")),
@@ -167,6 +167,34 @@ fn tls() -> Value {
         &[],
     );
     json!({"description": about, "anyOf": [word, more]})
+}
+
+/// The edge of a target.
+fn edge() -> Value {
+    let acme = mapping(
+        [
+            ("directory", scalar("The authority's directory; Let's Encrypt's when absent.")),
+            ("email", scalar("Whom the authority may write to.")),
+            ("ca", scalar("A file of the repository with certificates that the authority's own server is judged by.")),
+        ],
+        &[],
+    );
+    let off = || json!({"enum": ["off", false]});
+    let acme = json!({"description": "Who certifies public names (ACME, HTTP-01). Using an authority means accepting its terms.", "anyOf": [off(), acme]});
+    let log = json!({"description": "A line of JSON for each request, in files of this size altogether: 256M; off when absent.", "anyOf": [off(), scalar("")]});
+    mapping(
+        [
+            ("http", port("Where HTTP is answered.")),
+            ("https", port("Where HTTPS is answered.")),
+            ("acme", acme),
+            (
+                "trusted_proxies",
+                texts("Networks of proxies in front, whose X-Forwarded-For and Forwarded are believed."),
+            ),
+            ("access_log", log),
+        ],
+        &[],
+    )
 }
 
 fn product() -> Value {

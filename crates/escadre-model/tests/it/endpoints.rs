@@ -3,7 +3,7 @@
 use crate::fleet::Memory;
 use escadre_model::desired::{CertificateSource, Https};
 use escadre_model::diagnostic::Code;
-use escadre_model::fleet;
+use escadre_model::fleet::{self, AcmeSetting};
 use escadre_model::resolve::{self, Cache, Keys};
 use escadre_model::routes::Plain;
 use escadre_model::secret::{HashKey, Secret};
@@ -194,5 +194,45 @@ fn what_is_wrong_has_its_code_and_says_what_to_do() {
             findings.iter().any(|(found, text)| *found == code && text.contains(words)),
             "{endpoints}: {findings:?}"
         );
+    }
+}
+
+/// The edge of a target, and what was found.
+fn edge(text: &str) -> (Option<fleet::EdgeSettings>, Vec<(Code, String)>) {
+    let fleet = format!(
+        "fleet: f\nid: 6f1c9a2e\nenvironments: {{ production: {{}} }}\ntargets: {{ host-1: {{ podman: unix:///p.sock, edge: {text} }} }}\n"
+    );
+    let (fleet, findings) = fleet::read(&Memory::default().with("fleet.yaml", fleet));
+    let settings = fleet.and_then(|fleet| fleet.targets.values().next().map(|target| target.edge.clone()));
+    (settings, findings.into_iter().map(|finding| (finding.code, finding.to_string())).collect())
+}
+
+#[test]
+fn the_edge_of_a_target_has_safe_defaults_and_says_what_is_wrong() {
+    let (settings, findings) = edge("{}");
+    let settings = settings.unwrap();
+    assert!(findings.is_empty() && settings.trusted_proxies.is_empty() && settings.access_log.is_none());
+    let AcmeSetting::At { directory, email: None, ca: None } = &settings.acme else { panic!("{settings:?}") };
+    assert_eq!(&**directory, fleet::LETS_ENCRYPT);
+    let (settings, findings) = edge(
+        "{ http: 8080, https: 8443, acme: { directory: \"https://ca.internal/dir\", email: ops@example.org, ca: files/ca.pem }, trusted_proxies: [10.0.0.0/8, \"::1\"], access_log: 256M }",
+    );
+    let settings = settings.unwrap();
+    assert!(findings.is_empty(), "{findings:?}");
+    assert_eq!((settings.access_log, settings.trusted_proxies.len()), (Some(256 << 20), 2));
+    assert!(matches!(edge("{ acme: off, access_log: off }").0.unwrap().acme, AcmeSetting::Off));
+    for (text, code, words) in [
+        ("{ http: 80, https: 80 }", Code::E0115, "one port, 80"),
+        ("{ acme: none }", Code::E0115, "must be `off`, or a mapping"),
+        ("{ acme: { directory: \"http://ca.internal/\" } }", Code::E0115, "an address such as https://"),
+        ("{ acme: { email: ops } }", Code::E0115, "an address such as ops@example.org"),
+        ("{ acme: { ca: ../../etc/ca.pem } }", Code::E0515, "leads out of the repository"),
+        ("{ acme: { mail: x } }", Code::E0112, "email"),
+        ("{ trusted_proxies: [10.0.0.1/8] }", Code::E0115, "is no network such as 10.0.0.0/8"),
+        ("{ access_log: 12 }", Code::E0115, "its largest size such as 256M"),
+        ("{ htps: 1 }", Code::E0112, "https"),
+    ] {
+        let (_, findings) = edge(text);
+        assert!(findings.iter().any(|(found, said)| *found == code && said.contains(words)), "{text}: {findings:?}");
     }
 }

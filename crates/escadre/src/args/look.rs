@@ -33,7 +33,7 @@ pub(crate) struct Status {
 /// `escadre why`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Why {
-    /// An instance or one of its services.
+    /// An instance, one of its services, or one of its endpoints.
     #[arg(value_name = "INSTANCE[/SERVICE]")]
     pub(crate) place: Place,
     /// A second instance: in what do the two differ?

@@ -1,4 +1,4 @@
-//! proxy, proxy install, proxy worker.
+//! proxy, proxy install, proxy renew, proxy worker.
 //!
 //! In → Out: words → options. **Invariant**: the worker is started by the holder only, and hidden.
 //! Not here: what carries traffic (`escadre-edge`). Tests: `tests.rs`.
@@ -9,13 +9,13 @@ use std::path::PathBuf;
 
 /// `escadre proxy`: runs the edge in the foreground.
 #[derive(Clone, Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
+#[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
 pub(crate) struct Proxy {
     /// Go into the background once the listeners are open.
     #[arg(long)]
     pub(crate) detach: bool,
     /// The edge's folder; otherwise `edge` in the state folder.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", global = true)]
     pub(crate) dir: Option<PathBuf>,
     /// What else.
     #[command(subcommand)]
@@ -35,6 +35,12 @@ pub(crate) enum ProxyVerb {
     },
     /// Stop the edge; its listeners close.
     Stop,
+    /// Ask the public authority for a host's certificate now.
+    Renew {
+        /// The host.
+        #[arg(value_name = "HOST")]
+        host: String,
+    },
     /// The process that carries traffic; started by the holder.
     #[command(hide = true)]
     Worker {

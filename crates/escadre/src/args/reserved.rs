@@ -41,9 +41,6 @@ pub(crate) const VERBS: &[(&str, &str)] = &[
 const SECRET: &[(&str, &str)] =
     &[("lift", "move a password out of a Compose file"), ("who", "list who can decrypt what")];
 
-/// Verbs on the edge.
-const PROXY: &[(&str, &str)] = &[("renew", "renew a certificate")];
-
 /// The refusal of a first word.
 pub(crate) fn refuse(words: &[OsString]) -> Fault {
     let known: Vec<String> =
@@ -58,7 +55,7 @@ pub(crate) fn refuse_secret(words: &[OsString]) -> Fault {
 
 /// The refusal of a word after `proxy`.
 pub(crate) fn refuse_proxy(words: &[OsString]) -> Fault {
-    refuse_among("proxy ", words, PROXY, &["install", "status", "stop"].map(str::to_owned))
+    refuse_among("proxy ", words, &[], &["install", "renew", "status", "stop"].map(str::to_owned))
 }
 
 fn refuse_among(before: &str, words: &[OsString], reserved: &[(&str, &str)], known: &[String]) -> Fault {

@@ -65,7 +65,7 @@ pub(crate) async fn run(verb: Verb, settings: &Settings, terminal: &Terminal) ->
         Verb::Compose(args) => compose::run(&args, settings, terminal).await,
         Verb::Explain(args) => explain::run(&args, terminal),
         Verb::Schema(args) => schema::run(&args, settings, terminal),
-        Verb::Proxy(args) => proxy::run(&args, settings).await,
+        Verb::Proxy(args) => proxy::run(&args, settings, terminal).await,
         Verb::Trust(args) => trust::run(&args, settings, terminal),
         Verb::Completions(args) => completions::run(&args, terminal),
         Verb::Man(args) => man::run(&args, settings, terminal),

@@ -8,7 +8,7 @@ use crate::exit::{Done, Exit, Fault};
 use crate::settings::Settings;
 use crate::terminal::Terminal;
 use crate::terminal::{findings, report};
-use crate::views::{drift, history, log, ps, status, why, why_service};
+use crate::views::{drift, endpoint, history, log, ps, status, why, why_service};
 use anyhow::Context;
 use escadre_model::diagnostic::{Code, nearest};
 use schemars::JsonSchema;
@@ -33,6 +33,7 @@ pub(crate) fn all() -> Vec<(&'static str, Value)> {
         of::<crate::wire::Secrets>("secrets"),
         of::<status::Status>("status"),
         of::<why::Why>("why"),
+        of::<endpoint::Endpoint>("why-endpoint"),
         of::<why_service::Service>("why-service"),
     ];
     list.extend(crate::wire::file_schemas());

@@ -44,6 +44,9 @@ pub(super) async fn run(args: &Up, settings: &Settings, terminal: &Terminal) -> 
         terminal.json(&ground.plan)?;
     }
     if question.is_none() {
+        if let Some(said) = wire::settle_edge(&ground).await?.filter(|_| !args.form.json) {
+            terminal.say(&format!("{said}\n"));
+        }
         let refused = ground.plan.instances.iter().any(|one| one.refused.is_some());
         return Ok(go::with_findings(if refused { Exit::Refused } else { Exit::Done }, &ground));
     }

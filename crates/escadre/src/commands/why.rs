@@ -1,6 +1,6 @@
 //! `escadre why`: why something is as it is.
 //!
-//! In: an instance, a service, or two instances. Out: a view. **Invariant**: the first sentence is the answer.
+//! In: an instance, a service, an endpoint, or two instances. Out: a view. **Invariant**: the first sentence is the answer.
 //! Not here: the views. Tests: `tests/it`.
 
 use crate::args::look::Why;
@@ -8,8 +8,9 @@ use crate::exit::{Done, Exit, Fault};
 use crate::settings::{Selection, Settings};
 use crate::terminal::Terminal;
 use crate::terminal::time::Now;
-use crate::views::{why, why_service};
+use crate::views::{endpoint, why, why_service};
 use crate::wire::{self, Ask, Ground};
+use escadre_model::desired::Route;
 use escadre_model::diagnostic::{Code, nearest};
 use std::collections::BTreeMap;
 
@@ -34,6 +35,11 @@ pub(super) async fn run(args: &Why, settings: &Settings, terminal: &Terminal) ->
         let view = why::differ(desired, ground.find(&other.instance)?);
         return show(terminal, args.form.json, &view, |view| why::paint_differ(view, terminal.out));
     }
+    if let Some(key) = args.place.service.as_ref().filter(|key| desired.service(key).is_none())
+        && let Some(view) = endpoint::build(&looked, desired, key)
+    {
+        return show(terminal, args.form.json, &view, |view| endpoint::paint(view, terminal.out));
+    }
     if let Some(key) = &args.place.service {
         let view = why_service::build(&looked, desired, key).ok_or_else(|| unknown(&ground, args, key))?;
         return show(terminal, args.form.json, &view, |view| why_service::paint(view, terminal.out));
@@ -54,14 +60,18 @@ fn show<V: serde::Serialize>(terminal: &Terminal, json: bool, view: &V, paint: i
 
 /// There is no such service.
 fn unknown(ground: &Ground, args: &Why, key: &str) -> Fault {
-    let message = format!("{} has no service \"{key}\"", args.place.instance);
+    let message = format!("{} has no service and no endpoint \"{key}\"", args.place.instance);
     let keys: Vec<String> = ground
         .find(&args.place.instance)
-        .map(|desired| desired.services().map(|(key, _, _)| key.to_string()).collect())
+        .map(|desired| {
+            let endpoints = desired.routes.iter().filter(|(_, route)| matches!(route, Route::Http(_)));
+            let services = desired.services().map(|(key, _, _)| key.to_string());
+            services.chain(endpoints.map(|(key, _)| key.to_string())).collect()
+        })
         .unwrap_or_default();
     let hint = match nearest(key, keys.iter().map(String::as_str)) {
         Some(near) => format!("did you mean: escadre why {}/{near}", args.place.instance),
-        None => format!("its services: {}", keys.join(" ")),
+        None => format!("its services and endpoints: {}", keys.join(" ")),
     };
     Fault::usage_hint(Code::E0206, message, hint)
 }

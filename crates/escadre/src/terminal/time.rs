@@ -57,6 +57,11 @@ impl Now {
         self.format(text, "today at %H:%M", "on %Y-%m-%d at %H:%M")
     }
 
+    /// A moment to the minute: `14:08` today, else `2026-11-13 09:20`.
+    pub(crate) fn minute(&self, at: Timestamp) -> String {
+        self.moment(&at.to_string())
+    }
+
     /// How long ago a recorded moment is: `7 min`, `7 days`; nothing if it is no time.
     pub(crate) fn age(&self, text: &str) -> Option<String> {
         let then: Timestamp = text.parse().ok()?;

@@ -5,6 +5,7 @@
 //! Not here: fetching (`wire`). Tests: with the views.
 
 use crate::terminal::time::Now;
+use escadre_edge::control::Status as EdgeStatus;
 use escadre_model::desired::{CertificateSource, Desired, HttpRoute, Route, State};
 use escadre_model::host::{self, Reach};
 use escadre_model::ids::{InstanceId, Kind};
@@ -29,6 +30,8 @@ pub(crate) struct Looked<'a> {
     pub(crate) plan: &'a Plan,
     /// Where the edge answers for host names.
     pub(crate) ports: EdgePorts,
+    /// What the edge tells of itself; nothing: it does not run.
+    pub(crate) edge: Option<&'a EdgeStatus>,
     /// Now and here.
     pub(crate) now: &'a Now,
 }

@@ -6,6 +6,7 @@
 //! Tests: beside each view, and `tests.rs`.
 
 pub(crate) mod drift;
+pub(crate) mod endpoint;
 pub(crate) mod history;
 pub(crate) mod log;
 pub(crate) mod look;

@@ -340,3 +340,18 @@ pub(crate) fn drifted() -> Plan {
         instance("yew", Consent::Additive, vec![change(Action::Create, Kind::Service, "web")]),
     ])
 }
+
+/// An edge that runs, with nothing to tell.
+pub(crate) fn edge() -> escadre_edge::control::Status {
+    escadre_edge::control::Status {
+        worker: 1,
+        pid: 7,
+        generation: 3,
+        problem: None,
+        connections: 0,
+        listeners: Vec::new(),
+        routes: Vec::new(),
+        backends: Vec::new(),
+        certificates: Vec::new(),
+    }
+}

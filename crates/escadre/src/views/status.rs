@@ -4,10 +4,12 @@
 //! **Invariant**: an instance that could not be seen is unknown; "nothing needs you" is said only when everything was seen.
 //! Not here: fetching. Tests: `status/tests.rs`.
 
+use super::endpoint;
 use super::look::{Condition, Looked, addresses, current};
 use crate::terminal::plan_text::changing;
 use crate::terminal::style::{self, Look, count, hang};
 use crate::terminal::table::Table;
+use escadre_edge::control::Listening;
 use escadre_model::desired::{Desired, State};
 use escadre_model::observed::{Hold, Outcome, Receipt, Record};
 use schemars::JsonSchema;
@@ -46,9 +48,9 @@ pub(crate) struct Status {
 /// Something that needs a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(crate) struct Need {
-    /// Which instance.
+    /// Which instance; `(edge)`: what carries traffic for all.
     instance: String,
-    /// In one word: `stuck`, `interrupted`, `unhealthy`, `down`, `hold`, `drift`.
+    /// In one word: `edge`, `stuck`, `interrupted`, `unhealthy`, `down`, `certificate`, `hold`, `drift`.
     what: &'static str,
     /// The sentence.
     text: String,
@@ -108,6 +110,7 @@ pub(crate) fn build(looked: &Looked<'_>) -> Status {
         (complete.record, "record"),
     ];
     let mut needs_you: Vec<(u8, Need)> = looked.desired.iter().flat_map(|desired| needs(looked, desired)).collect();
+    needs_you.extend(edge(looked));
     needs_you.sort_by(|(a, x), (b, y)| a.cmp(b).then_with(|| x.instance.cmp(&y.instance)));
     Status {
         schema: SCHEMA,
@@ -144,6 +147,29 @@ pub(crate) fn check_line(status: &Status) -> String {
 
 fn differs(looked: &Looked<'_>, desired: &Desired) -> bool {
     looked.planned(&desired.instance).is_some_and(|plan| plan.refused.is_some() || !changing(plan).is_empty())
+}
+
+/// What of the edge needs a person.
+fn edge(looked: &Looked<'_>) -> Vec<(u8, Need)> {
+    let need = |urgency, text: String, next: &str| {
+        (urgency, Need { instance: "(edge)".to_owned(), what: "edge", text, next: next.to_owned() })
+    };
+    let routed = looked.desired.iter().filter_map(|one| looked.seen(&one.instance)).any(|seen| !seen.routes.is_empty());
+    let Some(edge) = looked.edge else {
+        let text = "it does not run: nobody reaches any instance through it";
+        return if routed { vec![need(1, text.to_owned(), "escadre up")] } else { Vec::new() };
+    };
+    let failed = edge.listeners.iter().filter(|listener| listener.state == Listening::Failed);
+    let mut all: Vec<_> = failed
+        .map(|listener| {
+            let why = listener.error.as_deref().unwrap_or("the system refuses");
+            need(1, format!("cannot listen on {}: {why}", listener.address), "escadre doctor")
+        })
+        .collect();
+    if let Some(problem) = &edge.problem {
+        all.push(need(1, format!("does not take its routes: {problem}"), "escadre proxy status"));
+    }
+    all
 }
 
 /// What of an instance needs a person, with its urgency.
@@ -193,6 +219,9 @@ fn needs(looked: &Looked<'_>, desired: &Desired) -> Vec<(u8, Need)> {
             None => format!("on hold since {since}: {}", hold.because),
         };
         need(3, "hold", text, format!("escadre why {name}"));
+    }
+    for call in endpoint::calls(looked, desired) {
+        need(call.urgency, "certificate", call.text, call.next);
     }
     let drift = looked.drift(&desired.instance);
     if let [(on, what), more @ ..] = drift.as_slice() {

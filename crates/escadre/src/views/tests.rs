@@ -29,6 +29,7 @@ fn drift_history_and_containers() {
         observed: &observed,
         plan: &plan,
         ports: super::look::EdgePorts { http: 80, https: 443 },
+        edge: Some(&samples::edge()),
         now: &now,
     };
     let drift = drift::build(&looked);

@@ -8,9 +8,10 @@
 use crate::args::proxy::{Proxy, ProxyVerb};
 use crate::exit::{Exit, Fault};
 use crate::settings::Settings;
-use escadre_drivers::edge::{EdgeFiles, Listen, Start};
-use escadre_edge::control::Client;
+use escadre_drivers::edge::{EdgeFiles, Start};
+use escadre_edge::control::{CertificateStatus, Client};
 use escadre_edge::{Options, WorkerProgram};
+use escadre_model::diagnostic::Code;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,7 +29,7 @@ pub(crate) async fn proxy(settings: &Settings, args: &Proxy) -> Result<u8, Fault
         None if args.detach => {
             let program = std::env::current_exe().map_err(Fault::world)?;
             let start = Start { program, arguments: vec!["proxy".into(), "--dir".into(), folder.clone().into()] };
-            EdgeFiles::new(folder, Listen::default(), Some(start)).ensure().await.map_err(Fault::world)?;
+            EdgeFiles::new(folder, None, Some(start)).ensure().await.map_err(Fault::world)?;
             Ok(Exit::Done.number())
         }
         None => hold(folder),
@@ -43,6 +44,8 @@ pub(crate) async fn proxy(settings: &Settings, args: &Proxy) -> Result<u8, Fault
             Ok(Exit::Done.number())
         }
         Some(ProxyVerb::Install) => install(&folder),
+        // Painted by the verb.
+        Some(ProxyVerb::Renew { .. }) => Ok(Exit::Done.number()),
         Some(ProxyVerb::Other(words)) => Err(crate::args::reserved::refuse_proxy(words)),
     }
 }
@@ -100,6 +103,19 @@ async fn status(folder: &std::path::Path, json: bool) -> Result<u8, Fault> {
     }
     say(&text)?;
     Ok(Exit::Done.number())
+}
+
+/// Asks for a certificate now; what became of it.
+///
+/// # Errors
+/// When it is no host, it has no certificate of an authority, or no edge runs.
+pub(crate) async fn renew(settings: &Settings, args: &Proxy, host: &str) -> Result<CertificateStatus, Fault> {
+    let folder = folder(settings, args.dir.as_deref());
+    let name = escadre_model::host::read(host).map_err(|why| {
+        let shown: String = host.chars().take(80).flat_map(char::escape_default).collect();
+        Fault::usage(Code::E0202, format!("\"{shown}\" is no host name: {why}"))
+    })?;
+    Client::new(&folder).renew(&name).await.map_err(Fault::world)
 }
 
 /// Writes a systemd unit; the person starts it, so that nothing happens behind their back.

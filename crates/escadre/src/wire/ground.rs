@@ -16,6 +16,7 @@ use crate::settings::{Seen, Selection, Settings};
 use crate::terminal::plan_text::Around;
 use crate::terminal::report::Ended;
 use crate::views::look::EdgePorts;
+use escadre_drivers::edge::Settled;
 use escadre_drivers::files as whole;
 use escadre_drivers::podman::Credentials;
 use escadre_engine::apply::{self, Options, Stop};
@@ -119,7 +120,10 @@ pub(crate) async fn ground(settings: &Settings, ask: &Ask) -> Result<Ground, Fau
     if ask.save {
         save(&world.state, &plan)?;
     }
+    // One that does not answer is told as one that does not run.
+    let edge = world.edge.client().status().await.ok();
     let mut ground = build(world, wanted, Arc::unwrap_or_clone(prepared.observed), plan, only.as_ref(), ask.save);
+    ground.edge = edge;
     ground.findings.extend(findings);
     Ok(ground)
 }
@@ -193,7 +197,8 @@ pub(super) async fn wanted(settings: &Settings, read: files::Read, files: &Files
     }
     let target = read.target();
     let registries = registries(settings, &read, files)?;
-    let world = world::connect(settings, read.source.root(), target.as_deref(), registries).await?;
+    let world =
+        world::connect(settings, read.source.root(), target.as_deref(), read.fleet.is_none(), registries).await?;
     let wanted = read.want(settings, files, &world.facts, Some(&world.state))?;
     Ok((world, wanted))
 }
@@ -326,6 +331,7 @@ fn build(
         findings: wanted.findings.into_iter().filter(Diagnostic::is_error).collect(),
         sources: sources(&wanted.root),
         ports: world.ports,
+        edge: None,
         held: Arc::new(Held { world, secrets: wanted.secrets, desired: Arc::new(all) }),
     }
 }
@@ -449,6 +455,7 @@ pub(crate) async fn carry_out(
     progress: Arc<dyn Progress>,
 ) -> Result<Ended, Fault> {
     let held = &ground.held;
+    settle_edge(ground).await?;
     let ports = held.world.ports(Arc::clone(&held.secrets), Some(progress));
     let stop = Stop::default();
     let by = match &manner.because {
@@ -479,6 +486,18 @@ pub(crate) async fn carry_out(
     ended.untrusted = ground.desired.iter().any(locally)
         && super::trust::is_trusted(settings, &held.world.state.join("edge")) == Some(false);
     Ok(ended)
+}
+
+/// What the files set for the edge as a whole is in force, and it runs; a sentence if anything had to be done for it.
+///
+/// # Errors
+/// When the edge does not acknowledge.
+pub(crate) async fn settle_edge(ground: &Ground) -> Result<Option<&'static str>, Fault> {
+    Ok(match ground.held.world.edge.settle().await.map_err(Fault::world)? {
+        Settled::Already => None,
+        Settled::Changed => Some("The edge has taken over what the files say about it."),
+        Settled::Started => Some("The edge did not run: it is started."),
+    })
 }
 
 /// Where to die, in tests of the real binary that were built for it.

@@ -20,8 +20,8 @@ mod world;
 mod write;
 
 pub(crate) use compose::compose;
-pub(crate) use edge::proxy;
-pub(crate) use ground::{carry_out, ground, read, remember, saved};
+pub(crate) use edge::{proxy, renew};
+pub(crate) use ground::{carry_out, ground, read, remember, saved, settle_edge};
 pub(crate) use guard::{hold, recover, unhold};
 pub(crate) use inside::{exec, logs};
 pub(crate) use trust::{Trusting, trust};
@@ -34,6 +34,7 @@ use crate::settings::Selection;
 use crate::terminal::plan_text::Around;
 use crate::terminal::time::Now;
 use crate::views::look::{EdgePorts, Looked};
+use escadre_edge::control::Status as EdgeStatus;
 use escadre_model::desired::Desired;
 use escadre_model::diagnostic::{Code, Diagnostic};
 use escadre_model::ids::InstanceId;
@@ -93,6 +94,8 @@ pub(crate) struct Ground {
     pub(crate) sources: Sources,
     /// Where the edge answers for host names.
     pub(crate) ports: EdgePorts,
+    /// What the edge tells of itself; nothing: it does not run.
+    pub(crate) edge: Option<EdgeStatus>,
     /// The world it was seen in, and what the files want there.
     held: Arc<ground::Held>,
 }
@@ -130,6 +133,7 @@ impl Ground {
             observed: &self.observed,
             plan: &self.plan,
             ports: self.ports,
+            edge: self.edge.as_ref(),
             now,
         }
     }

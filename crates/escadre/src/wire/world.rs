@@ -9,16 +9,16 @@ use crate::exit::{Exit, Fault};
 use crate::settings::Settings;
 use crate::views::look::EdgePorts;
 use escadre_drivers::clock::SystemClock;
-use escadre_drivers::edge::{Edge, EdgeFiles, Listen, Start};
+use escadre_drivers::edge::{self, EdgeFiles, Start};
 use escadre_drivers::files;
 use escadre_drivers::locks::FileLocks;
 use escadre_drivers::podman::{self, Credentials, Engine, locate::Where};
 use escadre_drivers::store::SqliteStore;
 use escadre_engine::apply::Ports;
 use escadre_engine::ports::{Progress, Secrets, Silent};
-use escadre_model::diagnostic::{Code, Diagnostic};
-use escadre_model::fleet::{Target, TargetKind};
-use escadre_model::routes::everywhere;
+use escadre_model::diagnostic::{Code, Diagnostic, Spanned};
+use escadre_model::fleet::{AcmeSetting, Target, TargetKind};
+use escadre_model::routes::{Acme, everywhere};
 use escadre_plan::make::TargetFacts;
 use escadre_render::engine::{Dialect, Facts};
 use std::collections::BTreeMap;
@@ -34,6 +34,8 @@ pub(super) struct World {
     pub(super) engine: Arc<Engine>,
     /// The journal.
     pub(super) store: Arc<SqliteStore>,
+    /// The edge.
+    pub(super) edge: Arc<EdgeFiles>,
     /// The state folder.
     pub(super) state: PathBuf,
     /// What the planner must know of the target.
@@ -44,7 +46,7 @@ pub(super) struct World {
     pub(super) ports: EdgePorts,
 }
 
-/// Connects to the engine of a target and opens its state folder.
+/// Connects to the engine of a target (`single`: of a fleet of one, which has none) and opens its state folder.
 ///
 /// # Errors
 /// When there is no engine, or the state folder or journal cannot be opened.
@@ -52,6 +54,7 @@ pub(super) async fn connect(
     settings: &Settings,
     root: &Path,
     target: Option<&Target>,
+    single: bool,
     registries: BTreeMap<Arc<str>, Credentials>,
 ) -> Result<World, Fault> {
     let is_root = rustix::process::geteuid().is_root();
@@ -74,8 +77,9 @@ pub(super) async fn connect(
     let folder = state.join("edge");
     let start =
         Start { program: own_program()?, arguments: vec!["proxy".into(), "--dir".into(), folder.clone().into()] };
-    let listen = Listen { http: everywhere(ports.http), https: everywhere(ports.https) };
-    let edge: Arc<dyn Edge> = Arc::new(EdgeFiles::new(folder, listen, Some(start)));
+    // A fleet of one has ports and no host names: what others set for the edge on this machine stays.
+    let set = if single { None } else { Some(edge_settings(root, target, ports)?) };
+    let edge = Arc::new(EdgeFiles::new(folder, set, Some(start)));
     let engine = Engine::connect(
         podman::Settings {
             at,
@@ -86,7 +90,7 @@ pub(super) async fn connect(
             registries,
             systemd: Path::new("/run/systemd/system").is_dir(),
         },
-        edge,
+        Arc::clone(&edge) as _,
     )
     .await
     .map_err(absent)?;
@@ -102,16 +106,48 @@ pub(super) async fn connect(
         edge: [ports.http, ports.https],
         ..defaults
     };
-    Ok(World { engine: Arc::new(engine), store: Arc::new(store), state, target, facts, ports })
+    Ok(World { engine: Arc::new(engine), store: Arc::new(store), edge, state, target, facts, ports })
 }
 
 fn edge_ports(target: Option<&Target>, root: bool) -> EdgePorts {
     let (http, https) = if root { USUAL[0] } else { USUAL[1] };
     let written = |port: Option<u16>, usual| port.unwrap_or(usual);
     EdgePorts {
-        http: written(target.and_then(|target| target.edge_http.as_ref()).map(|port| port.value), http),
-        https: written(target.and_then(|target| target.edge_https.as_ref()).map(|port| port.value), https),
+        http: written(target.and_then(|target| target.edge.http.as_ref()).map(|port| port.value), http),
+        https: written(target.and_then(|target| target.edge.https.as_ref()).map(|port| port.value), https),
     }
+}
+
+/// What is set for the edge as a whole.
+fn edge_settings(root: &Path, target: Option<&Target>, ports: EdgePorts) -> Result<edge::Settings, Fault> {
+    let written = target.map(|target| target.edge.clone()).unwrap_or_default();
+    let acme = match written.acme {
+        AcmeSetting::Off => None,
+        AcmeSetting::At { directory, email, ca } => {
+            let roots = ca.map(|ca| authority_file(root, &ca)).transpose()?;
+            Some(Acme { directory: directory.to_string(), email: email.map(|email| email.to_string()), roots })
+        }
+    };
+    Ok(edge::Settings {
+        http: everywhere(ports.http),
+        https: everywhere(ports.https),
+        acme,
+        trusted_proxies: written.trusted_proxies,
+        access_log: written.access_log,
+    })
+}
+
+/// The certificates that an authority's own server is judged by: a file of the repository.
+fn authority_file(root: &Path, written: &Spanned<Arc<str>>) -> Result<String, Fault> {
+    let wrong = |why: &str| {
+        let message = format!("the certificates of the authority, {}, {why}", written.value);
+        let finding = Diagnostic::error(Code::E0516, message).at(&written.span).path("acme.ca");
+        Fault::Findings(Exit::Files, vec![finding])
+    };
+    let bytes =
+        files::read(&root.join(&*written.value)).map_err(Fault::world)?.ok_or_else(|| wrong("are not there"))?;
+    let text = String::from_utf8(bytes).map_err(|_| wrong("are no text"))?;
+    if text.contains("-----BEGIN CERTIFICATE-----") { Ok(text) } else { Err(wrong("hold no certificate (PEM)")) }
 }
 
 /// No engine: what was tried, and who knows more.

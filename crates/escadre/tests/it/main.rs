@@ -4,6 +4,7 @@
 //! **Invariant**: data on standard output, everything else on standard error; no command line panics.
 //! Not here: an engine (the suites on a real one).
 
+mod acme;
 mod bad;
 mod fleet;
 mod https;
@@ -68,7 +69,7 @@ fn bad_command_lines_end_with_2_and_say_why() {
             "error[E0290]: escadre rollback will bring an instance back to its last healthy state; ",
         ),
         (&["secret", "lift"], "error[E0290]: escadre secret lift will move a password out of a Compose file; "),
-        (&["proxy", "renew", "a.b"], "error[E0290]: escadre proxy renew will renew a certificate"),
+        (&["proxy", "renew"], "error[E0201]: the following required arguments were not provided: <HOST>\n"),
         (&["explain", "E0999"], "error[E0209]: there is no code \"E0999\"\n"),
         (&["secret", "set", "acme"], "error[E0201]: which secret of acme?\n"),
         (&["secret", "show", "--reveal"], "error[E0201]: --reveal shows one secret"),

@@ -15,6 +15,7 @@ fn status(observed: &Observed) -> Status {
         observed,
         plan: &plan,
         ports: crate::views::look::EdgePorts { http: 80, https: 443 },
+        edge: Some(&samples::edge()),
         now: &now,
     })
 }

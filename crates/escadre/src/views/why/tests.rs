@@ -15,6 +15,7 @@ fn the_first_sentence_is_the_answer() {
         observed: &observed,
         plan: &plan,
         ports: crate::views::look::EdgePorts { http: 80, https: 443 },
+        edge: Some(&samples::edge()),
         now: &now,
     };
     let value = |text: &str, sensitive| Value {
