@@ -5,6 +5,7 @@
 //! Not here: the outside world itself (`escadre-drivers`), the plan (`escadre-plan`), words for people (`escadre`).
 //! Tests: stories in `escadre-testkit`.
 
+mod adopt;
 pub mod apply;
 pub mod hold;
 pub mod journal;

@@ -38,6 +38,19 @@ pub struct Desired {
     pub resources: BTreeMap<ResourceKey, Resource>,
     /// What the edge carries for it, by route key.
     pub routes: BTreeMap<Arc<str>, Route>,
+    /// What it takes over that others made, if anything. It says nothing of what the instance shall be, so it is no part of the hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopts: Option<Adopts>,
+}
+
+/// What an instance takes over that Docker Compose made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adopts {
+    /// The Compose project.
+    pub project: Arc<str>,
+    /// Only what was started from this folder; `None`: wherever it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<Arc<str>>,
 }
 
 /// Whether an instance shall run: `state:` in its file.
@@ -127,6 +140,9 @@ pub struct Volume {
     pub name: Arc<str>,
     /// It exists already and belongs to somebody else: checked, never made or removed.
     pub external: bool,
+    /// Its name was written for this instance: one of that name that is there already is meant.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub named: bool,
 }
 
 /// Where a file's bytes come from, and how containers see it.
@@ -459,7 +475,7 @@ impl Desired {
     /// the planner must know besides. What people read (fields, and where things were written) follows from these and is no part of it: a comment that
     /// moves every line asks for nothing new.
     pub fn hash(&self) -> Hash {
-        let Desired { instance, origin, release, state, environment, labels, resources, routes } = self;
+        let Desired { instance, origin, release, state, environment, labels, resources, routes, adopts: _ } = self;
         let resources: Vec<_> = resources.iter().map(|(key, one)| (key, &one.spec, one.body_hash())).collect();
         let routes: Vec<_> = routes.iter().map(|(key, route)| (key, route.without_source())).collect();
         Hash::of_json(&("desired/1", instance, origin, release, state, environment, labels, resources, routes))

@@ -18,6 +18,7 @@ use escadre_model::observed::{
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub(crate) mod adopt;
 mod follow;
 pub(crate) mod resources;
 mod slot;
@@ -56,6 +57,8 @@ pub(crate) enum Fate<'a> {
     Run { existing: Option<&'a ContainerSeen>, generation: u64 },
     /// A one-shot has run.
     Done,
+    /// A one-shot must have run: what is taken over has waited for its end.
+    Vouched,
 }
 
 /// A service and its containers' fates, by replica.
@@ -219,6 +222,7 @@ pub(crate) fn running<'a>(view: View<'a>) -> Diff<'a> {
     resources::images(&view, &mut diff);
     resources::routes(&view, &mut diff);
     resources::gone_files(&view, &mut diff);
+    adopt::notes(&view, &mut diff);
     diff.changes.sort_by_key(rank);
     retry(&view, &mut diff);
     diff
@@ -344,14 +348,18 @@ fn resource_key(service: &Arc<str>) -> ResourceKey {
 
 /// The change that people read, from the fates of all containers.
 fn service_change(view: &View<'_>, diff: &mut Diff<'_>, fate: &ServiceFate<'_>, reasons: Vec<Reason>) {
-    let (mut action, mut restarts, mut weight) = (Action::Keep, 0_u32, 0_u8);
+    let (mut action, mut restarts, mut weight, mut held) = (Action::Keep, 0_u32, 0_u8, None);
     for (_, slot) in &fate.slots {
         let (this, heavy) = match slot {
             Fate::Keep(_) | Fate::Follow { .. } | Fate::Done => (Action::Keep, 0),
             Fate::Start(_) => (Action::Start, 1),
-            Fate::Adopt(_) => (Action::Adopt, 2),
+            Fate::Adopt(_) | Fate::Vouched => (Action::Adopt, 2),
             Fate::Create(_) => (Action::Create, 3),
             Fate::Run { .. } => (Action::Run, 4),
+            Fate::Replace { old, beside: true, .. } if adopt::held_port(view, fate.key, old).is_some() => {
+                held = held.or_else(|| adopt::held_port(view, fate.key, old));
+                (Action::Replace, 6)
+            }
             Fate::Replace { beside: true, .. } => (Action::Update, 5),
             Fate::Replace { .. } | Fate::Restart(_) => (Action::Replace, 6),
         };
@@ -372,6 +380,7 @@ fn service_change(view: &View<'_>, diff: &mut Diff<'_>, fate: &ServiceFate<'_>, 
                 "the same container starts again".into()
             }
             Manner::StopFirst(why) => why.clone(),
+            Manner::Beside if held.is_some() => adopt::held_words(held.unwrap_or_default()),
             Manner::Beside => beside_why(view, fate.service),
         },
         expected_ms: None,
@@ -385,6 +394,8 @@ fn service_change(view: &View<'_>, diff: &mut Diff<'_>, fate: &ServiceFate<'_>, 
         gate: (action != Action::Keep && action != Action::Adopt).then_some(words),
         gap,
         follows: fate.callees.clone(),
+        adopts: fate.slots.iter().filter_map(|(_, slot)| adopt::adopted(slot)).collect(),
+        proves: adopt::proves(fate),
         detail: Some(fate.service.image.clone()),
     });
 }
@@ -412,25 +423,13 @@ fn beside_why(view: &View<'_>, service: &Service) -> Arc<str> {
 fn go<'a>(view: &View<'a>, diff: &mut Diff<'a>, key: &Arc<str>, containers: Vec<&'a ContainerSeen>, why: &str) {
     for container in containers {
         if !container.known {
-            diff.notes.push(view.note(
-                "W0305",
-                format!(
-                    "{key}: container {} carries our labels and is not on record; it is left as it is",
-                    container.name
-                ),
-            ));
+            diff.notes.push(adopt::strange(view, key, container));
             continue;
         }
-        diff.changes.push(Change {
-            on: resource_key(key),
-            action: Action::Delete,
-            reasons: vec![Reason::Removed],
-            restarts: u32::from(matches!(container.phase, Phase::Running | Phase::Paused | Phase::Restarting)),
-            gate: None,
-            gap: None,
-            follows: Vec::new(),
-            detail: Some(format!("{} ({why})", container.name).into()),
-        });
+        let detail = format!("{} ({why})", container.name).into();
+        let told = resources::change(resource_key(key), Action::Delete, vec![Reason::Removed], Some(detail));
+        let restarts = u32::from(matches!(container.phase, Phase::Running | Phase::Paused | Phase::Restarting));
+        diff.changes.push(Change { restarts, ..told });
         diff.gone.push(container);
     }
 }

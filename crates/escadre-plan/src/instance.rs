@@ -77,7 +77,11 @@ impl<'a> Draft<'a> {
         let diff = self.diff.take().unwrap_or_default();
         let mut made = self.made;
         made.changes = diff.changes;
+        if view.input.options.adopt {
+            made.changes.retain(|change| matches!(change.action, Action::Adopt | Action::Keep));
+        }
         match steps {
+            Ok(_) if view.input.options.adopt => {}
             Ok(steps) => made.steps = steps,
             Err(refusal) => made.refused = Some(refusal),
         }
@@ -103,6 +107,7 @@ pub(crate) fn without_file<'a>(id: &InstanceId, seen: &'a InstanceSeen) -> Cow<'
             labels: BTreeMap::new(),
             resources: BTreeMap::new(),
             routes: BTreeMap::new(),
+            adopts: None,
         })
     })
 }
@@ -136,6 +141,9 @@ fn refusal(view: &View<'_>, state: State, made: &InstancePlan, fleet: &FleetWide
         return Some(Refusal::Unseen { what: (*what).into() });
     }
     if state == State::Running {
+        if let Some(what) = diff::adopt::refuse(view) {
+            return Some(Refusal::Foreign { what });
+        }
         if let Some(what) = fleet.claims.refuse(view.desired, Some(view.seen)) {
             return Some(Refusal::Taken { what });
         }

@@ -105,6 +105,11 @@ pub enum Refusal {
         /// What is taken, by whom.
         what: Arc<str>,
     },
+    /// What others made, and it would take over, cannot be taken over without a risk that only a person can judge.
+    Foreign {
+        /// Which risk, and what to write.
+        what: Arc<str>,
+    },
     /// The pool of addresses is used up, or an address is outside its subnet.
     NoAddress {
         /// What could not be placed.

@@ -7,6 +7,7 @@
 
 use crate::bench::Bench;
 use crate::sketch::{ServiceSketch, Sketch, instance};
+use crate::world::compose;
 use crate::world::{Behaviour, Container, Fault, Image, duration};
 use escadre_engine::apply::{End, Failure, InstanceReport, Refused, Report};
 use escadre_engine::hold::{hold, unhold};
@@ -90,6 +91,7 @@ impl Story {
                 sketch.services.retain(|one| one.key != *key);
                 sketch.services.push(service);
             }
+            ["adopt", project] => self.sketch().adopts = Some((*project).to_owned()),
             ["drop", key] => self.sketch().services.retain(|one| one.key != *key),
             ["instance", name] => {
                 self.now = (*name).to_owned();
@@ -188,6 +190,10 @@ impl Story {
                 let id = instance("desk", &self.now);
                 self.bench.locks.foreign(&id, None);
             }
+            ["compose", project, key, image, rest @ ..] => {
+                let made = compose::parse(project, key, image, rest)?;
+                world.with(|state, now| compose::up(state, &made, now))?;
+            }
             ["tamper", key] => {
                 let id = instance("desk", &self.now);
                 world.with(|state, _| {
@@ -212,6 +218,8 @@ impl Story {
                     networks: BTreeMap::new(),
                     names: std::collections::BTreeSet::new(),
                     volumes: BTreeMap::new(),
+                    compose: None,
+                    published: Vec::new(),
                 };
                 state.containers.insert((*name).into(), container);
             }),
@@ -309,6 +317,10 @@ fn service(key: &str, image: &str, words: &[&str]) -> Result<ServiceSketch, Stri
             None if *word == "job" => service.job(),
             None if *word == "stop-first" => service.stop_first(),
             Some(("replicas", count)) => service.replicas(count.parse().map_err(|_| format!("{count} is no number"))?),
+            Some(("publish", ports)) => {
+                let (host, port) = compose::ports(ports)?;
+                service.publish(host, port)
+            }
             Some(("port", port)) => service.port(port.parse().map_err(|_| format!("{port} is no port"))?),
             Some(("volume", key)) => service.volume(key),
             Some(("file", text)) => service.file("conf", text),

@@ -69,6 +69,7 @@ fn perform(step: &Step, engine: EngineId, seen: &mut InstanceSeen, world: &mut O
                 name: Arc::clone(name),
                 spec: step.payload.clone(),
                 subnets: subnet.iter().cloned().collect(),
+                compose: false,
             });
         }
         Act::EnsureVolume { name, .. } => {
@@ -116,5 +117,6 @@ fn container(
         addresses: addresses.collect(),
         volumes: place.volumes.clone(),
         known: true,
+        compose: None,
     }
 }

@@ -87,6 +87,7 @@ fn empty(instance: InstanceId) -> Desired {
         labels: BTreeMap::new(),
         resources: BTreeMap::new(),
         routes: BTreeMap::new(),
+        adopts: None,
     }
 }
 
@@ -109,7 +110,7 @@ impl World {
     pub(crate) fn product(&mut self, command: &[&str], extra: Value) {
         let net = Network { name: self.name("front").into(), external: false, subnet: None };
         self.add(Kind::Network, "front", json!({}), Body::Network(net));
-        let data = Volume { name: self.name("data").into(), external: false };
+        let data = Volume { name: self.name("data").into(), external: false, named: false };
         self.add(Kind::Volume, "data", json!({}), Body::Volume(data));
         let content = Content::Secret { name: "db_password".into(), hash: None };
         let file = File { content, mode: 0o444, uid: None, gid: None };

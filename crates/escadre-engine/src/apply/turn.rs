@@ -6,6 +6,7 @@
 //! Tests: `escadre-testkit`.
 
 use super::hands::{Hands, Images, chain, subject, word};
+use super::promises::{images_before, promises, stops};
 use super::report::{End, Failure, InstanceReport, Leftover, Next, Refused};
 use super::unwind::Unwound;
 use super::{Options, Orders, Ports};
@@ -13,7 +14,7 @@ use crate::journal::{self, Begun, Body, Memory, ReceiptBody, Standing};
 use crate::observe;
 use crate::ports::{Attempt, Blob, Changed, Error, Event, Held, Holder, Outcome, Scope, StoreError, Whose};
 use crate::recover;
-use escadre_model::desired::{Body as ResourceBody, Desired, State as Wanted};
+use escadre_model::desired::{Desired, State as Wanted};
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, Kind, ResourceId};
 use escadre_model::observed::{EngineId, Hold, InstanceSeen, Observed, Outcome as Ended};
@@ -146,9 +147,11 @@ async fn attempt(
         Some(recovered) => Some((recovered.plan, recovered.finished)),
     };
     let memory = journal::memory(ports.store.as_ref(), &plan.instance).await?;
-    let observed = observe::observe(ports, &Scope::Instances(vec![plan.instance.clone()])).await?;
+    let rendered = (orders.render)(&plan.instance);
+    let claims: Vec<&Desired> = rendered.as_deref().into_iter().collect();
+    let observed = observe::observe(ports, &Scope::Instances(vec![plan.instance.clone()]), &claims).await?;
     let seen = observed.instance(&plan.instance);
-    let Some(desired) = wanted(plan, orders, seen, ports).await? else { return Ok(End::Refused(Refused::Gone)) };
+    let Some(desired) = wanted(plan, rendered, seen, ports).await? else { return Ok(End::Refused(Refused::Gone)) };
     if let Some(end) = compare(plan, orders, &desired, seen, &memory, ports).await? {
         return Ok(end);
     }
@@ -169,12 +172,12 @@ async fn attempt(
 /// What the instance wants: rendered now; for one without a file (taken down by name) what it was told last, or nothing but its name.
 async fn wanted(
     plan: &InstancePlan,
-    orders: &Orders,
+    rendered: Option<Arc<Desired>>,
     seen: Option<&InstanceSeen>,
     ports: &Ports,
 ) -> Result<Option<Arc<Desired>>, Halt> {
-    if let Some(desired) = (orders.render)(&plan.instance) {
-        return Ok(Some(desired));
+    if rendered.is_some() {
+        return Ok(rendered);
     }
     if let Some(desired) = journal::desired_of(ports.store.as_ref(), &plan.desired).await? {
         return Ok(Some(desired));
@@ -188,6 +191,7 @@ async fn wanted(
         labels: BTreeMap::new(),
         resources: BTreeMap::new(),
         routes: BTreeMap::new(),
+        adopts: None,
     };
     Ok((bare.hash() == plan.desired).then(|| Arc::new(bare)))
 }
@@ -277,7 +281,7 @@ impl Turn {
             dirty: orders.plan.dirty.clone(),
             images: images_before(&desired, &self.memory.state.images, observed),
             stops: stops(Some(&desired), plan),
-            ..promises(plan, observed.instance(&plan.instance), &self.memory)
+            ..promises(plan, &desired, observed.instance(&plan.instance), &self.memory)
         };
         Ok(self.write(vec![(None, Body::Begun(begun))], blobs).await?)
     }
@@ -512,69 +516,4 @@ impl Turn {
         let desired = self.memory.run.as_ref().map(|run| run.begun.desired.clone());
         speaks.then_some(Hold { against: desired, because, at })
     }
-}
-
-/// The ids of the images an instance uses: what its last receipt says, else what the engine has under that reference.
-fn images_before(desired: &Desired, former: &Images, observed: &Observed) -> Images {
-    let references = desired.resources.values().filter_map(|resource| match &resource.body {
-        ResourceBody::Image(image) => Some(image.reference.clone()),
-        _ => None,
-    });
-    references
-        .filter_map(|reference| {
-            let there = || observed.host.images.get(&reference).map(|image| image.id.clone());
-            let id = former.get(&reference).cloned().or_else(there)?;
-            Some((reference, id))
-        })
-        .collect()
-}
-
-/// What the plan's changes mean for the record at the commit point: what is taken over, which volumes lose or regain their service.
-fn promises(plan: &InstancePlan, seen: Option<&InstanceSeen>, memory: &Memory) -> Begun {
-    let mut adopts = BTreeMap::new();
-    let mut retains = BTreeMap::new();
-    let mut regains = Vec::new();
-    for change in &plan.changes {
-        let key = &change.on;
-        if change.action == Action::Retain && key.kind == Kind::Volume {
-            let name =
-                seen.and_then(|seen| seen.volumes.iter().find(|volume| volume.key == *key)).map(|v| v.name.clone());
-            if let Some(name) = name.or_else(|| change.detail.clone()) {
-                retains.insert(key.key.clone(), name);
-            }
-        }
-        if change.action == Action::Adopt {
-            let Some(seen) = seen else { continue };
-            let containers = seen.containers.iter().filter(|container| container.id.resource == *key);
-            adopts.extend(containers.map(|container| (container.engine.clone(), container.id.clone())));
-            let whole = plan.instance.resource(key.clone());
-            let networks = seen.networks.iter().filter(|network| network.key == *key);
-            adopts.extend(networks.map(|network| (network.engine.clone(), whole.clone())));
-            let volumes = seen.volumes.iter().filter(|volume| volume.key == *key);
-            adopts.extend(volumes.map(|volume| (EngineId(volume.name.clone()), whole.clone())));
-        }
-        if key.kind == Kind::Volume && matches!(change.action, Action::Adopt | Action::Create | Action::Keep) {
-            regains.extend(memory.state.retained.contains_key(&key.key).then(|| key.key.clone()));
-        }
-    }
-    Begun {
-        desired: plan.desired.clone(),
-        steps: Hash::of(""),
-        by: "".into(),
-        commit: "".into(),
-        dirty: None,
-        adopts,
-        retains,
-        regains,
-        images: BTreeMap::new(),
-        stops: false,
-    }
-}
-
-/// Does the plan leave nothing running: by the file's own word, or because all services were asked to stop or go?
-fn stops(desired: Option<&Desired>, plan: &InstancePlan) -> bool {
-    let actions: Vec<Action> =
-        plan.changes.iter().filter(|change| change.on.kind == Kind::Service).map(|change| change.action).collect();
-    let all_go = !actions.is_empty() && actions.iter().all(|action| *action == Action::Delete);
-    desired.is_some_and(|desired| desired.state != Wanted::Running) || actions.contains(&Action::Stop) || all_go
 }

@@ -9,7 +9,7 @@ use super::record::State;
 use crate::ports::{Entry, Evidence, NewEntry, Outcome, Phase, StoreError};
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, ResourceId};
-use escadre_model::observed::{CallsSeen, EngineId, Hold, JobEvidence, Outcome as Ended};
+use escadre_model::observed::{Adopted, CallsSeen, EngineId, Hold, JobEvidence, Outcome as Ended};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -95,6 +95,15 @@ pub struct Begun {
     /// Taken over at the commit point without being touched.
     #[serde(default)]
     pub adopts: BTreeMap<EngineId, ResourceId>,
+    /// What is remembered of those among them that bear no labels of ours.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub adopted: BTreeMap<EngineId, Adopted>,
+    /// Hash of the fields of the containers among them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub adopted_fields: BTreeMap<EngineId, Hash>,
+    /// Jobs that are known to have ended well because of what is taken over.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub adopted_jobs: BTreeMap<Arc<str>, JobEvidence>,
     /// Volumes that have no service after it: key → name on the engine.
     #[serde(default)]
     pub retains: BTreeMap<Arc<str>, Arc<str>>,
@@ -155,6 +164,27 @@ pub struct ReceiptBody {
     pub because: Option<Arc<str>>,
     /// What is remembered, so that older entries need not be read.
     pub state: State,
+}
+
+impl Begun {
+    /// A turn with nothing promised.
+    pub fn of(desired: Hash, steps: Hash) -> Self {
+        Self {
+            desired,
+            steps,
+            by: "".into(),
+            commit: "".into(),
+            dirty: None,
+            adopts: BTreeMap::new(),
+            adopted: BTreeMap::new(),
+            adopted_fields: BTreeMap::new(),
+            adopted_jobs: BTreeMap::new(),
+            retains: BTreeMap::new(),
+            regains: Vec::new(),
+            stops: false,
+            images: BTreeMap::new(),
+        }
+    }
 }
 
 impl Body {

@@ -6,7 +6,6 @@ use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, Kind, ResourceId, ResourceKey};
 use escadre_model::name::Name;
 use escadre_model::observed::{EngineId, Hold, JobEvidence, Outcome as Ended};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 fn on(kind: Kind, key: &str) -> ResourceId {
@@ -15,18 +14,7 @@ fn on(kind: Kind, key: &str) -> ResourceId {
 }
 
 fn begun() -> Body {
-    Body::Begun(Begun {
-        desired: Hash::of("d"),
-        steps: Hash::of("s"),
-        by: "ops".into(),
-        commit: "".into(),
-        dirty: None,
-        adopts: BTreeMap::new(),
-        retains: BTreeMap::new(),
-        regains: Vec::new(),
-        stops: false,
-        images: BTreeMap::new(),
-    })
+    Body::Begun(Begun { by: "ops".into(), ..Begun::of(Hash::of("d"), Hash::of("s")) })
 }
 
 fn intent() -> Body {

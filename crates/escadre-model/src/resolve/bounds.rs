@@ -49,7 +49,7 @@ fn labels(project: &Project, findings: &mut Vec<Diagnostic>) {
             if key.text.starts_with("dev.escadre.") || key.text.starts_with("dev.escadre/") {
                 let message = format!("the label {} is Escadre's own: it says what belongs to it", key.text);
                 let finding =
-                    Diagnostic::error(Code::E0524, message).at(&key.span).path(format!("{path}.{}", key.text));
+                    Diagnostic::error(Code::E0527, message).at(&key.span).path(format!("{path}.{}", key.text));
                 findings.push(finding.hint("take another name"));
             }
         }

@@ -121,6 +121,7 @@ impl Drafts {
             labels: resolved.labels.clone(),
             resources: filling.resources,
             routes: http.chain(tcp).collect(),
+            adopts: resolved.adopts.clone(),
         };
         (desired, filling.findings)
     }
@@ -135,7 +136,8 @@ impl Filling<'_> {
             }
             Plain::Volume { name, external } => {
                 let adopted = self.resolved.volume_names.get(&key.key).cloned();
-                let body = Volume { name: adopted.unwrap_or_else(|| self.name(key, name)), external: *external };
+                let named = adopted.is_some();
+                let body = Volume { name: adopted.unwrap_or_else(|| self.name(key, name)), external: *external, named };
                 (self.spec(draft, &(&body.name, &body.external)), Body::Volume(body))
             }
             Plain::File { bytes, mode, uid, gid } => {

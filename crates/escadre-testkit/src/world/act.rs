@@ -8,7 +8,7 @@
 use super::behaviour::Behaviour;
 use super::driver::{Bug, FakeDriver};
 use super::faults::refused;
-use super::state::{Container, Image, Network, State, Volume};
+use super::state::{Container, Image, Network, State, Volume, edge_port};
 use escadre_engine::ports::{Changed, Error, Evidence, Job, Outcome};
 use escadre_model::desired::Body;
 use escadre_model::hash::Hash;
@@ -83,6 +83,11 @@ impl FakeDriver {
                 Ok(changed(if same { Changed::NotNeeded } else { Changed::Updated }))
             }
             Act::Switch { routes } => {
+                if let Some(port) =
+                    routes.keys().filter_map(|key| edge_port(key)).find(|port| state.published(*port, now))
+                {
+                    return Err(Error::Edge(format!("port {port} is taken").into()));
+                }
                 let mut result = Changed::NotNeeded;
                 for (key, target) in routes {
                     let new = RouteSeen { spec: target.spec.clone(), backends: target.backends.clone(), parked: false };
@@ -177,6 +182,8 @@ impl FakeDriver {
             networks: placement.networks.iter().map(|network| (network.name.clone(), network.address)).collect(),
             names: placement.networks.iter().flat_map(|network| network.aliases.clone()).collect(),
             volumes: placement.volumes.clone(),
+            compose: None,
+            published: Vec::new(),
         };
         let outcome = made(&container, Changed::Added);
         state.containers.insert(name, container);
@@ -365,7 +372,8 @@ fn network(job: &Job<'_>, state: &mut State, name: &Arc<str>, subnet: Option<&Ar
     }
     let engine = state.id("n");
     let spec = job.step.payload.clone();
-    let network = Network { engine: engine.clone(), owner: Some(on.clone()), spec, subnet: subnet.clone() };
+    let network =
+        Network { engine: engine.clone(), owner: Some(on.clone()), spec, subnet: subnet.clone(), compose: None };
     state.networks.insert(name.clone(), network);
     Ok(Outcome { engine: Some(EngineId(engine)), changed: Changed::Added, ..Outcome::default() })
 }
@@ -374,7 +382,7 @@ fn volume(job: &Job<'_>, state: &mut State, name: &Arc<str>, external: bool) -> 
     let on = &job.step.on;
     let engine = Some(EngineId(name.clone()));
     if let Some(there) = state.volumes.get(name) {
-        if !external && there.owner.as_ref() != Some(on) {
+        if !external && there.compose.is_none() && there.owner.as_ref() != Some(on) {
             return Err(Error::Taken { what: name.clone(), by: "a volume of somebody else".into() });
         }
         return Ok(Outcome { engine, ..Outcome::default() });
@@ -382,7 +390,8 @@ fn volume(job: &Job<'_>, state: &mut State, name: &Arc<str>, external: bool) -> 
     if external {
         return Err(refused(&format!("find volume {name}"), "it should exist and does not", 404));
     }
-    let volume = Volume { owner: Some(on.clone()), spec: job.step.payload.clone(), written: BTreeSet::new() };
+    let (spec, written) = (job.step.payload.clone(), BTreeSet::new());
+    let volume = Volume { owner: Some(on.clone()), spec, written, compose: None };
     state.volumes.insert(name.clone(), volume);
     Ok(Outcome { engine, changed: Changed::Added, ..Outcome::default() })
 }
@@ -402,6 +411,10 @@ pub(super) fn start(state: &mut State, name: &Arc<str>, now: u64) -> Result<Outc
     });
     if let Some((other, _)) = clash {
         return Err(refused(&act, &format!("its address is taken by {other}"), 409));
+    }
+    let opened = |port: u16| state.routes.keys().any(|(_, key)| edge_port(key) == Some(port));
+    if let Some(held) = container.published.iter().map(|one| one.published).find(|port| opened(*port)) {
+        return Err(refused(&act, &format!("port {held} is taken by the edge"), 409));
     }
     let volumes: Vec<Arc<str>> = container.volumes.values().cloned().collect();
     let mark: Arc<str> = container.engine.clone();

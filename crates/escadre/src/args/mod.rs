@@ -6,6 +6,7 @@
 //! Tests: `tests.rs`, and `tests/it`.
 
 pub(crate) mod about;
+pub(crate) mod adopt;
 pub(crate) mod change;
 pub(crate) mod guard;
 pub(crate) mod inside;
@@ -83,6 +84,8 @@ pub(crate) enum Verb {
     Hold(guard::Hold),
     /// Lift a hold.
     Unhold(guard::Unhold),
+    /// Take over what runs already, without touching it, and do nothing else.
+    Adopt(adopt::Adopt),
     /// Rebuild a lost state folder from what runs.
     Recover(guard::Recover),
     /// Begin a fleet, a product or an instance.

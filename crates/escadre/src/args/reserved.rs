@@ -12,7 +12,6 @@ use std::ffi::OsString;
 
 /// Verb → what it will do.
 pub(crate) const VERBS: &[(&str, &str)] = &[
-    ("adopt", "take over what already runs"),
     ("backup", "save an instance's data"),
     ("clone", "copy an instance with its data"),
     ("convert", "write plain files for another target"),

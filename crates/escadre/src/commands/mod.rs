@@ -5,6 +5,7 @@
 //! Not here: arguments (`args`), words (`views`, `terminal`).
 //! Tests: `tests/it`.
 
+mod adopt;
 mod apply;
 mod check;
 mod completions;
@@ -58,6 +59,7 @@ pub(crate) async fn run(verb: Verb, settings: &Settings, terminal: &Terminal) ->
         Verb::Doctor(args) => doctor::run(&args, settings, terminal).await,
         Verb::Hold(args) => guard::hold(&args, settings, terminal).await,
         Verb::Unhold(args) => guard::unhold(&args, settings, terminal).await,
+        Verb::Adopt(args) => adopt::run(&args, settings, terminal).await,
         Verb::Recover(args) => guard::recover(&args, settings, terminal).await,
         Verb::New(args) => new::run(&args, settings, terminal).await,
         Verb::Secret(args) => secret::run(&args, settings, terminal).await,

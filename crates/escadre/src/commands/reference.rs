@@ -49,6 +49,9 @@ fn paragraph(verb: &str) -> Option<&'static str> {
             "Keeps an instance as it is until `unhold`, whatever its files say. The reason stands in every plan and status."
         }
         "unhold" => "Lifts a hold, also the one that was set because an update went back: the next plan tries again.",
+        "adopt" => {
+            "Takes over what runs already, and does nothing else: containers that docker compose made, and those of a lost state folder. Nothing is started, stopped, made or removed; what an instance wants besides is left for the next plan. With `--project`, the project is written into the instance's file first, with the names of its volumes."
+        }
         "recover" => {
             "Rebuilds a lost state folder from the labels of what runs. Nothing that runs is touched. History, holds and the targets of a rollback are lost, and it says so."
         }

@@ -145,7 +145,11 @@ impl<'a> Looked<'a> {
                 _ => None,
             })
         });
-        drifted.collect()
+        // What docker compose made after an instance was taken over.
+        let notes =
+            self.plan.notes.iter().filter(|note| note.code.as_ref() == "W0307" && note.instance.as_ref() == Some(id));
+        let made = notes.filter_map(|note| note.text.split_once(": "));
+        drifted.chain(made.map(|(key, what)| (key.to_owned(), what.to_owned()))).collect()
     }
 
     /// What is not as the last apply left it: what fell, and what was changed by hand.
@@ -164,6 +168,9 @@ pub(crate) fn current<'s>(seen: Option<&'s InstanceSeen>, service: &str) -> Vec<
         .iter()
         .filter(|one| one.id.resource.kind == Kind::Service && one.id.resource.key.as_ref() == service)
         .collect();
+    // What is not on record does not serve where something that is does.
+    let known = of.iter().any(|one| one.known);
+    let of: Vec<&ContainerSeen> = of.into_iter().filter(|one| one.known || !known).collect();
     // A stopped candidate of a newer generation beside a running old one is not what serves.
     let running: Vec<&ContainerSeen> =
         of.iter().copied().filter(|one| one.phase != Phase::Created && !ended(one)).collect();

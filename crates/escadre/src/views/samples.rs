@@ -34,6 +34,8 @@ pub(crate) fn change(action: Action, kind: Kind, key: &str) -> Change {
         gate: None,
         gap: None,
         follows: Vec::new(),
+        adopts: Vec::new(),
+        proves: false,
         detail: None,
     }
 }
@@ -248,6 +250,7 @@ pub(crate) fn desired(name: &str, seats: &str) -> Desired {
         labels: BTreeMap::from([("country".into(), "fr".into())]),
         resources: BTreeMap::from([(key("web"), web), (key("db"), db)]),
         routes: BTreeMap::from([("portal".into(), Route::Http(route))]),
+        adopts: None,
     }
 }
 
@@ -276,6 +279,7 @@ pub(crate) fn container(name: &str, service: &str, phase: Phase, health: Health)
         addresses: BTreeMap::from([("default".into(), "10.210.0.3".parse().unwrap())]),
         volumes: BTreeMap::new(),
         known: true,
+        compose: None,
     }
 }
 

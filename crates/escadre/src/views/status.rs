@@ -226,7 +226,8 @@ fn needs(looked: &Looked<'_>, desired: &Desired) -> Vec<(u8, Need)> {
     let drift = looked.drift(&desired.instance);
     if let [(on, what), more @ ..] = drift.as_slice() {
         let more = if more.is_empty() { String::new() } else { format!(", and {} more", more.len()) };
-        need(4, "drift", format!("{on} changed by hand: {what}{more}"), format!("escadre drift {name}"));
+        let how = if what.starts_with("docker compose") { "" } else { "changed by hand: " };
+        need(4, "drift", format!("{on} {how}{what}{more}"), format!("escadre drift {name}"));
     }
     list
 }

@@ -75,7 +75,10 @@ pub(crate) async fn ground(settings: &Settings, ask: &Ask) -> Result<Ground, Fau
         return Err(Fault::usage_hint(Code::E0290, message, hint));
     }
     let source = read.source.clone();
-    let (world, wanted) = wanted(settings, read, &ask.files).await?;
+    let (world, mut wanted) = wanted(settings, read, &ask.files).await?;
+    if let Some(project) = &ask.anywhere {
+        anywhere(&mut wanted, project)?;
+    }
     if wanted.desired.is_empty() && has_errors(&wanted.findings) {
         return Err(Fault::Files(Exit::Files, wanted.findings, sources(&wanted.root)));
     }
@@ -111,6 +114,7 @@ pub(crate) async fn ground(settings: &Settings, ask: &Ask) -> Result<Ground, Fau
     let options = make::Options {
         only: only.clone(),
         down: ask.down,
+        adopt: ask.adopt,
         destroy: destroy(ask, &wanted),
         ..make::Options::default()
     };
@@ -136,6 +140,19 @@ pub(crate) async fn remember(ground: &mut Ground) -> Result<(), Fault> {
     let store = Arc::clone(&ground.held.world.store);
     for (id, seen) in &mut ground.observed.instances {
         seen.record.receipts = escadre_engine::journal::receipts(store.as_ref(), id).await.map_err(Fault::world)?;
+    }
+    Ok(())
+}
+
+/// A plain Compose file takes the project of its own name over, wherever that was started from.
+fn anywhere(wanted: &mut Wanted, project: &str) -> Result<(), Fault> {
+    for adopts in wanted.desired.iter_mut().filter_map(|one| one.adopts.as_mut()) {
+        if *adopts.project != *project {
+            let message = format!("this file's project is {}, so it cannot take {project} over", adopts.project);
+            let hint = format!("give it that name: `name: {project}` in the Compose file, or COMPOSE_PROJECT_NAME");
+            return Err(Fault::usage_hint(Code::E0202, message, hint));
+        }
+        adopts.folder = None;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! Not here: painting, deciding.
 //! Tests: `tests/it` on a real engine.
 
+mod adopt;
 mod certificates;
 mod compose;
 mod edge;
@@ -19,6 +20,7 @@ mod verdicts;
 mod world;
 mod write;
 
+pub(crate) use adopt::adopt_into;
 pub(crate) use compose::compose;
 pub(crate) use edge::{proxy, renew};
 pub(crate) use ground::{carry_out, ground, read, remember, saved, settle_edge};
@@ -60,6 +62,10 @@ pub(crate) struct Ask {
     pub(crate) pull: bool,
     /// Plan that they go, as for `down`.
     pub(crate) down: bool,
+    /// Plan only what is taken over.
+    pub(crate) adopt: bool,
+    /// Beside a plain Compose file: the project that is meant wherever it was started from.
+    pub(crate) anywhere: Option<String>,
     /// What may be deleted with its data.
     pub(crate) destroy: Vec<Doomed>,
     /// Plan against the files of this commit instead of against the record.

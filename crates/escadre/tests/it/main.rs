@@ -5,6 +5,7 @@
 //! Not here: an engine (the suites on a real one).
 
 mod acme;
+mod adopt;
 mod bad;
 mod fleet;
 mod https;
