@@ -7,6 +7,7 @@
 
 mod adopt;
 pub mod apply;
+pub mod back;
 pub mod hold;
 pub mod journal;
 mod kill;

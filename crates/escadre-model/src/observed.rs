@@ -307,6 +307,15 @@ pub struct Receipt {
     pub by: Arc<str>,
     /// How it ended.
     pub outcome: Outcome,
+    /// Why, when it did not end as planned: `web ended with code 78`.
+    #[serde(default)]
+    pub because: Option<Arc<str>>,
+    /// The last line of the log of what failed.
+    #[serde(default)]
+    pub last_line: Option<Arc<str>>,
+    /// The plan whose state it went back to, if that was asked for.
+    #[serde(default)]
+    pub back: Option<Arc<str>>,
     /// What the instance was told to be.
     pub desired: Arc<Desired>,
     /// Image reference → the engine's image id that runs.
@@ -325,8 +334,17 @@ pub enum Outcome {
     WentBack,
     /// It failed, and going back failed too: a person must look.
     Stuck,
-    /// It was taken down or stopped.
+    /// Its services were stopped, and everything is kept.
     Stopped,
+    /// It was taken down: only retained volumes are left.
+    Removed,
+}
+
+impl Outcome {
+    /// It came to its end as planned.
+    pub fn is_as_planned(self) -> bool {
+        matches!(self, Outcome::Healthy | Outcome::Stopped | Outcome::Removed)
+    }
 }
 
 /// Why an instance stays as it is.
@@ -334,10 +352,26 @@ pub enum Outcome {
 pub struct Hold {
     /// Against which Desired; `None`: by hand, against all.
     pub against: Option<Hash>,
-    /// The plan that set it, or the person's reason.
+    /// What set it.
+    pub by: HeldBy,
+    /// The plan that went back, or was gone back to; what is stuck; or a person's reason.
     pub because: Arc<str>,
     /// When, RFC 3339.
     pub at: Arc<str>,
+}
+
+/// What set a hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HeldBy {
+    /// An update that went back by itself.
+    WentBack,
+    /// A rollback that was asked for.
+    Rollback,
+    /// An update that failed, and so did going back.
+    Stuck,
+    /// A person.
+    Hand,
 }
 
 /// A one-shot that ended with code 0.

@@ -7,7 +7,7 @@
 
 use crate::change::{Action, Change, Gap, Reason};
 use crate::make::Input;
-use crate::plan::Note;
+use crate::plan::{Back, Note};
 use crate::reasons::{self, Verdict};
 use crate::{gate, names, order};
 use escadre_model::desired::{Body, Desired, Manner, NetworkMode, Resource, Service};
@@ -22,8 +22,10 @@ pub(crate) mod adopt;
 mod follow;
 pub(crate) mod resources;
 mod slot;
+mod touch;
 
 use slot::Slot;
+pub(crate) use touch::touched;
 
 /// One instance, from all sides.
 #[derive(Clone, Copy)]
@@ -53,6 +55,8 @@ pub(crate) enum Fate<'a> {
     /// It stays, unless it goes on calling the former containers of services that are replaced: then a new generation takes over, or (`beside` is
     /// false) it stops and starts again.
     Follow { old: &'a ContainerSeen, generation: u64, beside: bool },
+    /// It stops, and is kept.
+    Stop(&'a ContainerSeen),
     /// A one-shot runs: the container that is there, or a new one.
     Run { existing: Option<&'a ContainerSeen>, generation: u64 },
     /// A one-shot has run.
@@ -133,17 +137,26 @@ pub(crate) struct Diff<'a> {
 
 impl<'a> View<'a> {
     pub(crate) fn new(input: &'a Input<'a>, desired: &'a Desired, seen: &'a InstanceSeen) -> Self {
-        let base = seen.record.receipts.iter().find(|one| matches!(one.outcome, Outcome::Healthy | Outcome::Stopped));
+        let base = seen.record.receipts.iter().find(|one| one.outcome.is_as_planned());
         Self { input, desired, seen, base }
     }
 
-    /// The image of that reference, if the engine has it.
+    /// The way back to an earlier state, if that is what is planned.
+    pub(crate) fn back(&self) -> Option<&'a Back> {
+        self.input.options.back.get(&self.desired.instance)
+    }
+
+    /// The image of that reference, if the engine has it. On a way back: the one that ran then, whatever the reference leads to by now.
     pub(crate) fn image(&self, reference: &str) -> Option<&'a ImageSeen> {
-        self.input.observed.host.images.get(reference)
+        let then = self.back().and_then(|back| back.images.get(reference));
+        self.input.observed.host.images.get(then.map_or(reference, AsRef::as_ref))
     }
 
     /// The id a container of this image shall have, or what it is to become; `None`: not known before it is here.
     pub(crate) fn wanted_image(&self, reference: &Arc<str>) -> Option<Arc<str>> {
+        if let Some(then) = self.back().and_then(|back| back.images.get(reference)) {
+            return Some(then.clone());
+        }
         let seen = self.image(reference);
         let key = ResourceKey::new(Kind::Image, reference.clone());
         let build = |resource: &Resource| match &resource.body {
@@ -225,7 +238,28 @@ pub(crate) fn running<'a>(view: View<'a>) -> Diff<'a> {
     adopt::notes(&view, &mut diff);
     diff.changes.sort_by_key(rank);
     retry(&view, &mut diff);
+    stays(&view, &mut diff);
     diff
+}
+
+/// What a way back does not bring back: data, and what one-shots did to it.
+fn stays(view: &View<'_>, diff: &mut Diff<'_>) {
+    let Some(base) = view.base.filter(|_| view.back().is_some()) else { return };
+    for (key, resource, _) in base.desired.services().filter(|(_, _, service)| service.job) {
+        let then = view.desired.service(key).map(|(then, _)| &then.spec);
+        if then != Some(&resource.spec) && view.seen.record.jobs.contains_key(key) {
+            diff.notes.push(view.note("W0311", format!("{key} has run since then: what it did is not undone")));
+        }
+    }
+    let writes = |(_, _, service): (&Arc<str>, &Resource, &'_ Service)| {
+        service.volumes.iter().filter(|(_, writes)| **writes).map(|(volume, _)| volume.clone()).collect::<Vec<_>>()
+    };
+    let volumes: BTreeSet<Arc<str>> = base.desired.services().flat_map(writes).collect();
+    if !volumes.is_empty() {
+        let names: Vec<&str> = volumes.iter().map(AsRef::as_ref).collect();
+        let text = format!("data is not brought back: what was written to {} since then stays", names.join(", "));
+        diff.notes.push(view.note("W0311", text));
+    }
 }
 
 /// The order in which people read changes; services keep the order in which they start.
@@ -247,8 +281,8 @@ fn retry(view: &View<'_>, diff: &mut Diff<'_>) {
     let failed = view.seen.record.receipts.first().filter(|one| {
         matches!(one.outcome, Outcome::WentBack | Outcome::Stuck) && one.desired.hash() == view.desired.hash()
     });
-    let added = match (failed, &view.input.options.rollback) {
-        (_, Some(to)) => Reason::Rollback { to: to.clone() },
+    let added = match (failed, view.back()) {
+        (_, Some(back)) => Reason::Rollback { to: back.to.clone() },
         (Some(receipt), None) => Reason::Retry { plan: receipt.plan.clone() },
         (None, None) => return,
     };
@@ -353,6 +387,7 @@ fn service_change(view: &View<'_>, diff: &mut Diff<'_>, fate: &ServiceFate<'_>, 
         let (this, heavy) = match slot {
             Fate::Keep(_) | Fate::Follow { .. } | Fate::Done => (Action::Keep, 0),
             Fate::Start(_) => (Action::Start, 1),
+            Fate::Stop(_) => (Action::Stop, 1),
             Fate::Adopt(_) | Fate::Vouched => (Action::Adopt, 2),
             Fate::Create(_) => (Action::Create, 3),
             Fate::Run { .. } => (Action::Run, 4),
@@ -364,7 +399,7 @@ fn service_change(view: &View<'_>, diff: &mut Diff<'_>, fate: &ServiceFate<'_>, 
             Fate::Replace { .. } | Fate::Restart(_) => (Action::Replace, 6),
         };
         let stops = match slot {
-            Fate::Replace { old, .. } | Fate::Restart(old) => {
+            Fate::Replace { old, .. } | Fate::Restart(old) | Fate::Stop(old) => {
                 matches!(old.phase, Phase::Running | Phase::Paused | Phase::Restarting)
             }
             _ => false,
@@ -391,7 +426,7 @@ fn service_change(view: &View<'_>, diff: &mut Diff<'_>, fate: &ServiceFate<'_>, 
         action,
         reasons,
         restarts,
-        gate: (action != Action::Keep && action != Action::Adopt).then_some(words),
+        gate: (!matches!(action, Action::Keep | Action::Adopt | Action::Stop)).then_some(words),
         gap,
         follows: fate.callees.clone(),
         adopts: fate.slots.iter().filter_map(|(_, slot)| adopt::adopted(slot)).collect(),

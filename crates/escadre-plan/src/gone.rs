@@ -56,7 +56,19 @@ pub(crate) fn stopped<'a>(view: &View<'a>) -> Diff<'a> {
             diff.notes.push(unknown_one(view, container));
         }
     }
-    routes(view, &mut diff);
+    for (key, seen) in &view.seen.routes {
+        let on = ResourceKey::new(Kind::Route, key.clone());
+        if !view.desired.routes.contains_key(key) {
+            diff.changes.push(change(on, Action::Delete, vec![Reason::Removed], None));
+        } else if !seen.backends.is_empty() || seen.parked {
+            diff.changes.push(change(
+                on,
+                Action::Stop,
+                Vec::new(),
+                Some("whoever asks is told that it is stopped".into()),
+            ));
+        }
+    }
     diff
 }
 

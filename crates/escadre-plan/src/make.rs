@@ -8,7 +8,7 @@
 use crate::address::{Pool, Ports, Subnet};
 use crate::claims::Claims;
 use crate::diff::adopt;
-use crate::plan::{InstancePlan, Note, Plan, SCHEMA};
+use crate::plan::{Back, InstancePlan, Note, Plan, SCHEMA};
 use crate::{groups, instance};
 use escadre_model::desired::{Body, Desired, Route};
 use escadre_model::hash::Hash;
@@ -117,12 +117,32 @@ pub struct Options {
     pub down: bool,
     /// Only take over what runs: whatever else an instance wants is left for another plan.
     pub adopt: bool,
-    /// Stop the selected instances, as if their files said `state: stopped`.
-    pub stop: bool,
-    /// Plan as a rollback to the receipt of this plan (the caller puts that receipt's Desired into `desired`): holds do not count and jobs do not run.
-    pub rollback: Option<Arc<str>>,
+    /// These instances go back to an earlier state: the caller puts that receipt's Desired into `desired`. Holds do not count and jobs do not run.
+    pub back: BTreeMap<InstanceId, Back>,
+    /// Services are stopped or started as they are: the caller puts what runs (the last receipt's Desired) into `desired`. Holds do not count.
+    pub touch: Option<Touch>,
     /// What happens to orphans.
     pub orphans: OrphanPolicy,
+}
+
+/// Services of instances to be stopped or started as they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Touch {
+    /// What is done to them.
+    pub how: How,
+    /// Which services; none of an instance means all of it.
+    pub services: BTreeMap<InstanceId, BTreeSet<Arc<str>>>,
+}
+
+/// What is done to services that stay as they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// They stop, and their containers are kept.
+    Stop,
+    /// Those that do not run start again.
+    Start,
+    /// Those that run stop and start again; the others start.
+    Restart,
 }
 
 /// What is decided over the whole fleet before any instance has steps.

@@ -223,6 +223,7 @@ impl Sketch {
             labels: BTreeMap::new(),
             resources,
             routes,
+            secrets: BTreeMap::new(),
             adopts: self.adopts.as_deref().map(|project| Adopts { project: project.into(), folder: None }),
         }
     }

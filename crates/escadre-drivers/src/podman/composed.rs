@@ -69,7 +69,7 @@ impl Engine {
     ) -> Result<BTreeMap<EngineId, Vec<Difference>>, Error> {
         let ids: Vec<EngineId> = made.iter().map(|(_, id)| id.clone()).collect();
         let all = self.inspect_all(ids).await?;
-        let reveal = |name: &SecretRef| secrets.reveal(&desired.instance, name);
+        let reveal = |name: &SecretRef| secrets.reveal(&desired.instance, name, desired.secrets.get(&name.0));
         let compare = |(service, id): &(Arc<str>, EngineId)| {
             let container = all.containers.get(id)?;
             let made = Made { container, image: all.image_of(container) };

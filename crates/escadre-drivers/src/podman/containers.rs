@@ -29,8 +29,7 @@ impl Engine {
         let name = placement.name.as_ref();
         let resource = Self::resource(job)?;
         let place = self.place(job, placement)?;
-        let instance = &job.step.on.instance;
-        let words = resource.payload().fill(&|secret| job.secrets.reveal(instance, secret))?;
+        let words = resource.payload().fill(&|secret| job.reveal(secret))?;
         let body = create::container(&words, &place, self.api.dialect);
         self.folders(&words, &place)?;
         if let Some(hosts) = &placement.hosts {

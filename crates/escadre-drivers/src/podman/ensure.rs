@@ -219,10 +219,8 @@ impl Engine {
                 disk::write_owned(path, bytes, mode, uid, gid)?;
             }
             Content::Secret { name, .. } => {
-                let instance = &job.step.on.instance;
                 let secret = job
-                    .secrets
-                    .reveal(instance, &SecretRef::new(name.as_ref()))
+                    .reveal(&SecretRef::new(name.as_ref()))
                     .ok_or_else(|| Error::Secret(escadre_model::payload::Error::Unset(name.clone())))?;
                 if disk::read(path)?.is_some_and(|now| now == secret.reveal()) {
                     return Ok(outcome(Changed::NotNeeded));

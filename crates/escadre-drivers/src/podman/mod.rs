@@ -225,7 +225,7 @@ impl Driver for Engine {
             Act::Gate { name, gate } => self.gate(job, name, gate).await,
             Act::Attach { lines } => self.attach(instance, lines).await,
             Act::Switch { routes } => {
-                let reveal = |name: &SecretRef| job.secrets.reveal(instance, name);
+                let reveal = |name: &SecretRef| job.reveal(name);
                 self.edge.switch(instance, &Self::routes_of(job, routes)?, &reveal).await.map(outcome)
             }
             Act::Park { routes } => self.edge.park(instance, routes).await.map(outcome),

@@ -7,7 +7,7 @@ use escadre_model::desired::{
     Attachment, Body, Content, Desired, File, Gate, Image, Manner, Network, NetworkMode, OnFailure, PullPolicy,
     Resource, Service, State, Volume,
 };
-use escadre_model::hash::Hash;
+use escadre_model::hash::{Hash, KeyedHash};
 use escadre_model::ids::{InstanceId, Kind, ResourceId, ResourceKey};
 use escadre_model::name::Name;
 use escadre_model::secret::{Secret, SecretRef};
@@ -25,7 +25,7 @@ static BEGIN: std::sync::OnceLock<u32> = std::sync::OnceLock::new();
 
 pub(crate) struct One;
 impl Secrets for One {
-    fn reveal(&self, _: &InstanceId, name: &SecretRef) -> Option<Secret> {
+    fn reveal(&self, _: &InstanceId, name: &SecretRef, _: Option<&KeyedHash>) -> Option<Secret> {
         (name.0.as_ref() == "db_password").then(|| Secret::new(b"canary-4711".to_vec()))
     }
 }
@@ -87,6 +87,7 @@ fn empty(instance: InstanceId) -> Desired {
         labels: BTreeMap::new(),
         resources: BTreeMap::new(),
         routes: BTreeMap::new(),
+        secrets: BTreeMap::new(),
         adopts: None,
     }
 }

@@ -50,6 +50,7 @@ fn desired(services: &[&str], folder: Option<&str>) -> Desired {
         resources: services.iter().map(key).collect(),
         routes: BTreeMap::new(),
         adopts: Some(Adopts { project: "acme".into(), folder: folder.map(Into::into) }),
+        secrets: Default::default(),
     }
 }
 

@@ -7,7 +7,7 @@
 
 use super::hands::Images;
 use crate::journal::{Begun, Memory};
-use escadre_model::desired::{Body as ResourceBody, Desired, Resource, State as Wanted};
+use escadre_model::desired::{Body as ResourceBody, Desired, Resource};
 use escadre_model::hash::Hash;
 use escadre_model::ids::Kind;
 use escadre_model::observed::{Adopted, Difference, InstanceSeen, JobEvidence, Observed};
@@ -82,12 +82,4 @@ fn adopt(promises: &mut Begun, change: &Change, desired: &Desired, seen: &Instan
         let image = ran.unwrap_or_else(|| service.image.clone());
         promises.adopted_jobs.insert(key.key.clone(), JobEvidence { spec: spec.clone(), image });
     }
-}
-
-/// Does the plan leave nothing running: by the file's own word, or because all services were asked to stop or go?
-pub(super) fn stops(desired: Option<&Desired>, plan: &InstancePlan) -> bool {
-    let actions: Vec<Action> =
-        plan.changes.iter().filter(|change| change.on.kind == Kind::Service).map(|change| change.action).collect();
-    let all_go = !actions.is_empty() && actions.iter().all(|action| *action == Action::Delete);
-    desired.is_some_and(|desired| desired.state != Wanted::Running) || actions.contains(&Action::Stop) || all_go
 }

@@ -6,7 +6,7 @@
 //! Tests: `escadre-testkit`.
 
 use super::hands::{Hands, Images, chain, subject, word};
-use super::promises::{images_before, promises, stops};
+use super::promises::{images_before, promises};
 use super::report::{End, Failure, InstanceReport, Leftover, Next, Refused};
 use super::unwind::Unwound;
 use super::{Options, Orders, Ports};
@@ -17,13 +17,13 @@ use crate::recover;
 use escadre_model::desired::{Desired, State as Wanted};
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, Kind, ResourceId};
-use escadre_model::observed::{EngineId, Hold, InstanceSeen, Observed, Outcome as Ended};
+use escadre_model::observed::{EngineId, HeldBy, Hold, InstanceSeen, Observed, Outcome as Ended};
 use escadre_plan::change::Action;
 use escadre_plan::plan::InstancePlan;
 use escadre_plan::step::{Act, Step};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,8 +85,7 @@ pub(crate) async fn take(plan: &InstancePlan, orders: &Orders, ports: &Ports, op
     };
     report.took = ports.clock.monotonic().saturating_sub(began);
     let ended = match &report.end {
-        End::Done(_) if stops((orders.render)(&plan.instance).as_deref(), plan) => Some(Ended::Stopped),
-        End::Done(_) => Some(Ended::Healthy),
+        End::Done(_) => Some(done(plan.state)),
         End::WentBack(_) => Some(Ended::WentBack),
         End::Stuck(_) => Some(Ended::Stuck),
         _ => None,
@@ -95,6 +94,15 @@ pub(crate) async fn take(plan: &InstancePlan, orders: &Orders, ports: &Ports, op
         ports.progress.tell(Event::InstanceEnded(plan.instance.clone(), ended, report.took));
     }
     report
+}
+
+/// How a turn ended that came to its end as planned.
+fn done(state: Wanted) -> Ended {
+    match state {
+        Wanted::Running => Ended::Healthy,
+        Wanted::Stopped => Ended::Stopped,
+        Wanted::Removed => Ended::Removed,
+    }
 }
 
 /// Waits for the lock of an instance, as long as the options allow.
@@ -176,8 +184,9 @@ async fn wanted(
     seen: Option<&InstanceSeen>,
     ports: &Ports,
 ) -> Result<Option<Arc<Desired>>, Halt> {
-    if rendered.is_some() {
-        return Ok(rendered);
+    // A way back wants what the journal has, whatever the files say.
+    if let Some(desired) = rendered.filter(|_| plan.back.is_none()) {
+        return Ok(Some(desired));
     }
     if let Some(desired) = journal::desired_of(ports.store.as_ref(), &plan.desired).await? {
         return Ok(Some(desired));
@@ -191,6 +200,7 @@ async fn wanted(
         labels: BTreeMap::new(),
         resources: BTreeMap::new(),
         routes: BTreeMap::new(),
+        secrets: BTreeMap::new(),
         adopts: None,
     };
     Ok((bare.hash() == plan.desired).then(|| Arc::new(bare)))
@@ -206,8 +216,7 @@ async fn compare(
     ports: &Ports,
 ) -> Result<Option<End>, Halt> {
     let newest = memory.state.receipts.first();
-    let well =
-        newest.filter(|kept| kept.desired == plan.desired && matches!(kept.outcome, Ended::Healthy | Ended::Stopped));
+    let well = newest.filter(|kept| kept.desired == plan.desired && kept.outcome.is_as_planned());
     if desired.hash() != plan.desired {
         return Ok(Some(End::Refused(Refused::WantsOther)));
     }
@@ -273,14 +282,21 @@ impl Turn {
         let mut blobs = journal::blobs_of(&desired)?;
         let steps_hash = Hash::of(&steps);
         blobs.push((steps_hash.clone(), steps.into()));
+        let (commit, dirty) = match &plan.back {
+            Some(back) => (back.commit.clone(), back.dirty.clone()),
+            None => (orders.plan.commit.clone(), orders.plan.dirty.clone()),
+        };
+        let former = plan.back.as_ref().map_or(&self.memory.state.images, |back| &back.images);
         let begun = Begun {
             desired: plan.desired.clone(),
             steps: steps_hash,
             by: self.hands.options.by.clone(),
-            commit: orders.plan.commit.clone(),
-            dirty: orders.plan.dirty.clone(),
-            images: images_before(&desired, &self.memory.state.images, observed),
-            stops: stops(Some(&desired), plan),
+            commit,
+            dirty,
+            images: images_before(&desired, former, observed),
+            hold: self.hold_after(plan),
+            state: plan.state,
+            back: plan.back.as_ref().map(|back| back.to.clone()),
             ..promises(plan, &desired, observed.instance(&plan.instance), &self.memory)
         };
         Ok(self.write(vec![(None, Body::Begun(begun))], blobs).await?)
@@ -303,16 +319,20 @@ impl Turn {
     pub(crate) async fn finish(&mut self) -> Result<End, Halt> {
         self.forward(true).await?;
         let leftovers = self.leftovers();
-        let stops = self.memory.run.as_ref().is_some_and(|run| run.begun.stops);
-        let ended = if stops { Ended::Stopped } else { Ended::Healthy };
+        let ended = done(self.memory.run.as_ref().map_or(Wanted::Running, |run| run.begun.state));
         self.receipt(ended, None, None).await?;
         Ok(End::Done(leftovers))
     }
 
     async fn conclude_failed(&mut self, (failure, stuck): (Failure, bool)) -> Result<End, Halt> {
         let ended = if stuck { Ended::Stuck } else { Ended::WentBack };
-        let because = Some(format!("{} {}: {}", failure.act, failure.on, failure.why).into());
-        self.receipt(ended, because, failure.hold.clone()).await?;
+        let because = match failure.evidence {
+            // The gate's own sentence names the service.
+            Some(_) => failure.why.clone(),
+            None => format!("{} {}: {}", failure.act, failure.on.resource, failure.why).into(),
+        };
+        let last_line = failure.evidence.as_ref().and_then(|known| known.log.last().cloned());
+        self.receipt(ended, Some((because, last_line)), failure.hold.clone()).await?;
         let failure = Box::new(failure);
         Ok(if stuck { End::Stuck(failure) } else { End::WentBack(failure) })
     }
@@ -321,7 +341,7 @@ impl Turn {
     pub(crate) async fn receipt(
         &mut self,
         outcome: Ended,
-        because: Option<Arc<str>>,
+        why: Option<(Arc<str>, Option<Arc<str>>)>,
         hold: Option<Hold>,
     ) -> Result<(), Halt> {
         let Some(run) = self.memory.run.clone() else {
@@ -331,14 +351,50 @@ impl Turn {
         match (&hold, outcome) {
             (Some(hold), _) => state.hold = Some(hold.clone()),
             // Another Desired was reached: a hold against a former one is over. One by hand stays until somebody lifts it.
-            (None, Ended::Healthy | Ended::Stopped) => state.hold = state.hold.filter(|hold| hold.against.is_none()),
+            (None, Ended::Healthy | Ended::Stopped | Ended::Removed) => {
+                let well = |kept: &&journal::Kept| kept.outcome.is_as_planned();
+                let same = state.receipts.iter().find(well).is_some_and(|kept| kept.desired == run.begun.desired);
+                let stays = state.hold.filter(|hold| same || hold.against.is_none());
+                state.hold = stays.or_else(|| run.begun.hold.clone());
+            }
             (None, _) => {}
         }
-        let Begun { desired, by, commit, dirty, .. } = run.begun;
-        let receipt = ReceiptBody { outcome, desired, by, commit, dirty, because, state };
+        let Begun { desired, by, commit, dirty, back, .. } = run.begun;
+        let (because, last_line) = why.map_or((None, None), |(because, line)| (Some(because), line));
+        let receipt = ReceiptBody { outcome, desired, by, commit, dirty, back, because, last_line, state };
         let mut bodies: Vec<(Option<u32>, Body)> = hold.map(|hold| (None, Body::Held(hold))).into_iter().collect();
         bodies.push((None, Body::Receipt(Box::new(receipt))));
-        Ok(self.write(bodies, Vec::new()).await?)
+        self.write(bodies, Vec::new()).await?;
+        self.forget_secrets(outcome).await
+    }
+
+    /// Values of secrets that no kept receipt was made with are forgotten; all of them once the instance was taken down.
+    async fn forget_secrets(&self, outcome: Ended) -> Result<(), Halt> {
+        let (instance, secrets) = (&self.hands.instance, &self.hands.ports.secrets);
+        if outcome == Ended::Removed {
+            secrets.forget(instance, &BTreeSet::new());
+            return Ok(());
+        }
+        let earlier = secrets.earlier(instance);
+        if earlier.iter().all(|hash| self.hands.desired.secrets.values().any(|now| now == hash)) {
+            return Ok(());
+        }
+        let mut needed: BTreeSet<_> = self.hands.desired.secrets.values().cloned().collect();
+        for kept in &self.memory.state.receipts {
+            // One that cannot be read any more cannot be gone back to either.
+            if let Some(desired) = journal::desired_of(self.hands.ports.store.as_ref(), &kept.desired).await? {
+                needed.extend(desired.secrets.values().cloned());
+            }
+        }
+        secrets.forget(instance, &needed);
+        Ok(())
+    }
+
+    /// Once back, it stays so: held against what its files want now.
+    fn hold_after(&self, plan: &InstancePlan) -> Option<Hold> {
+        let back = plan.back.as_ref()?;
+        let (against, at) = (Some(back.against.clone()?), self.hands.ports.clock.now());
+        Some(Hold { against, by: HeldBy::Rollback, because: back.to.clone(), at })
     }
 
     /// Performs all steps of one side of the commit point that are not done, in the order of their dependencies, several at once. What has begun is
@@ -508,12 +564,12 @@ impl Turn {
     fn hold(&self, error: &Error, stuck: bool, act: &str, on: &ResourceId) -> Option<Hold> {
         let (because, at) = (self.hands.plan.clone(), self.hands.ports.clock.now());
         if stuck {
-            let because = format!("stuck: plan {because} failed to {act} {on}, and going back failed too").into();
-            return Some(Hold { against: None, because, at });
+            let because = format!("plan {because} failed to {act} {on}, and going back failed too").into();
+            return Some(Hold { against: None, by: HeldBy::Stuck, because, at });
         }
         let speaks =
             matches!(error, Error::Gate { .. }) || matches!(error, Error::Refused { status, .. } if *status < 500);
         let desired = self.memory.run.as_ref().map(|run| run.begun.desired.clone());
-        speaks.then_some(Hold { against: desired, because, at })
+        speaks.then_some(Hold { against: desired, by: HeldBy::WentBack, because, at })
     }
 }

@@ -7,6 +7,7 @@
 
 use super::record::State;
 use crate::ports::{Entry, Evidence, NewEntry, Outcome, Phase, StoreError};
+use escadre_model::desired::State as Wanted;
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, ResourceId};
 use escadre_model::observed::{Adopted, CallsSeen, EngineId, Hold, JobEvidence, Outcome as Ended};
@@ -110,12 +111,18 @@ pub struct Begun {
     /// Retained volumes that it binds again.
     #[serde(default)]
     pub regains: Vec<Arc<str>>,
-    /// Nothing runs after it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub stops: bool,
+    /// What is left of the instance after it.
+    #[serde(default, skip_serializing_if = "Wanted::is_running")]
+    pub state: Wanted,
     /// Image reference → id, as seen when it began.
     #[serde(default)]
     pub images: BTreeMap<Arc<str>, Arc<str>>,
+    /// The plan whose state it goes back to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<Arc<str>>,
+    /// The hold that stands once it has ended well: after a way back, against what the files want.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
 }
 
 /// A performed step.
@@ -159,9 +166,15 @@ pub struct ReceiptBody {
     pub commit: Arc<str>,
     /// Hash of uncommitted files.
     pub dirty: Option<Hash>,
+    /// The plan whose state it went back to on request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<Arc<str>>,
     /// Why, when it did not end as planned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<Arc<str>>,
+    /// The last line of the log of what failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_line: Option<Arc<str>>,
     /// What is remembered, so that older entries need not be read.
     pub state: State,
 }
@@ -181,7 +194,9 @@ impl Begun {
             adopted_jobs: BTreeMap::new(),
             retains: BTreeMap::new(),
             regains: Vec::new(),
-            stops: false,
+            state: Wanted::Running,
+            back: None,
+            hold: None,
             images: BTreeMap::new(),
         }
     }

@@ -353,6 +353,9 @@ fn receipt_of(entry: &Entry, body: ReceiptBody, desired: &BTreeMap<Hash, Option<
         at: entry.entry.at.clone(),
         by: body.by,
         outcome: body.outcome,
+        because: body.because,
+        last_line: body.last_line,
+        back: body.back,
         // A receipt whose blob is gone cannot be compared with: as if it were not there.
         desired: desired.get(&body.desired)?.clone()?,
         images: body.state.images,

@@ -15,6 +15,7 @@ use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, ResourceId};
 use escadre_model::name::Name;
 use escadre_model::observed::{Difference, EngineId, Lookup, Observed};
+use escadre_model::secret::{Secret, SecretRef};
 use escadre_plan::step::Step;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -58,6 +59,13 @@ pub struct Job<'a> {
     pub secrets: &'a dyn Secrets,
     /// Whom to tell.
     pub progress: &'a dyn Progress,
+}
+
+impl Job<'_> {
+    /// The value of a secret of the instance, the one that is meant.
+    pub fn reveal(&self, name: &SecretRef) -> Option<Secret> {
+        self.secrets.reveal(&self.desired.instance, name, self.desired.secrets.get(&name.0))
+    }
 }
 
 /// What a performed step left behind; journalled.

@@ -79,6 +79,8 @@ codes! {
     E0307 "the work tree has uncommitted changes";
     E0311 "an instance is locked";
     E0312 "the plan leaves an instance alone";
+    E0313 "there is no earlier state to go back to";
+    E0314 "nothing is on record that could be started or stopped";
     E0321 "a name, port or subnet is taken";
     E0322 "there is no free address";
     E0323 "another fleet has this name";
@@ -158,6 +160,8 @@ codes! {
     W0308 "containers are known by their ids alone";
     W0309 "a service keeps data in a volume without a name";
     W0310 "a container of a Compose project is in no file";
+    W0311 "something is not brought back by a rollback";
+    W0312 "a service cannot be started or stopped by itself";
     // W04: Compose files
     W0401 "`version` has no effect";
     W0402 "a variable is not set";

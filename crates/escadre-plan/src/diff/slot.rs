@@ -135,7 +135,7 @@ impl<'a> Slot<'_, 'a> {
         let on_record = evidence.any(|one| one.spec == self.resource.spec && same(&one.image));
         let fits = |one: &&ContainerSeen| one.spec.as_ref() == Some(&self.resource.spec) && same(&one.image);
         let ended = best.filter(fits).is_some_and(|one| one.phase == Phase::Exited(0));
-        if (!fresh && (on_record || ended)) || self.view.input.options.rollback.is_some() {
+        if (!fresh && (on_record || ended)) || self.view.back().is_some() {
             return (Fate::Done, Vec::new());
         }
         match best {

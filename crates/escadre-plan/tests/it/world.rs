@@ -45,6 +45,7 @@ pub(crate) fn instance(fleet: &str, name: &str) -> Desired {
         labels: BTreeMap::new(),
         resources: BTreeMap::new(),
         routes: BTreeMap::new(),
+        secrets: BTreeMap::new(),
         adopts: None,
     };
     network(&mut desired, "default", None);
@@ -352,6 +353,9 @@ impl World {
             dirty: None,
             at: "".into(),
             by: "".into(),
+            because: None,
+            last_line: None,
+            back: None,
             outcome: if stopped { Outcome::Stopped } else { Outcome::Healthy },
             desired: Arc::new(wanted.clone()),
             images: BTreeMap::new(),

@@ -29,7 +29,13 @@ const UNSEEN: Duration = Duration::from_secs(2);
 impl FakeDriver {
     pub(super) async fn act(&self, job: &Job<'_>) -> Result<Outcome, Error> {
         match &job.step.act {
-            Act::EnsureImage { reference, refresh, build, .. } => self.image(reference, *refresh, build.as_ref()).await,
+            Act::EnsureImage { reference, refresh, build, expect } => {
+                let there = |state: &mut State, _| expect.clone().filter(|id| state.images.contains_key(id));
+                match self.world.with(there).filter(|_| !*refresh) {
+                    Some(id) => Ok(Outcome { image: Some(id), ..Outcome::default() }),
+                    None => self.image(reference, *refresh, build.as_ref()).await,
+                }
+            }
             Act::Run { name, .. } => self.run(name).await,
             Act::Gate { name, gate } => self.gate(name, gate).await,
             Act::Follow(watch) => self.follow(watch).await,
@@ -130,6 +136,7 @@ impl FakeDriver {
                 return Err(Error::Image { reference: reference.clone(), why: "the registry does not have it".into() });
             };
             let id = image.id.clone();
+            state.images.insert(id.clone(), image.clone());
             state.images.insert(reference.clone(), image);
             let changed = if there.as_ref() == Some(&id) { Changed::NotNeeded } else { Changed::Added };
             Ok(Outcome { image: Some(id), changed, ..Outcome::default() })

@@ -21,7 +21,7 @@ pub type Lines = BTreeMap<Arc<str>, (IpAddr, Vec<Arc<str>>)>;
 /// Everything there is.
 #[derive(Clone, Debug, Default)]
 pub struct State {
-    /// Images on the engine, by reference.
+    /// Images on the engine, by reference and by id.
     pub images: BTreeMap<Arc<str>, Image>,
     /// Images in the registry, by reference.
     pub registry: BTreeMap<Arc<str>, Image>,

@@ -96,7 +96,12 @@ pub(crate) fn answer(plan: &Plan) -> Vec<String> {
     }
     let parts = acts(&moving);
     let gaps: usize = moving.iter().flat_map(|i| changing(i)).filter(|change| change.gap.is_some()).count();
-    let gap = if gaps == 0 { "no gap expected".to_owned() } else { format!("{} with a gap", count(gaps, "service")) };
+    let stops = moving.iter().flat_map(|i| changing(i)).any(|change| change.action == Action::Stop);
+    let gap = match (gaps, stops) {
+        (0, true) => "what stops is kept".to_owned(),
+        (0, false) => "no gap expected".to_owned(),
+        (gaps, _) => format!("{} with a gap", count(gaps, "service")),
+    };
     let who = match (moving.as_slice(), plan.instances.len()) {
         ([one], 1) => format!("{} changes", one.instance.instance),
         ([_], _) => format!("1 of {all} changes"),

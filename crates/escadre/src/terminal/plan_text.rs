@@ -12,6 +12,7 @@ use super::table::Table;
 use escadre_model::desired::Shown;
 use escadre_model::diagnostic::{Diagnostic, Severity};
 use escadre_model::ids::{InstanceId, Kind};
+use escadre_model::observed::HeldBy;
 use escadre_model::source::Source;
 use escadre_plan::change::{Action, Change, Reason};
 use escadre_plan::plan::{InstancePlan, Plan, Refusal};
@@ -250,6 +251,12 @@ fn answer(only: &InstancePlan, changing: &[&Change]) -> String {
 
 /// Whether there is a gap, and for how many services.
 pub(crate) fn gap_words(changing: &[&Change]) -> String {
+    let stop = changing.iter().filter(|change| change.on.kind == Kind::Service && change.action == Action::Stop);
+    match stop.count() {
+        0 => {}
+        1 => return "1 service stops and is kept".to_owned(),
+        number => return format!("{} stop and are kept", count(number, "service")),
+    }
     let gaps = changing.iter().filter(|change| change.gap.is_some()).count();
     if gaps == 0 { "no gap".to_owned() } else { format!("{} with a gap", count(gaps, "service")) }
 }
@@ -498,7 +505,7 @@ pub(crate) fn short_id(id: &str) -> String {
 /// What to do about an instance that is left alone.
 pub(crate) fn refusal_next(instance: &str, refusal: &Refusal) -> Option<String> {
     match refusal {
-        Refusal::Held { because } if is_plan(because) => {
+        Refusal::Held { by: HeldBy::WentBack | HeldBy::Rollback, .. } => {
             Some(format!("escadre unhold {instance}      or change its files: then it is tried again"))
         }
         Refusal::Held { .. } => Some(format!("escadre unhold {instance}")),
@@ -517,8 +524,7 @@ pub(crate) fn refusal_next(instance: &str, refusal: &Refusal) -> Option<String> 
 /// Why an instance is left alone.
 pub(crate) fn refusal_words(refusal: &Refusal) -> String {
     match refusal {
-        Refusal::Held { because } if is_plan(because) => format!("it is on hold since plan {because} went back"),
-        Refusal::Held { because } => format!("it is on hold by hand ({because})"),
+        Refusal::Held { by, because } => hold_words(*by, because),
         Refusal::Unseen { what } => format!("{what} could not be listed in full, so nothing is decided"),
         Refusal::OtherFleet { origin } => format!("what runs under this name belongs to another fleet, of {origin}"),
         Refusal::Taken { what } | Refusal::Foreign { what } => what.to_string(),
@@ -526,9 +532,14 @@ pub(crate) fn refusal_words(refusal: &Refusal) -> String {
     }
 }
 
-/// Whether a hold's reason is the id of the plan that failed.
-fn is_plan(text: &str) -> bool {
-    text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+/// Why an instance is held.
+fn hold_words(by: HeldBy, because: &str) -> String {
+    match by {
+        HeldBy::WentBack => format!("it is on hold since plan {because} went back"),
+        HeldBy::Rollback => format!("it is on hold since its rollback to plan {because}"),
+        HeldBy::Stuck => format!("it is stuck: {because}"),
+        HeldBy::Hand => format!("it is on hold by hand ({because})"),
+    }
 }
 
 #[cfg(test)]

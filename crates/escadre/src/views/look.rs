@@ -116,7 +116,11 @@ impl<'a> Looked<'a> {
     /// Services that the last apply left running and that do not run: (service, what became of it).
     pub(crate) fn fallen(&self, id: &InstanceId) -> Vec<(String, String)> {
         let Some(seen) = self.seen(id).filter(|_| self.observed.complete.containers) else { return Vec::new() };
-        let stopped = seen.record.receipts.first().is_some_and(|newest| newest.outcome == Outcome::Stopped);
+        let stopped = seen
+            .record
+            .receipts
+            .first()
+            .is_some_and(|newest| matches!(newest.outcome, Outcome::Stopped | Outcome::Removed));
         let Some(receipt) = seen.record.healthy().filter(|receipt| !stopped && receipt.desired.state == State::Running)
         else {
             return Vec::new();

@@ -76,14 +76,19 @@ pub(crate) async fn ground(settings: &Settings, ask: &Ask) -> Result<Ground, Fau
     }
     let source = read.source.clone();
     let (world, mut wanted) = wanted(settings, read, &ask.files).await?;
+    if let Some(unnamed) = ask.named.filter(|_| wanted.single.is_none()) {
+        return Err(unnamed(wanted.resolved.len()));
+    }
     if let Some(project) = &ask.anywhere {
         anywhere(&mut wanted, project)?;
     }
-    if wanted.desired.is_empty() && has_errors(&wanted.findings) {
+    // What is wanted instead is in the journal, whatever is wrong with the files.
+    if wanted.desired.is_empty() && has_errors(&wanted.findings) && ask.instead.is_none() {
         return Err(Fault::Files(Exit::Files, wanted.findings, sources(&wanted.root)));
     }
     let names = wanted.resolved.iter().map(|one| one.instance.instance.as_str());
-    if !ask.down {
+    let unread = ask.instead.is_some() && has_errors(&wanted.findings);
+    if !ask.down && !unread {
         ask.selection.known(names)?;
     }
     let mut only = chosen(&ask.selection, &wanted);
@@ -111,13 +116,14 @@ pub(crate) async fn ground(settings: &Settings, ask: &Ask) -> Result<Ground, Fau
             only = Some(kept);
         }
     }
-    let options = make::Options {
-        only: only.clone(),
-        down: ask.down,
-        adopt: ask.adopt,
-        destroy: destroy(ask, &wanted),
-        ..make::Options::default()
-    };
+    let mut options =
+        make::Options { down: ask.down, adopt: ask.adopt, destroy: destroy(ask, &wanted), ..make::Options::default() };
+    if let Some(instead) = &ask.instead {
+        let (left, said) = super::instead::put(instead, &mut wanted, only, &mut options, &ports).await?;
+        only = Some(left);
+        findings.extend(said);
+    }
+    options.only = only.clone();
     let asked = asked(&world, &wanted, options);
     let prepared = reconcile::prepare(&asked, &ports).await.map_err(Fault::world)?;
     let plan = Arc::unwrap_or_clone(Arc::clone(&prepared.plan));
@@ -216,7 +222,9 @@ pub(super) async fn wanted(settings: &Settings, read: files::Read, files: &Files
     let registries = registries(settings, &read, files)?;
     let world =
         world::connect(settings, read.source.root(), target.as_deref(), read.fleet.is_none(), registries).await?;
-    let wanted = read.want(settings, files, &world.facts, Some(&world.state))?;
+    let mut wanted = read.want(settings, files, &world.facts, Some(&world.state))?;
+    let hashes = wanted.desired.iter().map(|one| (one.instance.clone(), one.secrets.clone())).collect();
+    wanted.secrets = Arc::new(escadre_drivers::secrets::Kept::new(wanted.secrets, hashes, &world.state));
     Ok((world, wanted))
 }
 

@@ -14,6 +14,7 @@ mod files;
 mod ground;
 mod guard;
 mod inside;
+mod instead;
 mod keys;
 mod trust;
 mod verdicts;
@@ -26,6 +27,7 @@ pub(crate) use edge::{proxy, renew};
 pub(crate) use ground::{carry_out, ground, read, remember, saved, settle_edge};
 pub(crate) use guard::{hold, recover, unhold};
 pub(crate) use inside::{exec, logs};
+pub(crate) use instead::Instead;
 pub(crate) use trust::{Trusting, trust};
 pub(crate) use write::{Secrets, begin, file_schemas, secret};
 
@@ -76,6 +78,10 @@ pub(crate) struct Ask {
     pub(crate) act: bool,
     /// A work tree that is not committed is allowed where a commit is required.
     pub(crate) dirty: bool,
+    /// What is wanted instead of what the files say.
+    pub(crate) instead: Option<Instead>,
+    /// Of a fleet, instances must be named; what is said otherwise, from their number.
+    pub(crate) named: Option<fn(usize) -> Fault>,
 }
 
 /// Files and world side by side, and the plan between them.
