@@ -202,7 +202,8 @@ fn tests(root: &Path) -> Result<Vec<String>> {
         for entry in fs::read_dir(&folder).with_context(|| format!("list {}", folder.display()))? {
             let path = entry.with_context(|| format!("list {}", folder.display()))?.path();
             let shown = path.display().to_string();
-            let kind = path.extension().is_some_and(|extension| extension == "rs" || extension == "case");
+            let kind =
+                path.extension().is_some_and(|extension| ["rs", "case", "world"].iter().any(|one| extension == *one));
             if path.is_dir() {
                 open.push(path);
             } else if kind && (shown.contains("/tests/") || shown.ends_with("/tests.rs")) {

@@ -3,7 +3,7 @@ use crate::world::*;
 use escadre_model::desired::*;
 use escadre_model::hash::Hash;
 use escadre_model::ids::Kind;
-use escadre_model::observed::{HeldBy, Hold, Outcome, Phase};
+use escadre_model::observed::{HeldBy, Hold, MadeByCompose, Outcome, Phase};
 use escadre_plan::change::{Action, Reason};
 use escadre_plan::plan::{Consent, Refusal};
 use escadre_plan::step::Act;
@@ -230,6 +230,21 @@ fn what_is_not_on_record_is_adopted_first() {
     assert_eq!((plan.steps(), plan.instances[0].consent), (0, Consent::Gap));
     world.apply(&plan, &desired);
     assert!(!world.plan(&desired).instances[0].goes_ahead());
+}
+
+#[test]
+fn a_volume_that_no_file_names_is_told_where_a_container_is_adopted() {
+    let desired = [desk("acme", "1")];
+    let mut world = World::new();
+    world.up(&desired);
+    let web = world.container("acme", "web");
+    let anonymous = [("/var/cache".into(), "8c2f".into())].into();
+    web.compose = Some(Box::new(MadeByCompose { project: "acme".into(), anonymous, ..MadeByCompose::default() }));
+    web.known = false;
+    let plan = world.plan(&desired);
+    let told = plan.notes.iter().filter(|note| &*note.code == "W0309").map(|note| &*note.text);
+    let text = "web: /var/cache is a volume that no file names (8c2f); its next update begins with an empty one";
+    assert_eq!(told.collect::<Vec<_>>(), [text]);
 }
 
 #[test]

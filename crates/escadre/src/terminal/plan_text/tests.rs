@@ -58,7 +58,7 @@ fn an_instance_that_is_left_alone_names_the_page_that_explains_it() {
     assert!(next(&Refusal::Taken { what: what() }).ends_with("(escadre explain E0321)"));
     assert!(next(&Refusal::NoAddress { what: what() }).ends_with("(escadre explain E0322)"));
     assert!(next(&Refusal::OtherFleet { origin: "id:9".into() }).ends_with("(escadre explain E0323)"));
-    assert_eq!(next(&Refusal::Held { because: "plan by hand".into() }), "escadre unhold elm");
+    assert_eq!(next(&Refusal::Held { by: HeldBy::Hand, because: "plan by hand".into() }), "escadre unhold elm");
 }
 
 #[test]
