@@ -189,7 +189,13 @@ fn edge() -> Value {
             ("acme", acme),
             (
                 "trusted_proxies",
-                texts("Networks of proxies in front, whose X-Forwarded-For and Forwarded are believed."),
+                texts("Networks of proxies in front, whose X-Forwarded-For, -Proto, -Host and -Port are believed."),
+            ),
+            (
+                "client_connections",
+                scalar(
+                    "Connections that one client may have at once: 2500 when absent; trusted proxies are not counted.",
+                ),
             ),
             ("access_log", log),
         ],
@@ -248,6 +254,12 @@ fn product() -> Value {
             ("endpoints", named("Under which names services are reached.", endpoint)),
             ("sizes", named("How much each service gets.", named("Services.", resources))),
             ("volumes", named("What Compose cannot say about volumes.", volume)),
+            (
+                "acknowledge",
+                texts(
+                    "Verdicts on Compose attributes that are known and accepted: codes such as C0102, or paths such as services.*.logging.",
+                ),
+            ),
             ("grants", mapping([("binds", texts("Absolute paths of the host that services may bind."))], &[])),
         ],
         reserved::PRODUCT,

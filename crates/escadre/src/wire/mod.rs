@@ -18,6 +18,7 @@ mod instead;
 mod keys;
 mod room;
 mod trust;
+mod verdicts;
 mod world;
 mod write;
 
@@ -36,7 +37,7 @@ use crate::args::shared::Files;
 use crate::args::value::Doomed;
 use crate::exit::{Fault, Sources};
 use crate::settings::Selection;
-use crate::terminal::plan_text::{Around, Verdicts};
+use crate::terminal::plan_text::Around;
 use crate::terminal::time::Now;
 use crate::views::look::{EdgePorts, Looked};
 use escadre_edge::control::Status as EdgeStatus;
@@ -131,7 +132,7 @@ pub(crate) struct Read {
     /// The texts they point into.
     pub(crate) sources: Sources,
     /// What became of Compose's keys.
-    pub(crate) verdicts: Option<Verdicts>,
+    pub(crate) judged: verdicts::Judged,
     /// How many instances were read.
     pub(crate) instances: usize,
 }

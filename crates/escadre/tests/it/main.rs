@@ -12,9 +12,11 @@ mod fleet;
 mod https;
 #[cfg(feature = "kill-points")]
 mod kill;
+mod refused;
 mod registry;
 mod stranger;
 mod trouble;
+mod update;
 mod world;
 mod write;
 
