@@ -143,16 +143,18 @@ impl Needs {
             self.blobs.extend([run.begun.desired.clone(), run.begun.steps.clone()]);
             self.content(store, &run.begun.desired).await?;
         }
-        self.images.extend(memory.state.images.values().cloned());
+        if !is_down(&memory.state.receipts) {
+            self.images.extend(memory.state.images.values().cloned());
+        }
         let mut values = BTreeSet::new();
         for entry in store.entries(&kept.iter().map(|one| one.seq).collect::<Vec<_>>()).await? {
             self.room.plans.insert(entry.entry.plan.clone());
             if let Body::Receipt(receipt) = Body::of(&entry)? {
-                self.images.extend(receipt.state.images.values().cloned());
-                if let Some(desired) = self.content(store, &receipt.desired).await?
-                    && receipt.outcome != Ended::Removed
-                {
-                    values.extend(desired.secrets.values().cloned());
+                let desired = self.content(store, &receipt.desired).await?;
+                // Of what was taken down nothing runs: it needs neither images nor secrets.
+                if receipt.outcome != Ended::Removed {
+                    self.images.extend(receipt.state.images.values().cloned());
+                    values.extend(desired.iter().flat_map(|desired| desired.secrets.values().cloned()));
                 }
             }
         }
@@ -202,10 +204,14 @@ impl Asked {
     }
 }
 
+/// It was taken down, and nothing has run since.
+fn is_down(receipts: &[Kept]) -> bool {
+    receipts.iter().find(|one| one.outcome.is_as_planned()).is_some_and(|one| one.outcome == Ended::Removed)
+}
+
 /// The receipts that stay, and the entries of those that are given up. The newest one always stays.
 fn divide<'r>(instance: &InstanceId, receipts: &'r [Kept], asked: &Asked) -> (Vec<&'r Kept>, BTreeSet<u64>) {
-    let down = receipts.iter().find(|one| one.outcome.is_as_planned()).is_some_and(|one| one.outcome == Ended::Removed);
-    let most = match (asked.gone.contains(instance) && down, asked.instances.contains(instance)) {
+    let most = match (asked.gone.contains(instance) && is_down(receipts), asked.instances.contains(instance)) {
         (true, _) => 0,
         (false, true) => asked.keep.max(1),
         (false, false) => usize::MAX,

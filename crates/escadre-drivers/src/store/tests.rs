@@ -44,6 +44,24 @@ async fn what_is_written_is_read() {
 }
 
 #[tokio::test]
+async fn blobs_go_unless_somebody_wrote_meanwhile_and_entries_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("store")).await.unwrap();
+    let blob = |text: &'static str| -> (Hash, Arc<[u8]>) { (Hash::of(text), text.as_bytes().into()) };
+    store.append(vec![entry("fr", Phase::Begun, "{}")], vec![blob("old"), blob("needed")]).await.unwrap();
+    let seen = store.last().await.unwrap();
+    store.append(vec![entry("es", Phase::Begun, "{}")], Vec::new()).await.unwrap();
+    assert_eq!(store.instances().await.unwrap(), [id("es"), id("fr")]);
+    let sizes = [(Hash::of("old"), 3), (Hash::of("needed"), 6)].into();
+    assert_eq!(store.blob_sizes().await.unwrap(), sizes);
+    assert!(!store.forget(&[Hash::of("old")], seen).await.unwrap(), "an entry came after what was seen");
+    assert_eq!(store.blob_sizes().await.unwrap(), sizes);
+    assert!(store.forget(&[Hash::of("old")], store.last().await.unwrap()).await.unwrap());
+    assert_eq!(store.blob_sizes().await.unwrap(), [(Hash::of("needed"), 6)].into());
+    assert_eq!(journal::verify(&store).await.unwrap(), 2);
+}
+
+#[tokio::test]
 async fn two_handles_share_one_chain() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store");

@@ -14,6 +14,7 @@ mod https;
 mod kill;
 mod refused;
 mod registry;
+mod room;
 mod stranger;
 mod trouble;
 mod update;
