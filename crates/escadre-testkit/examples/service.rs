@@ -2,7 +2,7 @@
 //! an image; it is compiled by rustc alone and knows nothing but the standard library.
 //!
 //! In: `TAG` (what it answers), `PORT` (HTTP), `LINES` (a port that sends lines back), `UPSTREAM` (whom `/call` calls, name:port). Out: answers.
-//! `service check` asks the one beside it whether it is well. When /tmp/stop appears it takes nothing new, finishes what it has begun, and ends.
+//! `service check` asks the one beside it whether it is well. When /tmp/stop appears it closes its ports, finishes what it has begun, and ends.
 //!
 //! | path | answer |
 //! |---|---|
@@ -59,7 +59,8 @@ fn main() -> ExitCode {
     }
     let work = Arc::new(Work::default());
     listen(http, &work, serve);
-    if let Some(lines) = port("LINES") {
+    let lines = port("LINES");
+    if let Some(lines) = lines {
         listen(lines, &work, echo);
     }
     println!("service {} on port {http}", tag());
@@ -67,6 +68,10 @@ fn main() -> ExitCode {
         std::thread::sleep(Duration::from_millis(50));
     }
     work.ending.store(true, Ordering::SeqCst);
+    for port in [Some(http), lines].into_iter().flatten() {
+        // It wakes whoever waits for a connection, and sees that it is over.
+        drop(TcpStream::connect((Ipv4Addr::LOCALHOST, port)));
+    }
     while work.open.load(Ordering::SeqCst) > 0 {
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -77,12 +82,15 @@ fn tag() -> String {
     std::env::var("TAG").unwrap_or_default()
 }
 
-/// Who was let in by the kernel is served also when the end has begun; the listener goes with the process.
+/// Takes connections until the end begins; then the port is closed.
 fn listen(port: u16, work: &Arc<Work>, each: fn(TcpStream, Under) -> io::Result<()>) {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).expect("the port is free");
     let work = Arc::clone(work);
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
+            if work.ending.load(Ordering::SeqCst) {
+                return;
+            }
             let under = Under::way(&work);
             std::thread::spawn(move || {
                 // How a client goes is its affair.
