@@ -274,17 +274,28 @@ fn question(number: u16, name: &str) -> Vec<u8> {
     bytes
 }
 
-/// The last address of an answer: with one record there is no other.
+/// The first address of an answer, as programs take it.
 fn address(answer: &[u8]) -> io::Result<IpAddr> {
     let byte = |at: usize| answer.get(at).copied().unwrap_or(0);
     match (byte(3) & 0x0f, byte(7)) {
         (0, 1..) => {
-            let end = answer.len();
-            // The record ends with its four bytes, unless an additional one follows (EDNS), which was not asked for.
-            let four = answer.get(end.saturating_sub(4)..).and_then(|four| <[u8; 4]>::try_from(four).ok());
-            four.map(IpAddr::from).ok_or_else(nobody)
+            // Behind the head and the question stands the first record: its name, ten bytes, four of address.
+            let record = name_end(answer, 12) + 4;
+            let four = answer.get(name_end(answer, record) + 10..).and_then(|rest| rest.first_chunk::<4>());
+            four.map(|four| IpAddr::from(*four)).ok_or_else(nobody)
         }
         (0, 0) => Err(nobody()),
         (code, _) => Err(io::Error::other(format!("the server said code {code}"))),
+    }
+}
+
+/// Where a name ends: with an empty label, or with two bytes that point to the rest of it (RFC 1035, 4.1.4).
+fn name_end(answer: &[u8], mut at: usize) -> usize {
+    loop {
+        match answer.get(at).copied().unwrap_or(0) {
+            0 => return at + 1,
+            0xc0.. => return at + 2,
+            length => at += usize::from(length) + 1,
+        }
     }
 }
