@@ -188,6 +188,10 @@ impl Engine {
             }
             None => {
                 let mut call = Call::post(act, self.compat("/images/create")).query("fromImage", full);
+                // Without a tag Docker would bring all of them.
+                if is_untagged(full) {
+                    call = call.query("tag", "latest");
+                }
                 if let Some(platform) = platform {
                     call = call.query("platform", platform);
                 }
@@ -266,7 +270,9 @@ fn advice(why: &str, full: &str) -> String {
     let lower = why.to_lowercase();
     // Words, not status numbers: the registry's port, or a digest, may hold the digits of one.
     let registry = registry_of(full);
-    let first = if lower.contains("unauthorized") || lower.contains("authentication required") {
+    const CREDENTIALS: &[&str] =
+        &["unauthorized", "authentication required", "no basic auth credentials", "access to the resource is denied"];
+    let first = if CREDENTIALS.iter().any(|words| lower.contains(words)) {
         format!("{registry} wants other credentials (registries: in fleet.yaml)")
     } else if lower.contains("manifest unknown") || lower.contains("not found") {
         format!("{registry} has no such image or tag")
@@ -293,6 +299,11 @@ pub(super) fn full_name(reference: &str) -> String {
     } else {
         format!("docker.io/library/{reference}")
     }
+}
+
+/// Neither a tag nor a digest says which one is meant.
+fn is_untagged(full: &str) -> bool {
+    !full.contains('@') && !full.rsplit('/').next().unwrap_or_default().contains(':')
 }
 
 fn registry_of(full: &str) -> &str {
