@@ -6,8 +6,10 @@
 
 mod acme;
 mod adopt;
+mod apps;
 mod back;
 mod bad;
+mod compose_peer;
 mod fleet;
 mod https;
 #[cfg(feature = "kill-points")]
@@ -18,8 +20,6 @@ mod stranger;
 mod trouble;
 mod world;
 mod write;
-
-mod compose_peer;
 
 use std::io::Read;
 use std::process::{Command, Output, Stdio};
