@@ -6,7 +6,6 @@
 
 mod acme;
 mod adopt;
-mod apps;
 mod back;
 mod bad;
 mod compose_peer;
