@@ -29,6 +29,7 @@ pub(crate) use guard::{hold, recover, unhold};
 pub(crate) use inside::{exec, logs};
 pub(crate) use instead::Instead;
 pub(crate) use trust::{Trusting, trust};
+pub(crate) use write::product::{Wish, propose as propose_product};
 pub(crate) use write::{Secrets, begin, file_schemas, secret};
 
 use crate::args::shared::Files;
