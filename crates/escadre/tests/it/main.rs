@@ -10,6 +10,7 @@ mod back;
 mod bad;
 mod fleet;
 mod https;
+mod import;
 #[cfg(feature = "kill-points")]
 mod kill;
 mod refused;
