@@ -141,7 +141,7 @@ impl Engine {
         self.door.bytes(call).await.map(drop)
     }
 
-    async fn connect_to(&self, network: &str, body: Value) -> Result<(), Error> {
+    pub(super) async fn connect_to(&self, network: &str, body: Value) -> Result<(), Error> {
         let path = format!("/networks/{}/connect", encode(network));
         let path = self.libpod(&path).unwrap_or_else(|| self.compat(&path));
         let call = Call::post(format!("attach a container to network {network}"), path).json(body);

@@ -13,9 +13,10 @@ use escadre_engine::ports::{Changed, Error, Job, Outcome};
 use escadre_model::ids::{InstanceId, Kind, ResourceId};
 use escadre_model::observed::{ContainerSeen, EngineId, Phase};
 use escadre_plan::step::Placement;
-use escadre_render::engine::{create, read};
+use escadre_render::engine::{Dialect, create, read};
 use serde_json::Value;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 impl Engine {
@@ -30,7 +31,8 @@ impl Engine {
         let resource = Self::resource(job)?;
         let place = self.place(job, placement)?;
         let words = resource.payload().fill(&|secret| job.reveal(secret))?;
-        let body = create::container(&words, &place, self.api.dialect);
+        let mut body = create::container(&words, &place, self.api.dialect);
+        let further = if self.api.dialect == Dialect::Docker { create::further(&mut body, &place) } else { Vec::new() };
         self.folders(&words, &place)?;
         if let Some(hosts) = &placement.hosts {
             self.seed_hosts(job, placement, hosts).await?;
@@ -47,18 +49,36 @@ impl Engine {
             Ok(made) => made,
             // The name may be taken, by the same container made before or by somebody else's.
             Err(error @ Error::Refused { .. }) => match self.inspect(name).await? {
-                Some(_) => return self.found(job, name).await,
+                Some(_) => {
+                    let found = self.found(job, name).await?;
+                    self.connect_further(name, &further).await?;
+                    return Ok(found);
+                }
                 None => return Err(error),
             },
             Err(error) => return Err(error),
         };
         let engine = id_of(&made);
+        self.connect_further(name, &further).await?;
         if let (Some(hosts), Some(id)) = (&placement.hosts, &engine) {
             self.own_line(job, placement, hosts, id).await?;
         }
         let seen = self.inspect(name).await?.as_ref().and_then(read::container);
         let fields = seen.and_then(|ours| ours.seen.fields);
         Ok(Outcome { engine, fields, ..outcome(Changed::Added) })
+    }
+
+    /// Puts a new container on the networks that Docker does not take when it is made (before its API 1.44).
+    async fn connect_further(&self, name: &str, further: &[(Arc<str>, Value)]) -> Result<(), Error> {
+        if further.is_empty() {
+            return Ok(());
+        }
+        let on = self.inspect(name).await?.as_ref().map(read::endpoints).unwrap_or_default();
+        for (network, endpoint) in further.iter().filter(|(network, _)| !on.contains_key(network)) {
+            let body = serde_json::json!({"Container": name, "EndpointConfig": endpoint});
+            self.connect_to(network, body).await?;
+        }
+        Ok(())
     }
 
     /// Networks that Compose made are first met here: their bridges keep their addresses as those of ours do.

@@ -40,6 +40,8 @@ pub(super) fn words(time: Duration) -> String {
 /// One look at a container that must stay alive.
 struct Look {
     health: Health,
+    /// How many checks in a row failed, where the engine runs them.
+    failed: u64,
     process: i64,
 }
 
@@ -114,8 +116,9 @@ impl Engine {
             Some(Value::String(word)) if word == "starting" => Health::Starting,
             _ => Health::None,
         };
+        let failed = entry.pointer("/State/Health/FailingStreak").and_then(Value::as_u64).unwrap_or(0);
         let process = entry.get("State").and_then(|state| state.get("Pid")).and_then(Value::as_i64).unwrap_or(0);
-        Ok(Look { health, process })
+        Ok(Look { health, failed, process })
     }
 
     async fn healthy(
@@ -145,7 +148,8 @@ impl Engine {
                     return Err(self.failed(job, name, "has no healthcheck to pass".to_owned(), probe).await);
                 }
                 Health::Unhealthy if self.runs_checks() => {
-                    return Err(self.failed(job, name, "is unhealthy".to_owned(), probe).await);
+                    let times = look.failed.max(u64::from(check.retries.max(1)));
+                    return Err(self.failed(job, name, format!("failed its healthcheck {times} times"), probe).await);
                 }
                 Health::Unhealthy if began.elapsed() >= grace => failed += 1,
                 _ => {}

@@ -13,7 +13,7 @@ use escadre_engine::ports::{Changed, Error, Event, Job, Outcome};
 use escadre_model::desired::{Body, PullPolicy};
 use escadre_model::hash::Hash;
 use escadre_model::observed::EngineId;
-use escadre_render::engine::{labels, read};
+use escadre_render::engine::{Dialect, labels, read};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use serde_json::Value;
@@ -155,7 +155,12 @@ impl Engine {
                 Err(Error::Refused { message, status, .. }) => format!("{message} (status {status})").into(),
                 Err(other) => return Err(other),
             };
-            if tries >= TRIES || !passing(&why) {
+            // Docker asks a registry that is busy how to log in, takes no answer for "without", and then reports that it was not let in.
+            let unasked = tries == 1
+                && self.api.dialect == Dialect::Docker
+                && self.settings.registries.contains_key(registry_of(&full))
+                && is_locked_out(&why.to_lowercase());
+            if tries >= TRIES || !(passing(&why) || unasked) {
                 return Err(image_error(reference, advice(&why, &full)));
             }
             let news = format!("the registry says \"{}\"; trying again in {} ms", short(&why), wait.as_millis());
@@ -188,6 +193,10 @@ impl Engine {
             }
             None => {
                 let mut call = Call::post(act, self.compat("/images/create")).query("fromImage", full);
+                // Without a tag Docker would bring all of them.
+                if is_untagged(full) {
+                    call = call.query("tag", "latest");
+                }
                 if let Some(platform) = platform {
                     call = call.query("platform", platform);
                 }
@@ -261,12 +270,19 @@ fn passing(why: &str) -> bool {
     PASSING.iter().any(|word| why.contains(word))
 }
 
+/// The registry wants to know who asks, or somebody else.
+fn is_locked_out(lower: &str) -> bool {
+    const WORDS: &[&str] =
+        &["unauthorized", "authentication required", "no basic auth credentials", "access to the resource is denied"];
+    WORDS.iter().any(|words| lower.contains(words))
+}
+
 /// The engine's words, with what to do first.
 fn advice(why: &str, full: &str) -> String {
     let lower = why.to_lowercase();
     // Words, not status numbers: the registry's port, or a digest, may hold the digits of one.
     let registry = registry_of(full);
-    let first = if lower.contains("unauthorized") || lower.contains("authentication required") {
+    let first = if is_locked_out(&lower) {
         format!("{registry} wants other credentials (registries: in fleet.yaml)")
     } else if lower.contains("manifest unknown") || lower.contains("not found") {
         format!("{registry} has no such image or tag")
@@ -293,6 +309,11 @@ pub(super) fn full_name(reference: &str) -> String {
     } else {
         format!("docker.io/library/{reference}")
     }
+}
+
+/// Neither a tag nor a digest says which one is meant.
+fn is_untagged(full: &str) -> bool {
+    !full.contains('@') && !full.rsplit('/').next().unwrap_or_default().contains(':')
 }
 
 fn registry_of(full: &str) -> &str {

@@ -1,6 +1,6 @@
 //! The suite that every driver passes, on the real engine with a real edge.
 
-use super::world::{IMAGE, settings};
+use super::world::{IMAGE, Which, settings};
 use async_trait::async_trait;
 use escadre_drivers::edge::{EdgeFiles, Settings as EdgeSettings, Start};
 use escadre_drivers::podman::Engine;
@@ -16,10 +16,10 @@ use escadre_testkit::conformance::{Lab, Program, run};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
 struct Real {
+    which: Which,
     engine: Engine,
     edge: EdgeFiles,
     instance: InstanceId,
@@ -94,7 +94,7 @@ impl Lab for Real {
 
     async fn foreign(&self, name: &str, there: bool) {
         let words: &[&str] = if there { &["create", "--name", name, IMAGE] } else { &["rm", "-f", name] };
-        assert!(Command::new("podman").args(words).output().unwrap().status.success(), "{words:?}");
+        assert!(self.which.program().args(words).output().unwrap().status.success(), "{words:?}");
     }
 
     async fn lines(&self) -> Option<Vec<HostLine>> {
@@ -118,11 +118,17 @@ impl Lab for Real {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_real_engine_conforms() {
-    if std::env::var_os("ESCADRE_TEST_PODMAN").is_none() {
-        super::world::skip("conformance", "needs a real engine, set ESCADRE_TEST_PODMAN=1");
-        return;
-    }
+async fn podman_conforms() {
+    conforms(Which::Podman).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn docker_conforms() {
+    conforms(Which::Docker).await;
+}
+
+async fn conforms(which: Which) {
+    let Some(at) = which.at("conformance") else { return };
     let state = tempfile::tempdir().unwrap();
     let dir = state.path().join("edge");
     let ours = std::env::current_exe().unwrap();
@@ -130,13 +136,18 @@ async fn the_real_engine_conforms() {
     assert!(program.is_file(), "{} is built by cargo test", program.display());
     let start = Start { program, arguments: vec![dir.clone().into()] };
     let edge = EdgeFiles::new(dir, Some(EdgeSettings::default()), Some(start));
-    let engine = Engine::connect(settings(&state), Arc::new(edge.clone())).await.unwrap();
-    let third = u8::try_from(std::process::id() % 250).unwrap();
+    let engine = Engine::connect(settings(&state, at), Arc::new(edge.clone())).await.unwrap();
+    let third = u8::try_from(std::process::id() % 125).unwrap() + if which == Which::Docker { 125 } else { 0 };
     let instance = InstanceId::new(Name::new("podconf").unwrap(), Name::new(&format!("lab{third}")).unwrap());
-    let lab = Real { engine, edge, instance, state, third };
+    let lab = Real { which, engine, edge, instance, state, third };
     let findings = run(&lab).await;
     let _ = lab.edge.client().stop(std::time::Duration::from_secs(1)).await;
-    eprintln!("conformance: {} checked, {} skipped: {:?}", findings.checked, findings.skipped.len(), findings.skipped);
+    eprintln!(
+        "conformance of {which:?}: {} checked, {} skipped: {:?}",
+        findings.checked,
+        findings.skipped.len(),
+        findings.skipped
+    );
     assert!(findings.wrong.is_empty(), "{:#?}", findings.wrong);
     assert!(findings.checked > 80, "{}", findings.checked);
 }

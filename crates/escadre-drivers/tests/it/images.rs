@@ -1,6 +1,6 @@
 //! Images: pulled from a registry with a password, through a registry that is busy at first; built from a folder.
 
-use super::world::{World, settings, world};
+use super::world::{World, on_each_engine, settings};
 use escadre_drivers::edge::NoEdge;
 use escadre_drivers::podman::door::Call;
 use escadre_drivers::podman::{Credentials, Engine};
@@ -121,9 +121,8 @@ async fn forget(world: &World, reference: &str, id: &str) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_image_is_pulled_with_a_password_and_patience() {
-    let Some(mut world) = world("pull").await else { return };
+on_each_engine!(an_image_is_pulled_with_a_password_and_patience, "pull");
+async fn an_image_is_pulled_with_a_password_and_patience(mut world: World) {
     let Some(registry) = registry().await else { return };
     let direct = format!("127.0.0.1:{}", registry.port);
     // An image of our own, so that nobody else's names move.
@@ -145,15 +144,26 @@ async fn an_image_is_pulled_with_a_password_and_patience() {
     let seen = &seen.host.images[own.as_str()];
     assert_eq!((seen.id.as_ref(), seen.ports.as_slice()), (id.as_ref(), [8080].as_slice()));
     assert_eq!(seen.health.as_ref().map(|check| check.interval_ms), Some(7000), "the image's own check is seen");
-    let push = format!("/v4.0.0/libpod/images/{}/push", own.replace('/', "%2F"));
     let auth = base64("{\"username\":\"deploy\",\"password\":\"pass-word\"}");
-    let call = Call::post("push", push)
-        .query("destination", format!("{direct}/shop/web:1"))
-        .query("tlsVerify", "false")
-        .header(http::HeaderName::from_static("x-registry-auth"), auth);
+    let encoded = own.replace('/', "%2F");
+    let call = match world.engine.api().libpod.as_ref() {
+        Some(libpod) => Call::post("push", format!("{libpod}/images/{encoded}/push"))
+            .query("destination", format!("{direct}/shop/web:1"))
+            .query("tlsVerify", "false"),
+        // Docker pushes what is called so.
+        None => {
+            let compat = world.engine.api().compat.clone();
+            let tag = Call::post("tag", format!("{compat}/images/{encoded}/tag"));
+            let tag = tag.query("repo", format!("{direct}/shop/web")).query("tag", "1");
+            world.engine.door().bytes(tag).await.unwrap();
+            Call::post("push", format!("{compat}/images/{direct}%2Fshop%2Fweb/push")).query("tag", "1")
+        }
+    };
+    let call = call.header(http::HeaderName::from_static("x-registry-auth"), auth);
     let pushed = world.engine.door().bytes(call).await.unwrap();
     assert!(!String::from_utf8_lossy(&pushed).contains("\"error\""), "{}", String::from_utf8_lossy(&pushed));
     forget(&world, &own, &id).await;
+    forget(&world, &format!("{direct}/shop/web:1"), &id).await;
 
     // Without credentials: refused at once, and said what to do.
     let denied = format!("{direct}/shop/web:1");
@@ -164,7 +174,7 @@ async fn an_image_is_pulled_with_a_password_and_patience() {
     // Busy twice, then served.
     let (port, seen) = busy(registry.port, 2).await;
     let host = format!("127.0.0.1:{port}");
-    let mut settings = settings(&world.state);
+    let mut settings = settings(&world.state, world.which.at("pull").unwrap());
     let credentials = Credentials { user: "deploy".into(), password: Secret::new(b"pass-word".to_vec()) };
     settings.registries.insert(host.as_str().into(), credentials);
     world.engine = Engine::connect(settings, Arc::new(NoEdge)).await.unwrap();
@@ -185,9 +195,8 @@ async fn an_image_is_pulled_with_a_password_and_patience() {
     forget(&world, &reference, &pulled).await;
 }
 
-#[tokio::test]
-async fn a_build_that_fails_says_why() {
-    let Some(mut world) = world("build").await else { return };
+on_each_engine!(a_build_that_fails_says_why, "build");
+async fn a_build_that_fails_says_why(mut world: World) {
     let inline = "FROM scratch\nCOPY missing /x\n";
     image(
         &mut world,

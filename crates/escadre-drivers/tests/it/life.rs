@@ -1,6 +1,6 @@
 //! The life of a container on a real engine: every step done, repeated, found, undone, undone again.
 
-use super::world::{World, world};
+use super::world::{World, on_each_engine};
 use escadre_drivers::podman::Exec;
 use escadre_engine::ports::{Changed, Driver, Error, Found, LogQuery, Scope};
 use escadre_model::desired::HealthCheck;
@@ -33,9 +33,8 @@ async fn said(world: &World, command: &[&str]) -> (i64, String) {
     (code, String::from_utf8_lossy(&out).into_owned())
 }
 
-#[tokio::test]
-async fn a_container_from_nothing_to_nothing() {
-    let Some(mut world) = world("life").await else { return };
+on_each_engine!(a_container_from_nothing_to_nothing, "life");
+async fn a_container_from_nothing_to_nothing(mut world: World) {
     world.product(SERVE, json!({}));
     ground(&mut world).await;
 
@@ -158,9 +157,8 @@ async fn said_hosts(world: &World) -> String {
     said(world, &["cat", "/etc/hosts"]).await.1
 }
 
-#[tokio::test]
-async fn a_gate_fails_with_evidence_when_the_container_ends() {
-    let Some(mut world) = world("ends").await else { return };
+on_each_engine!(a_gate_fails_with_evidence_when_the_container_ends, "ends");
+async fn a_gate_fails_with_evidence_when_the_container_ends(mut world: World) {
     world.product(&["sh", "-c", "echo no such settings; exit 78"], json!({}));
     ground(&mut world).await;
     let create = world.step(world.web(1), Act::Create(world.placement(1, 4)));
@@ -180,9 +178,8 @@ async fn a_gate_fails_with_evidence_when_the_container_ends() {
     world.clean().await;
 }
 
-#[tokio::test]
-async fn a_rising_restart_count_fails_a_gate_at_once() {
-    let Some(mut world) = world("restarts").await else { return };
+on_each_engine!(a_rising_restart_count_fails_a_gate_at_once, "restarts");
+async fn a_rising_restart_count_fails_a_gate_at_once(mut world: World) {
     let policy = json!({"HostConfig": {"RestartPolicy": {"Name": "always"}}});
     world.product(&["sh", "-c", "sleep 0.5; exit 3"], policy);
     ground(&mut world).await;
@@ -198,9 +195,8 @@ async fn a_rising_restart_count_fails_a_gate_at_once() {
     world.clean().await;
 }
 
-#[tokio::test]
-async fn a_healthcheck_is_run_where_the_engine_does_not() {
-    let Some(mut world) = world("health").await else { return };
+on_each_engine!(a_healthcheck_is_run_where_the_engine_does_not, "health");
+async fn a_healthcheck_is_run_where_the_engine_does_not(mut world: World) {
     let check = |test: &str| json!({"Test": ["CMD-SHELL", test], "Interval": 500_000_000_u64, "Timeout": 2_000_000_000_u64, "Retries": 2});
     let planned = HealthCheck {
         test: Vec::new(),
@@ -239,9 +235,8 @@ async fn a_healthcheck_is_run_where_the_engine_does_not() {
     world.clean().await;
 }
 
-#[tokio::test]
-async fn a_job_runs_to_its_end_once() {
-    let Some(mut world) = world("job").await else { return };
+on_each_engine!(a_job_runs_to_its_end_once, "job");
+async fn a_job_runs_to_its_end_once(mut world: World) {
     world.product(&["sh", "-c", "echo run >> /data/runs; sleep 0.3"], json!({}));
     ground(&mut world).await;
     world.perform(&world.step(world.web(1), Act::Create(world.placement(1, 4)))).await.unwrap();
@@ -263,9 +258,8 @@ async fn a_job_runs_to_its_end_once() {
     world.clean().await;
 }
 
-#[tokio::test]
-async fn what_is_not_ours_is_never_touched() {
-    let Some(mut world) = world("foreign").await else { return };
+on_each_engine!(what_is_not_ours_is_never_touched, "foreign");
+async fn what_is_not_ours_is_never_touched(mut world: World) {
     world.product(SERVE, json!({}));
     ground(&mut world).await;
     world.perform(&world.step(world.web(1), Act::Create(world.placement(1, 4)))).await.unwrap();

@@ -1,6 +1,6 @@
 //! From a Compose file to a running container: what the renderer spells is what the engine takes.
 
-use super::world::world;
+use super::world::{Which, World, on_each_engine};
 use escadre_engine::ports::{Changed, Driver as _};
 use escadre_model::compose::{Cache, Files, Options, ReadError, load};
 use escadre_model::desired::Gate;
@@ -48,25 +48,26 @@ services:
     volumes: ["data:/data", "/scratch", { type: tmpfs, target: /cache, tmpfs: { size: 1m } }]
     networks: { front: { aliases: [www] } }
     oom_score_adj: 100
-    ports: ["18099:80/udp"]
+    ports: ["PORT:80/udp"]
 networks: { front: }
 volumes: { data: }
 secrets: { db_password: { environment: X } }
 configs: { greeting: { content: "good day\n" } }
 "#;
 
-struct One;
+struct One(String);
 impl Files for One {
     fn read(&self, path: &str) -> Result<Option<Arc<[u8]>>, ReadError> {
-        Ok((path == "/p/compose.yaml").then(|| COMPOSE.as_bytes().into()))
+        Ok((path == "/p/compose.yaml").then(|| self.0.as_bytes().into()))
     }
 }
 
-#[tokio::test]
-async fn a_compose_service_with_many_attributes_runs_as_written() {
-    let Some(mut world) = world("rendered").await else { return };
+on_each_engine!(a_compose_service_with_many_attributes_runs_as_written, "rendered");
+async fn a_compose_service_with_many_attributes_runs_as_written(mut world: World) {
+    // Both engines may be at it at once.
+    let port = if world.which == Which::Podman { "18099" } else { "18098" };
     let options = Options::new("/p", vec!["/p/compose.yaml".to_owned()]);
-    let (project, findings) = load(&options, &One, &Cache::new());
+    let (project, findings) = load(&options, &One(COMPOSE.replace("PORT", port)), &Cache::new());
     let project = project.unwrap_or_else(|| panic!("{findings:?}"));
     let secret = SecretSeen { source: None, hash: None, environment: false };
     let mut shape = Shape::new("desk", project);

@@ -89,7 +89,7 @@ async fn twenty_instances_of_five_services() {
         .await;
     eprintln!("up: {:?}", began.elapsed());
     let engine = escadre_drivers::podman::Engine::connect(
-        settings(&first.state),
+        settings(&first.state, first.which.at("scale").unwrap()),
         std::sync::Arc::new(escadre_drivers::edge::NoEdge),
     )
     .await

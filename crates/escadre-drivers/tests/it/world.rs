@@ -32,6 +32,7 @@ impl Secrets for One {
 
 /// An engine, a state folder, and one instance with a name of its own; everything of it is removed at the end.
 pub(crate) struct World {
+    pub(crate) which: Which,
     pub(crate) engine: Engine,
     pub(crate) desired: Desired,
     pub(crate) images: BTreeMap<Arc<str>, Arc<str>>,
@@ -52,24 +53,84 @@ pub(crate) fn skip(test: &str, why: &str) {
 }
 
 pub(crate) async fn world(test: &str) -> Option<World> {
-    if std::env::var_os("ESCADRE_TEST_PODMAN").is_none() {
-        skip(test, "needs a real engine, set ESCADRE_TEST_PODMAN=1");
-        return None;
+    world_on(Which::Podman, test).await
+}
+
+/// The engines that speak Docker's API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    Podman,
+    Docker,
+}
+
+impl Which {
+    /// Where it is; nothing, and a skip counted, where it is not to be used.
+    pub(crate) fn at(self, test: &str) -> Option<Where> {
+        let (variable, usual) = match self {
+            Which::Podman => ("ESCADRE_TEST_PODMAN", None),
+            Which::Docker => ("ESCADRE_TEST_DOCKER", Some("unix:///run/docker.sock")),
+        };
+        let Ok(said) = std::env::var(variable) else {
+            skip(&format!("{test} ({self:?})"), &format!("needs a real engine, set {variable}=1"));
+            return None;
+        };
+        let address = Some(said.as_str()).filter(|said| said.starts_with("unix:")).or(usual).map(Into::into);
+        Some(Where { address, root: true, start: self == Which::Podman, ..Where::default() })
     }
+
+    /// Its own program.
+    pub(crate) fn program(self) -> std::process::Command {
+        match self {
+            Which::Podman => std::process::Command::new("podman"),
+            Which::Docker => {
+                let mut docker = std::process::Command::new("docker");
+                let address = self.at("").and_then(|at| at.address).unwrap_or_default();
+                docker.args(["--host", &address]);
+                docker
+            }
+        }
+    }
+}
+
+/// Runs a test on every engine: `function::podman`, `function::docker`.
+macro_rules! on_each_engine {
+    ($test:ident, $word:literal) => {
+        mod $test {
+            use crate::world::{Which, world_on};
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn podman() {
+                if let Some(world) = world_on(Which::Podman, $word).await {
+                    super::$test(world).await;
+                }
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn docker() {
+                if let Some(world) = world_on(Which::Docker, $word).await {
+                    super::$test(world).await;
+                }
+            }
+        }
+    };
+}
+pub(crate) use on_each_engine;
+
+pub(crate) async fn world_on(which: Which, test: &str) -> Option<World> {
+    let at = which.at(test)?;
     // What a failed run left behind must not fail the next one: a process begins anywhere among the 4,000 subnets.
     let begin = std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos() ^ std::process::id();
     let number = COUNT.fetch_add(1, Ordering::Relaxed) + *BEGIN.get_or_init(|| begin % 3_900);
     let state = tempfile::tempdir().unwrap();
-    let settings = settings(&state);
-    let engine = Engine::connect(settings, Arc::new(NoEdge)).await.unwrap();
+    let engine = Engine::connect(settings(&state, at), Arc::new(NoEdge)).await.unwrap();
     let instance = InstanceId::new(Name::new("podtest").unwrap(), Name::new(&format!("{test}-{number}")).unwrap());
     let subnet = format!("10.222.{}.{}/28", number % 250, number / 250 * 16);
-    Some(World { engine, desired: empty(instance), images: BTreeMap::new(), state, subnet, number })
+    Some(World { which, engine, desired: empty(instance), images: BTreeMap::new(), state, subnet, number })
 }
 
-pub(crate) fn settings(state: &tempfile::TempDir) -> Settings {
+pub(crate) fn settings(state: &tempfile::TempDir, at: Where) -> Settings {
     Settings {
-        at: Where { root: true, start: true, ..Where::default() },
+        at,
         state: state.path().to_owned(),
         data: state.path().join("data"),
         root: state.path().to_owned(),

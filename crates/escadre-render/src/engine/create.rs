@@ -190,6 +190,15 @@ fn networking(words: &Value, place: &Place<'_>, body: &mut Map<String, Value>, h
     body.insert("NetworkingConfig".to_owned(), json!({"EndpointsConfig": endpoints}));
 }
 
+/// Takes all endpoints but the first out of a body, as (network, endpoint) in order: Docker before its API 1.44 refuses a container that is made with more
+/// than one.
+pub fn further(body: &mut Value, place: &Place<'_>) -> Vec<(Arc<str>, Value)> {
+    let endpoints = body.pointer_mut("/NetworkingConfig/EndpointsConfig").and_then(Value::as_object_mut);
+    let Some(endpoints) = endpoints else { return Vec::new() };
+    let further = place.networks.iter().skip(1);
+    further.filter_map(|on| Some((Arc::clone(&on.name), endpoints.remove(on.name.as_ref())?))).collect()
+}
+
 /// A container on a network, as it is attached to it anew while it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attached<'a> {

@@ -326,6 +326,18 @@ fn logging(render: &mut Render<'_>, written: Written<'_>) -> Value {
     let driver = match driver {
         None | Some("json-file") => ours,
         Some("local") if podman => ours,
+        Some(driver @ ("k8s-file" | "passthrough")) if !podman => {
+            if let Some(node) = written.node("logging.driver") {
+                let path = format!("services.{}.logging.driver", written.name);
+                render.approximate(
+                    node,
+                    &path,
+                    format!("Docker has no log driver {driver}: logs stay in its own files"),
+                );
+            }
+            options.retain(|key, _| matches!(key.as_str(), "max-size" | "tag"));
+            ours
+        }
         Some(driver @ ("none" | "journald" | "k8s-file" | "passthrough")) => driver,
         Some(driver) if podman => {
             if let Some(node) = written.node("logging.driver") {

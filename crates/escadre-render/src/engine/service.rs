@@ -141,10 +141,12 @@ fn create(render: &mut Render<'_>, written: Written<'_>, mode: &NetworkMode) -> 
     let present = |key: &str| written.node(key).filter(|node| !node.is_null());
     put("Cmd", present("command").map(value::list));
     put("Entrypoint", present("entrypoint").map(value::list));
+    // A name alone takes a variable of the image away, on Docker; Podman takes it for nothing.
+    let docker = render.facts.dialect == Dialect::Docker;
     let environment: Vec<Value> = written
         .map("environment")
-        .filter(|(_, node)| !node.is_null())
-        .map(|(key, node)| value::pair(&key.text, node))
+        .filter(|(_, node)| docker || !node.is_null())
+        .map(|(key, node)| if node.is_null() { json!(&*key.text) } else { value::pair(&key.text, node) })
         .collect();
     put("Env", (!environment.is_empty()).then(|| Value::Array(environment)));
     put("WorkingDir", present("working_dir").map(value::text));

@@ -8,6 +8,7 @@ mod acme;
 mod adopt;
 mod back;
 mod bad;
+mod compose_peer;
 mod fleet;
 mod https;
 mod import;
@@ -20,8 +21,6 @@ mod trouble;
 mod update;
 mod world;
 mod write;
-
-mod compose_peer;
 
 use std::io::Read;
 use std::process::{Command, Output, Stdio};

@@ -3,7 +3,7 @@
 //! In: a Compose file with a bit of everything, on the real engine. Out: what a person would see.
 //! Not here: many instances (`fleet`), interruptions (`kill`).
 
-use super::world::{Client, IMAGE, Recorder, World, get, podman, port, world};
+use super::world::{Client, IMAGE, Recorder, Which, World, get, port, world_on};
 
 const COMPOSE: &str = r#"
 services:
@@ -73,7 +73,16 @@ fn files(world: &World) -> Ports {
 
 #[test]
 fn a_strangers_file_lives_its_life() {
-    let Some(world) = world("stranger") else { return };
+    lives(Which::Podman);
+}
+
+#[test]
+fn a_strangers_file_lives_its_life_on_docker() {
+    lives(Which::Docker);
+}
+
+fn lives(which: Which) {
+    let Some(world) = world_on(which, "stranger") else { return };
     let recorder = Recorder::before(&world);
     let ports = files(&world);
 
@@ -125,7 +134,7 @@ fn a_strangers_file_lives_its_life() {
     world.run(&["down", "--yes", "--destroy", &doomed]).ends(0);
     world.nothing_left();
     assert_eq!(world.files_with(b"canary-81234"), Vec::<std::path::PathBuf>::new(), "the secret's file is gone");
-    assert_eq!(podman(&["ps", "-a", "--format", "{{.Names}}"]).matches(&world.name).count(), 0);
+    assert_eq!(which.says(&["ps", "-a", "--format", "{{.Names}}"]).matches(&world.name).count(), 0);
 }
 
 /// What containers got: configuration, secret, variables of a file.

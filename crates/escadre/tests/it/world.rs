@@ -32,6 +32,7 @@ pub(crate) struct World {
     pub(crate) state: PathBuf,
     /// Further environment of the binary.
     pub(crate) env: Mutex<BTreeMap<String, String>>,
+    which: Which,
     socket: String,
     folder: tempfile::TempDir,
     images: Mutex<BTreeSet<String>>,
@@ -85,14 +86,79 @@ pub(crate) fn skip(test: &str, reason: &str) {
     }
 }
 
-/// A world, or nothing where no engine is to be used.
+/// The engines that are driven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Which {
+    Podman,
+    Docker,
+}
+
+impl Which {
+    /// Its socket, as a target says it; nothing, and a skip counted, where it is not to be used.
+    pub(crate) fn address(self, test: &str) -> Option<String> {
+        let (variable, usual) = match self {
+            Which::Podman => ("ESCADRE_TEST_PODMAN", "unix:///run/podman/podman.sock"),
+            Which::Docker => ("ESCADRE_TEST_DOCKER", "unix:///run/docker.sock"),
+        };
+        match std::env::var(variable) {
+            Ok(said) if said.starts_with("unix:") => Some(said),
+            Ok(said) if said != "no" => Some(usual.to_owned()),
+            _ => {
+                skip(&format!("{test} ({self:?})"), &format!("needs a real engine, set {variable}"));
+                None
+            }
+        }
+    }
+
+    /// What its own program, which knows nothing of ours, says.
+    pub(crate) fn says(self, line: &[&str]) -> String {
+        let mut program = match self {
+            Which::Podman => Command::new("podman"),
+            Which::Docker => {
+                let mut docker = Command::new("docker");
+                docker.args(["--host", &self.address("docker").unwrap_or_default()]).env("DOCKER_BUILDKIT", "0");
+                docker
+            }
+        };
+        let output = program.args(line).stdin(Stdio::null()).output().expect("the engine's program is installed");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Names and states of the containers that a filter lets through.
+    pub(crate) fn states(self, filter: &str) -> BTreeMap<String, String> {
+        let list = |format: &str| self.says(&["ps", "-a", "--filter", filter, "--format", format]);
+        match self {
+            // Its templates know states only in sentences.
+            Which::Podman => {
+                let all: Value = serde_json::from_str(&list("json")).expect("JSON");
+                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                all.as_array().into_iter().flatten().map(|one| (text(&one["Names"][0]), text(&one["State"]))).collect()
+            }
+            Which::Docker => {
+                let text = list("{{.Names}} {{.State}}");
+                let pairs = text.lines().filter_map(|line| line.split_once(' '));
+                pairs.map(|(name, state)| (name.into(), state.into())).collect()
+            }
+        }
+    }
+
+    /// Removes containers as they stand.
+    pub(crate) fn remove(self, names: &[&str]) {
+        if !names.is_empty() {
+            let how: &[&str] = if self == Which::Podman { &["--depend", "-t", "0"] } else { &[] };
+            self.says(&[&["rm", "-f", "-v"][..], how, names].concat());
+        }
+    }
+}
+
+/// A world on Podman, or nothing where it is not to be used.
 pub(crate) fn world(test: &str) -> Option<World> {
-    let Some(address) = std::env::var_os("ESCADRE_TEST_PODMAN") else {
-        skip(test, "needs a real engine, set ESCADRE_TEST_PODMAN");
-        return None;
-    };
-    let address = address.to_string_lossy().into_owned();
-    let socket = if address.starts_with("unix:") { address } else { "unix:///run/podman/podman.sock".to_owned() };
+    world_on(Which::Podman, test)
+}
+
+/// A world, or nothing where the engine is not to be used.
+pub(crate) fn world_on(which: Which, test: &str) -> Option<World> {
+    let socket = which.address(test)?;
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().join("files");
@@ -100,7 +166,7 @@ pub(crate) fn world(test: &str) -> Option<World> {
     let state = folder.path().join("state");
     let name = format!("bb{}-{number}-{test}", std::process::id());
     let images = Mutex::new(BTreeSet::new());
-    Some(World { name, root, state, env: Mutex::new(BTreeMap::new()), socket, folder, images })
+    Some(World { name, root, state, env: Mutex::new(BTreeMap::new()), which, socket, folder, images })
 }
 
 /// Runs a command that [`World::command`] made, to its end.
@@ -163,7 +229,8 @@ impl World {
         let mut command = Command::new(env!("CARGO_BIN_EXE_escadre"));
         command.arg("--state").arg(&self.state).args(line).current_dir(&self.root).stdin(Stdio::null()).env_clear();
         command.env("COLUMNS", "100").env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", self.folder.path());
-        command.env("CONTAINER_HOST", &self.socket).env("USER", "tester");
+        let variable = if self.which == Which::Podman { "CONTAINER_HOST" } else { "DOCKER_HOST" };
+        command.env(variable, &self.socket).env("USER", "tester");
         command.envs(self.env.lock().expect("unpoisoned").iter());
         command
     }
@@ -195,10 +262,7 @@ impl World {
     /// Names and states of all containers of this fleet, sorted.
     pub(crate) fn containers(&self) -> BTreeMap<String, String> {
         let label = format!("label=dev.escadre.fleet={}", self.name);
-        let text = podman(&["ps", "-a", "--filter", &label, "--format", "json"]);
-        let all: Value = serde_json::from_str(&text).expect("JSON");
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        all.as_array().into_iter().flatten().map(|one| (text(&one["Names"][0]), text(&one["State"]))).collect()
+        self.which.states(&label)
     }
 
     /// Names of the services of an instance that run, sorted; a service with two running containers is there twice.
@@ -206,7 +270,11 @@ impl World {
         let fleet = format!("label=dev.escadre.fleet={}", self.name);
         let instance = format!("label=dev.escadre.instance={instance}");
         let line = ["ps", "--filter", &fleet, "--filter", &instance, "--format"];
-        let text = podman(&[&line[..], &["{{index .Labels \"dev.escadre.service\"}}"]].concat());
+        let label = match self.which {
+            Which::Podman => "{{index .Labels \"dev.escadre.service\"}}",
+            Which::Docker => "{{.Label \"dev.escadre.service\"}}",
+        };
+        let text = self.which.says(&[&line[..], &[label]].concat());
         let mut services: Vec<String> = text.lines().map(str::to_owned).collect();
         services.sort();
         services
@@ -215,13 +283,13 @@ impl World {
     /// Names of the volumes, networks or images whose name has the fleet's in it.
     pub(crate) fn named(&self, kind: &str) -> Vec<String> {
         let format = if kind == "image" { "{{.Repository}}:{{.Tag}}" } else { "{{.Name}}" };
-        let text = podman(&[kind, "ls", "--format", format]);
+        let text = self.which.says(&[kind, "ls", "--format", format]);
         text.lines().filter(|name| name.contains(&self.name)).map(str::to_owned).collect()
     }
 
     /// What `inspect` says of a container.
     pub(crate) fn inspect(&self, container: &str) -> Value {
-        let text = podman(&["container", "inspect", container]);
+        let text = self.which.says(&["container", "inspect", container]);
         let mut all: Value = serde_json::from_str(&text).expect("JSON");
         all[0].take()
     }
@@ -266,18 +334,20 @@ impl Drop for World {
     fn drop(&mut self) {
         // The test is over either way: what cannot be removed was not there.
         let _ = self.command(&["proxy", "stop"]).output();
-        let names = podman(&["ps", "-a", "--format", "{{.Names}} {{index .Labels \"dev.escadre.fleet\"}}"]);
-        for line in names.lines().filter(|line| line.contains(&self.name)) {
-            podman(&["rm", "-f", "-t", "0", line.split(' ').next().unwrap_or_default()]);
-        }
+        let fleet = format!("label=dev.escadre.fleet={}", self.name);
+        let ours = self.which.says(&["ps", "-a", "--filter", &fleet, "--format", "{{.Names}}"]);
+        let named = self.which.says(&["ps", "-a", "--format", "{{.Names}}"]);
+        let named = named.lines().filter(|name| name.contains(&self.name));
+        self.which.remove(&ours.lines().chain(named).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>());
         for kind in ["network", "volume"] {
             for name in self.named(kind) {
-                podman(&[kind, "rm", "-f", &name]);
+                self.which.says(&[kind, "rm", "-f", &name]);
             }
         }
         let listed = self.images.lock().map(|images| images.clone()).unwrap_or_default();
         for image in listed.into_iter().chain(self.named("image")) {
-            podman(&["rmi", "-f", &image]);
+            // Without -f: another test's image may have been made of the same, and be the same.
+            self.which.says(&["rmi", &image]);
         }
     }
 }
@@ -289,10 +359,9 @@ pub(crate) fn finish(child: Child) -> Said {
     Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }
 
-/// The engine's own program, which knows nothing of ours.
+/// Podman's own program.
 pub(crate) fn podman(line: &[&str]) -> String {
-    let output = Command::new("podman").args(line).stdin(Stdio::null()).output().expect("podman is installed");
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    Which::Podman.says(line)
 }
 
 /// Waits until this is so.

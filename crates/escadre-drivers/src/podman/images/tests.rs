@@ -36,3 +36,20 @@ fn only_this_host_is_spoken_to_without_tls() {
     assert!(on_this_host("127.0.0.1:5000") && on_this_host("localhost:5000") && on_this_host("[::1]:5000"));
     assert!(!on_this_host("registry.example.org") && !on_this_host("10.0.0.1:5000"));
 }
+
+#[test]
+fn without_a_tag_one_image_is_meant() {
+    assert!(is_untagged("docker.io/library/redis") && is_untagged("127.0.0.1:5000/shop/web"));
+    assert!(!is_untagged("redis:7") && !is_untagged("shop/web@sha256:0123") && !is_untagged("127.0.0.1:5000/web:1"));
+}
+
+#[test]
+fn who_is_not_let_in_is_told_so() {
+    for words in [
+        "unauthorized: authentication required",
+        "Head \"http://127.0.0.1:5000/v2/x/manifests/1\": no basic auth credentials",
+        "denied: requested access to the resource is denied",
+    ] {
+        assert!(advice(words, "127.0.0.1:5000/x:1").contains("wants other credentials"), "{words}");
+    }
+}
