@@ -17,6 +17,7 @@ pub mod name;
 pub mod observed;
 pub mod parallel;
 pub mod payload;
+pub mod propose;
 pub mod resolve;
 pub mod resolved;
 pub mod routes;

@@ -55,3 +55,32 @@ pub trait Tree: Send + Sync {
     /// When the path is outside, a link, too large or unreadable; a path with nothing there is [`Entry::Absent`].
     fn entry(&self, path: &str) -> Result<Entry, Error>;
 }
+
+/// Files that stand nowhere yet, tracked as they are: what is about to be written can be read like a repository.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    files: std::collections::BTreeMap<Arc<str>, Arc<[u8]>>,
+}
+
+impl Memory {
+    /// Puts a file at a path; folders come to be with it.
+    pub fn put(&mut self, path: &str, bytes: impl AsRef<[u8]>) {
+        self.files.insert(path.into(), bytes.as_ref().into());
+    }
+}
+
+impl Tree for Memory {
+    fn entry(&self, path: &str) -> Result<Entry, Error> {
+        let path = path.trim_matches('/');
+        if let Some(bytes) = self.files.get(path) {
+            return Ok(Entry::File { bytes: Arc::clone(bytes), executable: false, tracked: true });
+        }
+        let inside = |file: &Arc<str>| {
+            let rest = if path.is_empty() { file.as_ref() } else { file.strip_prefix(path)?.strip_prefix('/')? };
+            rest.split('/').next().map(Arc::<str>::from)
+        };
+        let mut names: Vec<Arc<str>> = self.files.keys().filter_map(inside).collect();
+        names.dedup();
+        Ok(if names.is_empty() && !path.is_empty() { Entry::Absent } else { Entry::Folder(names.into()) })
+    }
+}

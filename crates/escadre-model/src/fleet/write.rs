@@ -52,8 +52,8 @@ pub fn new_fleet(name: &Name, id: &str, address: &str, recipients: &[(Name, Stri
     vec![NewFile { path: super::FILE.to_owned(), text }]
 }
 
-/// A new product: product.yaml, and a Compose file unless there is one to be taken over.
-pub fn new_product(name: &Name, compose: Option<&str>) -> Vec<NewFile> {
+/// A new product: product.yaml, and a Compose file to begin with.
+pub fn new_product(name: &Name) -> Vec<NewFile> {
     let folder = format!("products/{name}");
     let product = format!(
         "product: {name}\n# title: for people\nparameters:                       # a parameter is the Compose variable of its name\n\
@@ -66,7 +66,7 @@ pub fn new_product(name: &Name, compose: Option<&str>) -> Vec<NewFile> {
         "services:\n  web:\n    image: docker.io/library/nginx:1.27\n    environment:\n      DOMAIN: ${DOMAIN}\n";
     vec![
         NewFile { path: format!("{folder}/product.yaml"), text: product },
-        NewFile { path: format!("{folder}/compose.yaml"), text: compose.unwrap_or(services).to_owned() },
+        NewFile { path: format!("{folder}/compose.yaml"), text: services.to_owned() },
     ]
 }
 

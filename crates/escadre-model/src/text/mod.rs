@@ -11,6 +11,7 @@ mod parse;
 mod scalar;
 #[cfg(test)]
 mod tests;
+pub mod yaml;
 
 pub use fields::Fields;
 pub use late::{LONGEST as LONGEST_LATE, Late, LateVariables};

@@ -150,7 +150,7 @@ fn what_is_scaffolded_is_a_fleet() {
     let mut tree = crate::fleet::Memory::default();
     let recipients = [(name("ops"), "age1qyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqs3290gq".to_owned())];
     let files = write::new_fleet(&name("ours"), "6f1c9a2e", "unix:///run/podman/podman.sock", &recipients);
-    for file in files.into_iter().chain(write::new_product(&name("desk"), None)) {
+    for file in files.into_iter().chain(write::new_product(&name("desk"))) {
         if let Some(kind) = kind_of(&file.path) {
             assert_eq!(judged(kind, &file.text), "");
         }

@@ -6,8 +6,8 @@
 //! Not here: what follows from a difference (`escadre-plan`), how logs are kept (Escadre's own matter), how many containers there are.
 //! Tests: `differences/tests.rs`; against real containers of docker compose, `escadre/tests/it/adopt.rs`.
 
-mod host;
-mod places;
+pub(super) mod host;
+pub(super) mod places;
 
 use super::composed;
 use escadre_model::desired::{Body, Desired, Resource, Service, Shown};

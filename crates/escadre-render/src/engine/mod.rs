@@ -18,6 +18,7 @@ pub mod names;
 pub mod read;
 mod render;
 mod routes;
+pub mod running;
 mod service;
 mod value;
 

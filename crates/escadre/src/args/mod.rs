@@ -10,6 +10,7 @@ pub(crate) mod adopt;
 pub(crate) mod back;
 pub(crate) mod change;
 pub(crate) mod guard;
+pub(crate) mod import;
 pub(crate) mod inside;
 pub(crate) mod look;
 pub(crate) mod proxy;
@@ -98,6 +99,8 @@ pub(crate) enum Verb {
     Unhold(guard::Unhold),
     /// Take over what runs already, without touching it, and do nothing else.
     Adopt(adopt::Adopt),
+    /// Write a fleet from what runs under docker compose; the next plan takes it over without touching it.
+    Import(import::Import),
     /// Rebuild a lost state folder from what runs.
     Recover(guard::Recover),
     /// Make room: what is kept for ways back that nobody can take any more.

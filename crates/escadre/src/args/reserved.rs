@@ -17,7 +17,6 @@ pub(crate) const VERBS: &[(&str, &str)] = &[
     ("convert", "write plain files for another target"),
     ("export", "hand an instance's data over"),
     ("images", "list which image runs where"),
-    ("import", "bring in what other tools run"),
     ("leave", "give ownership up"),
     ("move", "move an instance to another target"),
     ("promote", "bring a release to the next environment"),

@@ -37,9 +37,22 @@ pub(crate) enum What {
         /// Its name.
         #[arg(value_name = "NAME", value_parser = fleet_name)]
         name: Name,
-        /// A Compose file to begin with; it is copied unchanged.
+        /// A Compose file to begin with: domains, ports and passwords in it become parameters and secrets; what changes is shown before it is
+        /// written.
         #[arg(long, value_name = "FILE")]
-        compose: Option<PathBuf>,
+        from: Option<PathBuf>,
+        /// Take the Compose file as it stands.
+        #[arg(long, requires = "from")]
+        unchanged: bool,
+        /// A first instance: it gets the values that stood in the file, its secrets encrypted.
+        #[arg(long, value_name = "INSTANCE", value_parser = fleet_name, requires_all = ["from", "environment"])]
+        instance: Option<Name>,
+        /// The environment of the first instance; never guessed.
+        #[arg(long, value_name = "ENVIRONMENT", value_parser = fleet_name, requires = "instance")]
+        environment: Option<Name>,
+        /// Write without asking.
+        #[arg(long)]
+        yes: bool,
     },
     /// An instance: its file, and the secrets its product generates.
     Instance {
@@ -71,7 +84,7 @@ pub(crate) enum What {
 }
 
 /// A name of ours: unlike a Compose project's, without underscores.
-fn fleet_name(text: &str) -> Result<Name, String> {
+pub(super) fn fleet_name(text: &str) -> Result<Name, String> {
     name(text)?;
     Name::new(text).map_err(|error| error.to_string())
 }

@@ -19,6 +19,7 @@ mod explain;
 mod go;
 mod guard;
 mod history;
+mod import;
 mod logs;
 mod man;
 mod new;
@@ -70,6 +71,7 @@ pub(crate) async fn run(verb: Verb, settings: &Settings, terminal: &Terminal) ->
         Verb::Hold(args) => guard::hold(&args, settings, terminal).await,
         Verb::Unhold(args) => guard::unhold(&args, settings, terminal).await,
         Verb::Adopt(args) => adopt::run(&args, settings, terminal).await,
+        Verb::Import(args) => import::run(&args, settings, terminal).await,
         Verb::Recover(args) => guard::recover(&args, settings, terminal).await,
         Verb::Prune(args) => prune::run(&args, settings, terminal).await,
         Verb::New(args) => new::run(&args, settings, terminal).await,

@@ -20,6 +20,9 @@ fn paragraph(verb: &str) -> Option<&'static str> {
         "apply" => {
             "Does exactly a saved plan and never plans. An instance that changed since the plan was made is refused and named, the others go on, and the exit code is 3."
         }
+        "import" => {
+            "Reads the Docker Compose projects that run on this host, finds which are one product in many copies, and writes the fleet: the product's files once, a short file for each instance, secrets encrypted. What runs wins over what the files say, and each difference is told before anything is written. No container and no file outside the fleet is changed; the next `escadre plan` adopts the instances as they run. A project of which there is no second copy is left alone unless it is named."
+        }
         "resume" => {
             "Goes on with a plan that was interrupted: what was begun is finished or undone first, then the instances that were not begun get their turn."
         }

@@ -4,8 +4,8 @@
 //! **Invariant**: the easy answer is never the dangerous one; without a terminal nothing is asked and nothing is done.
 //! Not here: the plan's text. Tests: `ask/tests.rs`.
 
-use super::Terminal;
 use super::style::{self, count};
+use super::{Terminal, plan_adopt};
 use crate::exit::Fault;
 use escadre_model::diagnostic::{Code, Diagnostic};
 use escadre_plan::plan::{Consent, Plan};
@@ -30,7 +30,9 @@ pub(crate) fn of(plan: &Plan) -> Option<Question> {
         .filter(|instance| instance.refused.is_none() && instance.consent != Consent::Nothing)
         .collect();
     let worst = changing.iter().map(|instance| instance.consent).max()?;
+    let adopts = changing.iter().all(|one| plan_adopt::only(&super::plan_text::changing(one)));
     let what = match worst {
+        _ if adopts => "What runs is taken over as it is.",
         Consent::Deletion => "Something is deleted.",
         Consent::Gap => "There is a gap.",
         Consent::Additive | Consent::Nothing => "Nothing stops, nothing is deleted.",

@@ -17,7 +17,6 @@ pub(crate) mod report;
 pub(crate) mod style;
 pub(crate) mod table;
 pub(crate) mod time;
-pub(crate) mod yaml;
 
 use crate::exit::Fault;
 use escadre_model::diagnostic::Diagnostic;

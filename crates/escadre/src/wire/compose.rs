@@ -10,10 +10,10 @@ use super::ground::sources;
 use crate::args::about::{ComposeVerb, Format};
 use crate::exit::{Exit, Fault, Sources};
 use crate::settings::Settings;
-use crate::terminal::yaml;
 use escadre_drivers::folder::OpenFolder;
 use escadre_model::compose::{self, Cache, Options, Variables, paths};
 use escadre_model::diagnostic::{Code, Diagnostic, Severity};
+use escadre_model::text::yaml;
 
 /// A normalised model.
 pub(crate) struct Model {

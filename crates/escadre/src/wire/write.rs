@@ -5,10 +5,11 @@
 //! Not here: text edits themselves (`escadre_model::fleet::write`), encryption (`escadre_drivers::age`).
 //! Tests: `tests/it/write.rs`.
 
-mod begin;
+pub(super) mod begin;
+pub(super) mod bring;
 pub(super) mod land;
-mod secrets;
-mod variables;
+pub(crate) mod product;
+pub(super) mod secrets;
 
 pub(crate) use begin::begin;
 pub(crate) use secrets::{Secrets, secret};
@@ -30,7 +31,7 @@ pub(crate) fn file_schemas() -> Vec<(&'static str, serde_json::Value)> {
 }
 
 /// The fleet of the working folder, with what was found in it.
-fn fleet_here(settings: &Settings) -> Result<(PathBuf, Arc<Fleet>, Vec<Diagnostic>), Fault> {
+pub(super) fn fleet_here(settings: &Settings) -> Result<(PathBuf, Arc<Fleet>, Vec<Diagnostic>), Fault> {
     let Some(root) = settings.folder.ancestors().find(|folder| folder.join(escadre_model::fleet::FILE).is_file())
     else {
         let message = format!("there is no fleet.yaml in {} or above it", settings.folder.display());

@@ -83,7 +83,7 @@ fn longest_silence(port: u16, mut child: std::process::Child) -> Duration {
 }
 
 /// Service → (id, when it was started) of a project's containers.
-fn running(project: &str) -> Vec<(String, String, String)> {
+pub(crate) fn running(project: &str) -> Vec<(String, String, String)> {
     let label = format!("label=com.docker.compose.project={project}");
     let ids = podman(&["ps", "-q", "--no-trunc", "--filter", &label]);
     let mut all: Vec<_> = ids

@@ -11,6 +11,7 @@ mod bad;
 mod compose_peer;
 mod fleet;
 mod https;
+mod import;
 #[cfg(feature = "kill-points")]
 mod kill;
 mod refused;

@@ -169,6 +169,11 @@ pub(crate) fn world_on(which: Which, test: &str) -> Option<World> {
     Some(World { name, root, state, env: Mutex::new(BTreeMap::new()), which, socket, folder, images })
 }
 
+/// Runs a command that [`World::command`] made, to its end.
+pub(crate) fn ended(mut command: Command) -> Said {
+    finish(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts"))
+}
+
 /// A port nobody listens on, outside of the range that outgoing connections use.
 pub(crate) fn port() -> u16 {
     let start = 20_000 + u16::try_from(std::process::id() % 600).expect("small") * 16;

@@ -124,8 +124,8 @@ fn from_nothing_to_an_instance_that_can_be_planned() {
     assert!(place.read("fleet.yaml").contains("  ada: age1"), "{}", place.read("fleet.yaml"));
 
     place.write("../old/docker-compose.yml", "services:\n  web:\n    image: \"shop:${VERSION:-1.2}\"\n    command: [\"${DOMAIN}\"]\n    secrets: [token]\nsecrets:\n  token: { environment: TOKEN }\n");
-    let written = place.done(&["new", "product", "shop", "--compose", "../old/docker-compose.yml"], "");
-    assert_eq!(written, "products/shop/product.yaml\nproducts/shop/compose.yaml\n");
+    let written = place.done(&["new", "product", "shop", "--from", "../old/docker-compose.yml", "--yes"], "");
+    assert_eq!(written, "products/shop/compose.yaml\nproducts/shop/product.yaml\n");
     assert_eq!(place.read("products/shop/compose.yaml"), place.read("../old/docker-compose.yml"));
     let edited = place.read("products/shop/product.yaml").replace("token: {}", "token: { generate: hex, length: 24 }");
     place.write("products/shop/product.yaml", &edited);
@@ -325,4 +325,106 @@ fn the_compose_model_is_printed_as_compose_would_see_it() {
         let output = place.run(&[&["compose", "config"], missing].concat(), "", &[]);
         assert_eq!(output.status.code(), Some(1), "{missing:?}");
     }
+}
+
+const OLD: &str = r#"# the shop, as its developers run it
+services:
+  web:
+    image: shop/web:1.4          # pinned
+    environment:
+      - DOMAIN=shop.example      # where people go
+      - API_URL=https://shop.example/api
+    ports: ["8080:80"]
+    env_file: web.env
+    volumes: ["./nginx.conf:/etc/nginx.conf:ro", "./uploads:/uploads"]
+    labels: { traefik.http.routers.web.rule: "Host(`shop.example`)" }
+  db:
+    image: postgres:16
+    environment: { POSTGRES_PASSWORD: hunter2-db, TZ: "${TZ:-UTC}" }
+    secrets: [license]
+secrets: { license: { file: ./license.txt } }
+"#;
+
+#[test]
+fn a_product_comes_from_the_file_that_developers_have() {
+    let place = Place::new();
+    place.done(&["new", "fleet", "acme"], "");
+    place.write("../old/compose.yaml", OLD);
+    place.write("../old/web.env", "SMTP_PASSWORD=hunter2-mail\nLOG=info\n");
+    place.write("../old/nginx.conf", "listen 80;\n");
+    place.write("../old/license.txt", "hunter2-license\n");
+    let line =
+        ["new", "product", "shop", "--from", "../old/compose.yaml", "--instance", "oak", "--environment", "production"];
+    // What would be written is shown, without a value of a secret; without a yes nothing is written.
+    let said = place.refused(3, &line, "");
+    assert!(
+        said.contains("+ ports: [\"${PORT:-8080}:80\"]")
+            && said.contains("encrypted: POSTGRES_PASSWORD, SMTP_PASSWORD, license"),
+        "{said}"
+    );
+    assert!(!said.contains("hunter2") && !place.path("fleet/products/shop").exists(), "{said}");
+    let written = place.done(&[&line[..], &["--yes"]].concat(), "");
+    for file in ["compose.yaml", "product.yaml", "web.env", "nginx.conf"] {
+        assert!(written.contains(&format!("products/shop/{file}\n")), "{written}");
+    }
+    let files = place.all();
+    let lies = |(path, bytes): &&(PathBuf, Vec<u8>)| {
+        !path.to_string_lossy().contains("/old/") && String::from_utf8_lossy(bytes).contains("hunter2")
+    };
+    assert_eq!(files.iter().find(lies).map(|(path, _)| path), None, "a secret lies in clear");
+    place.done(&["check"], "");
+    assert_eq!(place.done(&["secret", "show", "oak", "SMTP_PASSWORD", "--reveal"], "").trim(), "hunter2-mail");
+    assert_eq!(place.done(&["secret", "show", "oak", "license", "--reveal"], "").trim(), "hunter2-license");
+    let text = place.read("products/shop/compose.yaml");
+    for kept in ["# the shop, as its developers run it", "# pinned", "# where people go"] {
+        assert!(text.contains(kept), "comments are kept: {text}");
+    }
+    // docker compose reads it as before, but for the secrets.
+    let peer = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.peers/bin/docker-compose");
+    if peer.exists() {
+        let config = |folder: &str| {
+            let output = std::process::Command::new(&peer)
+                .args(["-p", "same", "config"])
+                .current_dir(place.path("fleet").join(folder))
+                .output()
+                .expect("docker compose");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8_lossy(&output.stdout)
+                .replace(&place.path("fleet").join(folder).canonicalize().expect("a folder").display().to_string(), "")
+        };
+        let (before, after) = (config("../old"), config("products/shop"));
+        let differ: Vec<(&str, &str)> = before.lines().zip(after.lines()).filter(|(a, b)| a != b).collect();
+        assert!(
+            differ.len() == 2 && differ.iter().all(|(a, b)| a.contains("hunter2") && b.trim_end().ends_with("\"\"")),
+            "{differ:?}"
+        );
+    } else {
+        super::world::skip(
+            "a_product_comes_from_the_file_that_developers_have",
+            "docker compose is not below .peers (scripts/peers brings it)",
+        );
+    }
+    assert!(place.refused(2, &[&line[..], &["--yes"]].concat(), "").contains("E0502"));
+    assert!(place.refused(2, &["new", "product", "other", "--from", "nowhere.yaml"], "").contains("is not there"));
+    place.write("../old/bad.yaml", "services: [");
+    assert!(place.refused(1, &["new", "product", "other", "--from", "../old/bad.yaml"], "").contains("E01"));
+    assert!(
+        place
+            .refused(
+                2,
+                &[
+                    "new",
+                    "product",
+                    "other",
+                    "--from",
+                    "../old/compose.yaml",
+                    "--instance",
+                    "elm",
+                    "--environment",
+                    "nowhere"
+                ],
+                ""
+            )
+            .contains("environments: ")
+    );
 }

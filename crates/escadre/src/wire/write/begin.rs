@@ -5,9 +5,9 @@
 //! Not here: the texts (`escadre_model::fleet::write`).
 //! Tests: `tests/it/write.rs`.
 
-use super::land::{Landing, shown};
+use super::land::Landing;
 use super::secrets::{crypt, hash_key, recipients, unknown};
-use super::{edit_fault, fleet_here, variables};
+use super::{edit_fault, fleet_here};
 use crate::args::value::Pair;
 use crate::args::write::What;
 use crate::exit::{Exit, Fault};
@@ -41,7 +41,7 @@ pub(crate) struct Begun {
 pub(crate) async fn begin(settings: &Settings, what: &What) -> Result<Begun, Fault> {
     match what {
         What::Fleet { name, dir, recipient } => fleet(settings, name, dir.as_deref(), recipient),
-        What::Product { name, compose } => product(settings, name, compose.as_deref()),
+        What::Product { name, .. } => product(settings, name),
         What::Instance { name, product, environment, size, target, values, labels, folder } => {
             let (root, fleet, _) = fleet_here(settings)?;
             let product = chosen(&fleet, product.as_ref())?;
@@ -55,6 +55,38 @@ fn fleet(settings: &Settings, name: &Name, dir: Option<&Path>, named: &[Pair]) -
     let root = dir.map_or_else(|| settings.folder.clone(), |dir| settings.folder.join(dir));
     let mut landing = Landing::default();
     let mut begun = Begun::default();
+    new_fleet(
+        settings,
+        &root,
+        name,
+        &|who| write_fleet(name, &engine(settings), who),
+        named,
+        (&mut landing, &mut begun),
+    )?;
+    begun.written = landing.write(settings, &root)?;
+    let there = dir.map_or(String::new(), |dir| format!("cd {} && ", dir.display()));
+    begun.next = format!("{there}escadre new product NAME --from compose.yaml");
+    Ok(begun)
+}
+
+fn write_fleet(name: &Name, address: &str, who: &[(Name, String)]) -> Result<String, Fault> {
+    let id = age::new_id().map_err(|error| crypt(&error))?;
+    let files = write::new_fleet(name, &id, address, who);
+    Ok(files.into_iter().map(|file| file.text).collect())
+}
+
+/// Makes the text of fleet.yaml for recipients.
+pub(in crate::wire) type FleetText<'t> = dyn Fn(&[(Name, String)]) -> Result<String, Fault> + 't;
+
+/// What makes a fleet: fleet.yaml with the text that is made for its recipients, the key that hashes secrets, one's own key where there is none.
+pub(in crate::wire) fn new_fleet(
+    settings: &Settings,
+    root: &Path,
+    name: &Name,
+    text: &FleetText<'_>,
+    named: &[Pair],
+    (landing, begun): (&mut Landing, &mut Begun),
+) -> Result<Recipients, Fault> {
     let mut who = Vec::new();
     for pair in named {
         let key = Name::new(&pair.key)
@@ -76,20 +108,14 @@ fn fleet(settings: &Settings, name: &Name, dir: Option<&Path>, named: &[Pair]) -
     let recipients = Recipients::new(who.iter().map(|(name, key)| (name.as_str(), key.as_str()))).map_err(|error| {
         Fault::Findings(Exit::CommandLine, vec![Diagnostic::error(error.code(), error.to_string())])
     })?;
-    let id = age::new_id().map_err(|error| crypt(&error))?;
-    for file in write::new_fleet(name, &id, &engine(settings), &who) {
-        landing.add(root.join(file.path), file.text, 0o644);
-    }
+    landing.add(root.join(escadre_model::fleet::FILE), text(&who)?, 0o644);
     let key = age::new_hash_key().map_err(|error| crypt(&error))?;
     let block = age::encrypt_hash_key(&recipients, name.as_str(), &key).map_err(|error| crypt(&error))?;
     landing.add(root.join(HASH_KEY_FILE), block, 0o644);
     if let Some((path, text)) = identity {
         landing.add(path, text, 0o600);
     }
-    begun.written = landing.write(settings, &root)?;
-    let there = dir.map_or(String::new(), |dir| format!("cd {} && ", dir.display()));
-    begun.next = format!("{there}escadre new product NAME --compose compose.yaml");
-    Ok(begun)
+    Ok(recipients)
 }
 
 /// The engine's usual socket for whoever asks.
@@ -139,36 +165,19 @@ fn own_name(settings: &Settings) -> Result<Name, Fault> {
     Name::new(user.trim_matches('-')).or_else(|_| Name::new("me")).map_err(Fault::bug)
 }
 
-fn product(settings: &Settings, name: &Name, compose: Option<&Path>) -> Result<Begun, Fault> {
+fn product(settings: &Settings, name: &Name) -> Result<Begun, Fault> {
     let (root, fleet, _) = fleet_here(settings)?;
     if let Some(there) = fleet.products.get(name) {
         return Err(taken("product", name, &there.file));
     }
-    let mut notes = Vec::new();
-    let files = if let Some(path) = compose {
-        let path = settings.folder.join(path);
-        let named = shown(settings, &path);
-        let bytes = files::read(&path).map_err(|error| Fault::Other(Exit::CommandLine, error.into()))?;
-        let bytes = bytes.ok_or_else(|| Fault::usage(Code::E0202, format!("{named} is not there")))?;
-        let text =
-            String::from_utf8(bytes).map_err(|_| Fault::usage(Code::E0101, format!("{named} is not UTF-8 text")))?;
-        notes.push(format!("{named} is copied as it is; copy the files it names beside it too"));
-        let mut files = write::new_product(name, Some(&text));
-        if let Some(first) = files.first_mut() {
-            first.text = variables::product(name, &text);
-        }
-        files
-    } else {
-        write::new_product(name, None)
-    };
     let mut landing = Landing::default();
-    for file in files {
+    for file in write::new_product(name) {
         landing.add(root.join(file.path), file.text, 0o644);
     }
     let written = landing.write(settings, &root)?;
     let environment = fleet.environments.first().map_or("ENVIRONMENT", |one| one.name.value.as_str());
     let next = format!("escadre new instance NAME --product {name} --environment {environment}");
-    Ok(Begun { written, notes, next })
+    Ok(Begun { written, notes: Vec::new(), next })
 }
 
 /// The product that is meant.
@@ -181,7 +190,7 @@ fn chosen(fleet: &Fleet, named: Option<&Name>) -> Result<Arc<Product>, Fault> {
             (None, _) => Err(Fault::usage_hint(
                 Code::E0201,
                 "this fleet has no product yet",
-                "escadre new product NAME --compose compose.yaml",
+                "escadre new product NAME --from compose.yaml",
             )),
             _ => {
                 let names: Vec<&str> = all.collect();
@@ -363,7 +372,7 @@ impl Wish<'_> {
     }
 }
 
-fn taken(what: &str, name: &Name, file: &str) -> Fault {
+pub(in crate::wire) fn taken(what: &str, name: &Name, file: &str) -> Fault {
     let message = format!("there is a {what} \"{name}\" already, in {file}; nothing is overwritten");
     Fault::Findings(
         Exit::CommandLine,

@@ -396,7 +396,7 @@ impl Work<'_> {
 }
 
 /// The recipients of a fleet.
-pub(super) fn recipients(fleet: &Fleet) -> Result<Recipients, Fault> {
+pub(in crate::wire) fn recipients(fleet: &Fleet) -> Result<Recipients, Fault> {
     Recipients::of(fleet).map_err(|error| match error {
         age::Error::NoRecipients => {
             let finding = Diagnostic::error(Code::E0605, "fleet.yaml names nobody who could read the secrets");
@@ -408,7 +408,7 @@ pub(super) fn recipients(fleet: &Fleet) -> Result<Recipients, Fault> {
 }
 
 /// Adds the key that compares secrets, if there is none; whether it did.
-pub(super) fn hash_key(
+pub(in crate::wire) fn hash_key(
     root: &Path,
     fleet: &Fleet,
     recipients: &Recipients,
@@ -476,7 +476,7 @@ fn words(owner: &Owner) -> String {
 }
 
 /// A name that the fleet does not have.
-pub(super) fn unknown<'n>(what: &str, name: &str, all: impl Iterator<Item = &'n str> + Clone) -> Fault {
+pub(in crate::wire) fn unknown<'n>(what: &str, name: &str, all: impl Iterator<Item = &'n str> + Clone) -> Fault {
     let code = if what == "instance" { Code::E0206 } else { Code::E0505 };
     let message = format!("there is no {what} \"{name}\" in this fleet");
     let known: Vec<&str> = all.clone().take(8).collect();
@@ -491,7 +491,7 @@ pub(super) fn unknown<'n>(what: &str, name: &str, all: impl Iterator<Item = &'n 
 }
 
 /// Encryption failed.
-pub(super) fn crypt(error: &age::Error) -> Fault {
+pub(in crate::wire) fn crypt(error: &age::Error) -> Fault {
     Fault::Findings(Exit::World, vec![Diagnostic::error(error.code(), error.to_string())])
 }
 

@@ -1,7 +1,7 @@
 //! Tests of YAML text: what is written is read again by our own reader as the same value.
 
 use super::document;
-use escadre_model::text::{Limits, parse_one};
+use crate::text::{Limits, parse_one};
 use serde_json::{Value, json};
 
 fn again(value: &Value) -> (String, Value) {

@@ -2,14 +2,20 @@
 //!
 //! In: a JSON value. Out: YAML text that every reader of YAML, of 1.1 or 1.2, reads as the same value.
 //! **Invariant**: a text is written plain only where no reader can take it for anything else; all others are quoted.
-//! Not here: comments, and what people wrote (`escadre_model::fleet::write`).
+//! Not here: comments, and what people wrote (`fleet::write`).
 //! Tests: `yaml/tests.rs`.
 
 use serde_json::Value;
 use std::fmt::Write as _;
 
-/// A value as a YAML document.
-pub(crate) fn document(value: &Value) -> String {
+/// A key that stands for a tag: a mapping with it alone is the tagged value (`{"!override": [1]}` is `!override [1]`).
+fn tagged(map: &serde_json::Map<String, Value>) -> Option<(&str, &Value)> {
+    let (key, value) = map.iter().next().filter(|_| map.len() == 1)?;
+    matches!(key.as_str(), "!override" | "!reset").then_some((key, value))
+}
+
+/// A value as a YAML document. Compose's tags `!override` and `!reset` are written as a mapping with that key alone.
+pub fn document(value: &Value) -> String {
     let mut out = String::new();
     match value {
         Value::Object(map) if !map.is_empty() => entries(map, 0, &mut out),
@@ -54,6 +60,13 @@ fn items(list: &[Value], depth: usize, out: &mut String) {
 /// What stands behind `key:`.
 fn below(value: &Value, depth: usize, out: &mut String) {
     match value {
+        Value::Object(map) if tagged(map).is_some() => {
+            if let Some((tag, value)) = tagged(map) {
+                out.push(' ');
+                out.push_str(tag);
+                below(value, depth, out);
+            }
+        }
         Value::Object(map) if !map.is_empty() => {
             out.push('\n');
             entries(map, depth + 1, out);

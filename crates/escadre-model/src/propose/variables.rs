@@ -1,19 +1,17 @@
-//! The product that a Compose file makes: its variables as parameters, its secrets as secrets.
+//! The variables that a Compose file names.
 //!
-//! In: a Compose file's text. Out: product.yaml.
-//! **Invariant:** every variable of the file is a parameter; one that the file gives no default is required.
-//! Not here: filling variables in (`escadre_model::compose`).
-//! Tests: `variables/tests.rs`.
+//! In: the text of a Compose file or an environment file. Out: each variable, and what the file says of it.
+//! **Invariant:** every variable of the file is found; one that the file gives no default is needed.
+//! Not here: filling variables in (`compose`).
+//! Tests: `propose/tests.rs`.
 
-use escadre_model::fleet::write::quote;
-use escadre_model::name::Name;
-use escadre_model::text::{Limits, Node, parse};
+use super::Language;
+use crate::text::{Limits, Node, parse};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 /// What a file says of a variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Use {
+pub enum Use {
     /// It may be absent, and this stands in its place.
     Default(String),
     /// It may be absent, and what stands in its place is not a plain text.
@@ -22,43 +20,18 @@ enum Use {
     Required,
 }
 
-/// The text of product.yaml for a Compose file.
-pub(super) fn product(name: &Name, compose: &str) -> String {
-    let (documents, _) = parse("compose.yaml", compose.as_bytes(), Limits::default());
+/// All variables of a file, but those that Compose and Escadre set.
+pub fn variables(text: &str, language: Language) -> BTreeMap<String, Use> {
     let mut found = BTreeMap::new();
+    if language == Language::Variables {
+        text.lines().filter(|line| !line.trim_start().starts_with('#')).for_each(|line| scan(line, &mut found, 0));
+        return found;
+    }
+    let (documents, _) = parse("compose.yaml", text.as_bytes(), Limits::default());
     for document in &documents {
         walk(document, &mut found);
     }
-    let mut text = format!("product: {name}\n# title: for people\n");
-    if !found.is_empty() {
-        text.push_str("parameters:                       # a parameter is the Compose variable of its name\n");
-    }
-    for (name, kind) in &found {
-        // Writing to a String cannot fail; so below.
-        let _ = match kind {
-            Use::Default(default) => writeln!(text, "  {name}: {{ type: string, default: {} }}", quote(default)),
-            Use::Optional => writeln!(text, "  {name}: {{ type: string }}"),
-            Use::Required => writeln!(text, "  {name}: {{ type: string, required: true }}"),
-        };
-    }
-    let mut secrets = documents.iter().filter_map(|document| document.get("secrets")?.as_mapping()).peekable();
-    if secrets.peek().is_some() {
-        text.push_str("secrets:                          # each fills the Compose secret of its name, a file under /run/secrets\n");
-        for key in secrets.flat_map(|mapping| mapping.keys()) {
-            let _ = writeln!(
-                text,
-                "  {}: {{}}      # {{ generate: password, length: 32 }} makes one for each new instance",
-                quote(key)
-            );
-        }
-    } else {
-        text.push_str(
-            "# secrets:\n#   db_password: { generate: password, length: 32 }     # a file under /run/secrets\n",
-        );
-    }
-    text.push_str("# endpoints:\n#   portal: { service: web, port: 80, hosts: [\"${DOMAIN}\"] }\n");
-    text.push_str("# sizes:\n#   small: { web: { cpus: 0.5, memory: 256M } }\n");
-    text
+    found
 }
 
 fn walk(node: &Node, found: &mut BTreeMap<String, Use>) {
@@ -72,9 +45,8 @@ fn walk(node: &Node, found: &mut BTreeMap<String, Use>) {
         walk(child, found);
     }
 }
-
 /// Finds `$NAME` and `${NAME…}` in a text.
-fn scan(text: &str, found: &mut BTreeMap<String, Use>, depth: usize) {
+pub(super) fn scan(text: &str, found: &mut BTreeMap<String, Use>, depth: usize) {
     let mut rest = text;
     while let Some((_, after)) = rest.split_once('$') {
         if let Some(escaped) = after.strip_prefix('$') {
@@ -146,6 +118,3 @@ fn note(found: &mut BTreeMap<String, Use>, name: String, kind: Use) {
         Some(_) => {}
     }
 }
-
-#[cfg(test)]
-mod tests;
