@@ -14,5 +14,6 @@ pub mod folder;
 pub mod git;
 pub mod locks;
 pub mod podman;
+pub mod secrets;
 pub mod store;
 pub mod trust;

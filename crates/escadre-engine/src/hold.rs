@@ -10,7 +10,7 @@ use crate::journal::{self, Body};
 use crate::ports::{Changed, Holder};
 use crate::recover;
 use escadre_model::ids::InstanceId;
-use escadre_model::observed::Hold;
+use escadre_model::observed::{HeldBy, Hold};
 use std::sync::Arc;
 
 /// How setting or lifting a hold ended.
@@ -42,7 +42,7 @@ pub async fn hold(
     ports: &Ports,
     options: &Options,
 ) -> Result<HoldEnd, HoldError> {
-    let hold = Hold { against: None, because: because.into(), at: ports.clock.now() };
+    let hold = Hold { against: None, by: HeldBy::Hand, because: because.into(), at: ports.clock.now() };
     change(instance, Some(hold), ports, options).await
 }
 

@@ -5,7 +5,9 @@
 //! Not here: the outside world itself (`escadre-drivers`), the plan (`escadre-plan`), words for people (`escadre`).
 //! Tests: stories in `escadre-testkit`.
 
+mod adopt;
 pub mod apply;
+pub mod back;
 pub mod hold;
 pub mod journal;
 mod kill;

@@ -1,13 +1,15 @@
 //! Observe: the world and the record, joined.
 //!
-//! In: a scope. Out: `Observed` with each instance's record, and `known` set on what is ours by id.
+//! In: a scope, and what instances want. Out: `Observed` with each instance's record, and `known` set on what is ours by id.
 //! **Invariant:** an instance that only the record knows is in it too; without the record nothing is known to be ours, so nothing can be deleted.
 //! Not here: asking the target (`Driver`), comparing (`escadre-plan`).
 //! Tests: `escadre-testkit`.
 
+use crate::adopt;
 use crate::apply::Ports;
 use crate::journal;
 use crate::ports::{Error, Scope, StoreError};
+use escadre_model::desired::Desired;
 use escadre_model::ids::InstanceId;
 use escadre_model::name::Name;
 use escadre_model::observed::{Observed, Record};
@@ -24,21 +26,23 @@ pub enum ObserveError {
     Store(#[from] StoreError),
 }
 
-/// Looks at the world and joins the record.
+/// Looks at the world and joins the record. What instances want says what of others' things they take over; what they have taken over is on record.
 ///
 /// # Errors
 /// When the target cannot be listed or the record cannot be read.
-pub async fn observe(ports: &Ports, scope: &Scope) -> Result<Observed, ObserveError> {
+pub async fn observe(ports: &Ports, scope: &Scope, wanted: &[&Desired]) -> Result<Observed, ObserveError> {
     let mut observed = ports.driver.observe(scope).await?;
     for (id, record) in records(ports, scope).await? {
         observed.instances.entry(id).or_default().record = record;
     }
+    adopt::join(&mut observed, wanted);
     for seen in observed.instances.values_mut() {
         for container in &mut seen.containers {
             container.known = seen.record.owned.contains_key(&container.engine);
         }
     }
     observed.complete.record = true;
+    adopt::compare(&mut observed, wanted, ports).await?;
     Ok(observed)
 }
 

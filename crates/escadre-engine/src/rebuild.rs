@@ -48,7 +48,8 @@ pub async fn rebuild(
     ports: &Ports,
     options: &Options,
 ) -> Result<BTreeMap<InstanceId, Rebuilt>, observe::ObserveError> {
-    let observed = observe::observe(ports, &Scope::Fleet(fleet.clone())).await?;
+    let wanted: Vec<&Desired> = desired.values().map(AsRef::as_ref).collect();
+    let observed = observe::observe(ports, &Scope::Fleet(fleet.clone()), &wanted).await?;
     let mut all = BTreeMap::new();
     for (instance, seen) in &observed.instances {
         let rebuilt = match &seen.origin {
@@ -91,9 +92,19 @@ async fn one(
 }
 
 fn things<'a>(instance: &'a InstanceId, seen: &'a InstanceSeen) -> impl Iterator<Item = (EngineId, ResourceId)> + 'a {
-    let containers = seen.containers.iter().map(|one| (one.engine.clone(), one.id.clone()));
-    let networks = seen.networks.iter().map(|one| (one.engine.clone(), instance.resource(one.key.clone())));
-    let volumes = seen.volumes.iter().map(|one| (EngineId(one.name.clone()), instance.resource(one.key.clone())));
+    // What bears no labels of ours is no evidence of what it was: the next plan shows it as `adopt`.
+    let containers =
+        seen.containers.iter().filter(|one| one.compose.is_none()).map(|one| (one.engine.clone(), one.id.clone()));
+    let networks = seen
+        .networks
+        .iter()
+        .filter(|one| !one.compose)
+        .map(|one| (one.engine.clone(), instance.resource(one.key.clone())));
+    let volumes = seen
+        .volumes
+        .iter()
+        .filter(|one| one.spec.is_some())
+        .map(|one| (EngineId(one.name.clone()), instance.resource(one.key.clone())));
     containers.chain(networks).chain(volumes)
 }
 

@@ -76,10 +76,15 @@ pub async fn recover(
 /// When the target cannot be looked at or the record cannot be read: then there is no plan, never an empty one.
 pub async fn prepare(asked: &Asked, ports: &Ports) -> Result<Prepared, ObserveError> {
     // The whole fleet, also when one instance is asked for: names, ports and subnets are compared over all of it.
-    let observed = observe::observe(ports, &Scope::Fleet(asked.fleet.clone())).await?;
+    let wanted: Vec<&Desired> = asked.desired.iter().collect();
+    let observed = observe::observe(ports, &Scope::Fleet(asked.fleet.clone()), &wanted).await?;
     let able = ports.driver.capabilities();
-    let abilities =
-        Abilities { side_by_side: able.side_by_side, fixed_address: able.fixed_address, runs_checks: able.runs_checks };
+    let abilities = Abilities {
+        side_by_side: able.side_by_side,
+        fixed_address: able.fixed_address,
+        runs_checks: able.runs_checks,
+        fixed_on_adopted: able.fixed_on_adopted,
+    };
     let plan = make::make(&Input {
         fleet: asked.fleet.as_str().into(),
         commit: asked.commit.clone(),

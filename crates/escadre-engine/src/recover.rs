@@ -11,7 +11,7 @@ use crate::ports::{Changed, Found, Holder, StoreError, Whose};
 use escadre_model::hash::Hash;
 use escadre_model::ids::InstanceId;
 use escadre_model::name::Name;
-use escadre_model::observed::{Hold, Outcome as Ended};
+use escadre_model::observed::{HeldBy, Hold, Outcome as Ended};
 use escadre_plan::step::Step;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -118,13 +118,13 @@ pub(crate) async fn instance(
     let ran = turn.jobs_run();
     let unwound = turn.unwind().await?;
     let (outcome, hold) = if unwound.stuck {
-        let because = format!("stuck: plan {plan} was interrupted, and going back failed").into();
-        (Ended::Stuck, Some(Hold { against: None, because, at: ports.clock.now() }))
+        let because = format!("plan {plan} was interrupted, and going back failed").into();
+        (Ended::Stuck, Some(Hold { against: None, by: HeldBy::Stuck, because, at: ports.clock.now() }))
     } else {
         (Ended::WentBack, None)
     };
     let because = if ran.is_empty() { "it was interrupted" } else { "it was interrupted; jobs had run" };
-    turn.receipt(outcome, Some(because.into()), hold.clone()).await?;
+    turn.receipt(outcome, Some((because.into(), None)), hold.clone()).await?;
     let stuck = unwound.stuck.then(|| {
         let (on, act, why) = unwound.not_undone.last().map_or_else(
             || {

@@ -42,18 +42,42 @@ pub struct Desired {
     pub resources: BTreeMap<ResourceKey, Resource>,
     /// What the edge carries for it, by route key.
     pub routes: BTreeMap<Arc<str>, Route>,
+    /// Which value of each secret it uses is meant, as far as that can be known: a way back needs the one of then. No part of the hash: specs say it already.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<Arc<str>, KeyedHash>,
+    /// What it takes over that others made, if anything. It says nothing of what the instance shall be, so it is no part of the hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopts: Option<Adopts>,
+}
+
+/// What an instance takes over that Docker Compose made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adopts {
+    /// The Compose project.
+    pub project: Arc<str>,
+    /// Only what was started from this folder; `None`: wherever it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<Arc<str>>,
 }
 
 /// Whether an instance shall run: `state:` in its file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// As its services say.
+    #[default]
     Running,
     /// Everything is kept, nothing runs.
     Stopped,
     /// The tombstone: containers, networks and files go; volumes are retained.
     Removed,
+}
+
+impl State {
+    /// As its services say: what is not worth a word.
+    pub fn is_running(&self) -> bool {
+        *self == State::Running
+    }
 }
 
 /// One resource: what people see of it, what the target hears of it, and what it needs.
@@ -131,6 +155,9 @@ pub struct Volume {
     pub name: Arc<str>,
     /// It exists already and belongs to somebody else: checked, never made or removed.
     pub external: bool,
+    /// Its name was written for this instance: one of that name that is there already is meant.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub named: bool,
 }
 
 /// Where a file's bytes come from, and how containers see it.
@@ -463,7 +490,8 @@ impl Desired {
     /// the planner must know besides. What people read (fields, and where things were written) follows from these and is no part of it: a comment that
     /// moves every line asks for nothing new.
     pub fn hash(&self) -> Hash {
-        let Desired { instance, origin, release, state, environment, labels, resources, routes } = self;
+        let Desired { instance, origin, release, state, environment, labels, resources, routes, secrets: _, adopts: _ } =
+            self;
         let resources: Vec<_> = resources.iter().map(|(key, one)| (key, &one.spec, one.body_hash())).collect();
         let routes: Vec<_> = routes.iter().map(|(key, route)| (key, route.without_source())).collect();
         Hash::of_json(&("desired/1", instance, origin, release, state, environment, labels, resources, routes))

@@ -5,7 +5,7 @@
 //! Not here: asking (`escadre-drivers`), remembering (`escadre-engine`), comparing (`escadre-plan`).
 //! Tests: `escadre-plan` worlds; the conformance suite of `escadre-testkit`.
 
-use crate::desired::{Desired, HealthCheck};
+use crate::desired::{Desired, EnginePort, HealthCheck, Shown};
 use crate::hash::Hash;
 use crate::ids::{InstanceId, ResourceId, ResourceKey};
 use serde::{Deserialize, Serialize};
@@ -89,8 +89,41 @@ pub struct ContainerSeen {
     pub addresses: BTreeMap<Arc<str>, IpAddr>,
     /// Volume bindings from its labels: key → the engine's name.
     pub volumes: BTreeMap<Arc<str>, Arc<str>>,
-    /// It carries our labels but the record does not know its id: to be adopted, never deleted.
+    /// The record knows its id. One that is not known is to be adopted, never deleted.
     pub known: bool,
+    /// Docker Compose made it: it carries none of our labels, and who it is stands in the record alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compose: Option<Box<MadeByCompose>>,
+}
+
+/// What is seen of a container that Docker Compose made.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MadeByCompose {
+    /// Its project.
+    pub project: Arc<str>,
+    /// The folder it was started from.
+    pub folder: Arc<str>,
+    /// The files it was started with.
+    pub files: Vec<Arc<str>>,
+    /// Its number among the containers of its service.
+    pub number: u32,
+    /// Ports of the host that the engine publishes for it.
+    pub published: Vec<EnginePort>,
+    /// Volumes without a name that it has: path in the container → the engine's name.
+    pub anonymous: BTreeMap<Arc<str>, Arc<str>>,
+    /// In what it is not as the files want it: looked at before it is adopted, and remembered from then on.
+    pub differs: Vec<Difference>,
+}
+
+/// A value of something that runs, beside the value it is to have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Difference {
+    /// A path in the terms of `desired::Field`: `image`, `environment.SEATS`, `memory`.
+    pub path: Arc<str>,
+    /// As it runs; `None`: it has none, or nobody may see it.
+    pub runs: Option<Shown>,
+    /// As it shall be; `None`: it shall have none.
+    pub wanted: Option<Shown>,
 }
 
 /// Whether a container runs.
@@ -138,6 +171,9 @@ pub struct NetworkSeen {
     pub spec: Option<Hash>,
     /// Its subnets, as `10.210.0.0/26`.
     pub subnets: Vec<Arc<str>>,
+    /// Docker Compose made it: the engine gives addresses on it to containers that have none planned.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub compose: bool,
 }
 
 /// A volume, seen.
@@ -175,6 +211,20 @@ pub struct HostSeen {
     pub ports: Vec<u16>,
     /// Images the engine has, by every reference and id they go by.
     pub images: BTreeMap<Arc<str>, ImageSeen>,
+    /// What Docker Compose made and nobody adopted, by project.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub projects: BTreeMap<Arc<str>, ProjectSeen>,
+}
+
+/// A Docker Compose project, seen by its labels. The things bear the project's name as fleet and instance, for want of another.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProjectSeen {
+    /// Its containers but those of `docker compose run`; the replica is Compose's number, the generation is 0.
+    pub containers: Vec<ContainerSeen>,
+    /// Its networks.
+    pub networks: Vec<NetworkSeen>,
+    /// Its volumes.
+    pub volumes: Vec<VolumeSeen>,
 }
 
 /// What a foreign name belongs to.
@@ -220,10 +270,24 @@ pub struct Record {
     pub calls: BTreeMap<Arc<str>, CallsSeen>,
     /// Engine ids of everything we made or adopted and have not removed.
     pub owned: BTreeMap<EngineId, ResourceId>,
+    /// What is remembered of those among them that were adopted without labels of ours.
+    #[serde(default)]
+    pub adopted: BTreeMap<EngineId, Adopted>,
     /// Volumes whose service is gone and which are kept.
     pub retained: BTreeMap<Arc<str>, Arc<str>>,
     /// Steps begun and not closed: an apply was interrupted.
     pub open: Vec<u64>,
+}
+
+/// What is remembered of a thing that bears no labels of ours.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adopted {
+    /// What the files wanted when it was adopted: it is kept as long as they want the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec: Option<Hash>,
+    /// In what it was not so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differs: Vec<Difference>,
 }
 
 /// What an instance was after an apply.
@@ -243,6 +307,15 @@ pub struct Receipt {
     pub by: Arc<str>,
     /// How it ended.
     pub outcome: Outcome,
+    /// Why, when it did not end as planned: `web ended with code 78`.
+    #[serde(default)]
+    pub because: Option<Arc<str>>,
+    /// The last line of the log of what failed.
+    #[serde(default)]
+    pub last_line: Option<Arc<str>>,
+    /// The plan whose state it went back to, if that was asked for.
+    #[serde(default)]
+    pub back: Option<Arc<str>>,
     /// What the instance was told to be.
     pub desired: Arc<Desired>,
     /// Image reference → the engine's image id that runs.
@@ -261,8 +334,17 @@ pub enum Outcome {
     WentBack,
     /// It failed, and going back failed too: a person must look.
     Stuck,
-    /// It was taken down or stopped.
+    /// Its services were stopped, and everything is kept.
     Stopped,
+    /// It was taken down: only retained volumes are left.
+    Removed,
+}
+
+impl Outcome {
+    /// It came to its end as planned.
+    pub fn is_as_planned(self) -> bool {
+        matches!(self, Outcome::Healthy | Outcome::Stopped | Outcome::Removed)
+    }
 }
 
 /// Why an instance stays as it is.
@@ -270,10 +352,26 @@ pub enum Outcome {
 pub struct Hold {
     /// Against which Desired; `None`: by hand, against all.
     pub against: Option<Hash>,
-    /// The plan that set it, or the person's reason.
+    /// What set it.
+    pub by: HeldBy,
+    /// The plan that went back, or was gone back to; what is stuck; or a person's reason.
     pub because: Arc<str>,
     /// When, RFC 3339.
     pub at: Arc<str>,
+}
+
+/// What set a hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HeldBy {
+    /// An update that went back by itself.
+    WentBack,
+    /// A rollback that was asked for.
+    Rollback,
+    /// An update that failed, and so did going back.
+    Stuck,
+    /// A person.
+    Hand,
 }
 
 /// A one-shot that ended with code 0.

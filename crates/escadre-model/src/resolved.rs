@@ -6,7 +6,7 @@
 //! Tests: with `resolve`.
 
 use crate::compose::Project;
-use crate::desired::{HttpRoute, State};
+use crate::desired::{Adopts, HttpRoute, State};
 use crate::hash::{Hash, KeyedHash};
 use crate::ids::InstanceId;
 use crate::source::Source;
@@ -38,6 +38,8 @@ pub struct Resolved {
     pub secrets: BTreeMap<Arc<str>, SecretSeen>,
     /// Volumes that are not called as they would be: key → name on the engine (`volumes:` in the instance's file, or adopted).
     pub volume_names: BTreeMap<Arc<str>, Arc<str>>,
+    /// What it takes over that Docker Compose made.
+    pub adopts: Option<Adopts>,
     /// What it has in common with other instances.
     pub shape: Arc<Shape>,
     /// Its values of the shape's late variables, by slot.
@@ -125,6 +127,7 @@ impl Resolved {
             values: BTreeMap::new(),
             secrets: BTreeMap::new(),
             volume_names: BTreeMap::new(),
+            adopts: None,
             shape: Arc::new(shape),
             late: Arc::default(),
         }

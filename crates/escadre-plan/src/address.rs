@@ -148,6 +148,12 @@ impl Addresses {
         Self { subnet, used: BTreeSet::new(), next: subnet.base.saturating_add(2) }
     }
 
+    /// The same for a network on which the engine gives addresses too, from below: ours are taken from the middle on.
+    pub fn upper_half(subnet: Subnet) -> Self {
+        let middle = subnet.base + (subnet.last() - subnet.base) / 2 + 1;
+        Self { subnet, used: BTreeSet::new(), next: middle }
+    }
+
     /// The subnet they are in.
     pub fn subnet(&self) -> Subnet {
         self.subnet

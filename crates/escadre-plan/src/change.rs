@@ -7,6 +7,7 @@
 
 use escadre_model::desired::Shown;
 use escadre_model::ids::ResourceKey;
+use escadre_model::observed::EngineId;
 use escadre_model::source::Source;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -88,6 +89,12 @@ pub struct Change {
     /// containers, it is replaced too. The action is `Keep`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub follows: Vec<Arc<str>>,
+    /// What is taken over, by the engine's ids: `Adopt` only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adopts: Vec<EngineId>,
+    /// What is taken over proves that this one-shot has run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub proves: bool,
     /// What people should know beside it: an image's reference, a volume's engine name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<Arc<str>>,

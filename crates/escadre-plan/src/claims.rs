@@ -5,6 +5,7 @@
 //! Not here: choosing free subnets and ports (`address`).
 //! Tests: `tests/it/claims.rs`.
 
+use crate::diff::adopt;
 use crate::names;
 use escadre_model::desired::{Body, Desired, Route, Service, State};
 use escadre_model::ids::InstanceId;
@@ -119,8 +120,9 @@ impl Claims {
             }
         }
         for (key, route) in &one.routes {
-            let seen = seen.and_then(|seen| seen.routes.get(key));
-            let holds = seen.is_some_and(|seen| seen.spec == names::route_spec(route));
+            let routed = seen.and_then(|seen| seen.routes.get(key));
+            let holds = routed.is_some_and(|seen| seen.spec == names::route_spec(route))
+                || seen.is_some_and(|seen| seen.containers.iter().any(|one| adopt::held_by(one, route).is_some()));
             match route {
                 Route::Http(http) => {
                     for host in &http.hosts {
@@ -146,8 +148,11 @@ impl Claims {
             let former = seen.record.healthy().and_then(|receipt| receipt.desired.service(by));
             former.is_some_and(|(_, former)| former.engine_ports == service.engine_ports)
         });
+        let made = seen.into_iter().flat_map(|seen| &seen.containers).filter_map(|one| one.compose.as_ref());
+        let theirs: Vec<_> = made.flat_map(|made| &made.published).map(|it| (&it.protocol, it.published)).collect();
         for port in service.engine_ports.iter().filter(|port| port.published != 0) {
             let thing = Thing::Port(port.protocol.clone(), port.published);
+            let holds = holds || theirs.contains(&(&port.protocol, port.published));
             self.add(thing, one, by, port.host.clone(), holds);
         }
     }
@@ -178,7 +183,7 @@ impl Claims {
             }
         }
         // An instance that runs had its port; what keeps it from it now (an edge that lost its folder, and is about to go) is told by the edge itself.
-        if seen.is_some_and(|seen| !seen.containers.is_empty()) {
+        if seen.is_some_and(|seen| seen.containers.iter().any(|one| one.compose.is_none())) {
             return None;
         }
         for (key, tls) in one.routes.iter().filter_map(|(key, route)| Some((key, names::over_tls(route)?))) {

@@ -7,7 +7,7 @@
 
 use crate::change::{Action, Change, Gap, Reason};
 use crate::make::Input;
-use crate::plan::Note;
+use crate::plan::{Back, Note};
 use crate::reasons::{self, Verdict};
 use crate::{gate, names, order};
 use escadre_model::desired::{Body, Desired, Manner, NetworkMode, Resource, Service};
@@ -18,11 +18,14 @@ use escadre_model::observed::{
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub(crate) mod adopt;
 mod follow;
 pub(crate) mod resources;
 mod slot;
+mod touch;
 
 use slot::Slot;
+pub(crate) use touch::touched;
 
 /// One instance, from all sides.
 #[derive(Clone, Copy)]
@@ -52,10 +55,14 @@ pub(crate) enum Fate<'a> {
     /// It stays, unless it goes on calling the former containers of services that are replaced: then a new generation takes over, or (`beside` is
     /// false) it stops and starts again.
     Follow { old: &'a ContainerSeen, generation: u64, beside: bool },
+    /// It stops, and is kept.
+    Stop(&'a ContainerSeen),
     /// A one-shot runs: the container that is there, or a new one.
     Run { existing: Option<&'a ContainerSeen>, generation: u64 },
     /// A one-shot has run.
     Done,
+    /// A one-shot must have run: what is taken over has waited for its end.
+    Vouched,
 }
 
 /// A service and its containers' fates, by replica.
@@ -130,17 +137,26 @@ pub(crate) struct Diff<'a> {
 
 impl<'a> View<'a> {
     pub(crate) fn new(input: &'a Input<'a>, desired: &'a Desired, seen: &'a InstanceSeen) -> Self {
-        let base = seen.record.receipts.iter().find(|one| matches!(one.outcome, Outcome::Healthy | Outcome::Stopped));
+        let base = seen.record.receipts.iter().find(|one| one.outcome.is_as_planned());
         Self { input, desired, seen, base }
     }
 
-    /// The image of that reference, if the engine has it.
+    /// The way back to an earlier state, if that is what is planned.
+    pub(crate) fn back(&self) -> Option<&'a Back> {
+        self.input.options.back.get(&self.desired.instance)
+    }
+
+    /// The image of that reference, if the engine has it. On a way back: the one that ran then, whatever the reference leads to by now.
     pub(crate) fn image(&self, reference: &str) -> Option<&'a ImageSeen> {
-        self.input.observed.host.images.get(reference)
+        let then = self.back().and_then(|back| back.images.get(reference));
+        self.input.observed.host.images.get(then.map_or(reference, AsRef::as_ref))
     }
 
     /// The id a container of this image shall have, or what it is to become; `None`: not known before it is here.
     pub(crate) fn wanted_image(&self, reference: &Arc<str>) -> Option<Arc<str>> {
+        if let Some(then) = self.back().and_then(|back| back.images.get(reference)) {
+            return Some(then.clone());
+        }
         let seen = self.image(reference);
         let key = ResourceKey::new(Kind::Image, reference.clone());
         let build = |resource: &Resource| match &resource.body {
@@ -219,9 +235,31 @@ pub(crate) fn running<'a>(view: View<'a>) -> Diff<'a> {
     resources::images(&view, &mut diff);
     resources::routes(&view, &mut diff);
     resources::gone_files(&view, &mut diff);
+    adopt::notes(&view, &mut diff);
     diff.changes.sort_by_key(rank);
     retry(&view, &mut diff);
+    stays(&view, &mut diff);
     diff
+}
+
+/// What a way back does not bring back: data, and what one-shots did to it.
+fn stays(view: &View<'_>, diff: &mut Diff<'_>) {
+    let Some(base) = view.base.filter(|_| view.back().is_some()) else { return };
+    for (key, resource, _) in base.desired.services().filter(|(_, _, service)| service.job) {
+        let then = view.desired.service(key).map(|(then, _)| &then.spec);
+        if then != Some(&resource.spec) && view.seen.record.jobs.contains_key(key) {
+            diff.notes.push(view.note("W0311", format!("{key} has run since then: what it did is not undone")));
+        }
+    }
+    let writes = |(_, _, service): (&Arc<str>, &Resource, &'_ Service)| {
+        service.volumes.iter().filter(|(_, writes)| **writes).map(|(volume, _)| volume.clone()).collect::<Vec<_>>()
+    };
+    let volumes: BTreeSet<Arc<str>> = base.desired.services().flat_map(writes).collect();
+    if !volumes.is_empty() {
+        let names: Vec<&str> = volumes.iter().map(AsRef::as_ref).collect();
+        let text = format!("data is not brought back: what was written to {} since then stays", names.join(", "));
+        diff.notes.push(view.note("W0311", text));
+    }
 }
 
 /// The order in which people read changes; services keep the order in which they start.
@@ -243,8 +281,8 @@ fn retry(view: &View<'_>, diff: &mut Diff<'_>) {
     let failed = view.seen.record.receipts.first().filter(|one| {
         matches!(one.outcome, Outcome::WentBack | Outcome::Stuck) && one.desired.hash() == view.desired.hash()
     });
-    let added = match (failed, &view.input.options.rollback) {
-        (_, Some(to)) => Reason::Rollback { to: to.clone() },
+    let added = match (failed, view.back()) {
+        (_, Some(back)) => Reason::Rollback { to: back.to.clone() },
         (Some(receipt), None) => Reason::Retry { plan: receipt.plan.clone() },
         (None, None) => return,
     };
@@ -344,19 +382,24 @@ fn resource_key(service: &Arc<str>) -> ResourceKey {
 
 /// The change that people read, from the fates of all containers.
 fn service_change(view: &View<'_>, diff: &mut Diff<'_>, fate: &ServiceFate<'_>, reasons: Vec<Reason>) {
-    let (mut action, mut restarts, mut weight) = (Action::Keep, 0_u32, 0_u8);
+    let (mut action, mut restarts, mut weight, mut held) = (Action::Keep, 0_u32, 0_u8, None);
     for (_, slot) in &fate.slots {
         let (this, heavy) = match slot {
             Fate::Keep(_) | Fate::Follow { .. } | Fate::Done => (Action::Keep, 0),
             Fate::Start(_) => (Action::Start, 1),
-            Fate::Adopt(_) => (Action::Adopt, 2),
+            Fate::Stop(_) => (Action::Stop, 1),
+            Fate::Adopt(_) | Fate::Vouched => (Action::Adopt, 2),
             Fate::Create(_) => (Action::Create, 3),
             Fate::Run { .. } => (Action::Run, 4),
+            Fate::Replace { old, beside: true, .. } if adopt::held_port(view, fate.key, old).is_some() => {
+                held = held.or_else(|| adopt::held_port(view, fate.key, old));
+                (Action::Replace, 6)
+            }
             Fate::Replace { beside: true, .. } => (Action::Update, 5),
             Fate::Replace { .. } | Fate::Restart(_) => (Action::Replace, 6),
         };
         let stops = match slot {
-            Fate::Replace { old, .. } | Fate::Restart(old) => {
+            Fate::Replace { old, .. } | Fate::Restart(old) | Fate::Stop(old) => {
                 matches!(old.phase, Phase::Running | Phase::Paused | Phase::Restarting)
             }
             _ => false,
@@ -372,6 +415,7 @@ fn service_change(view: &View<'_>, diff: &mut Diff<'_>, fate: &ServiceFate<'_>, 
                 "the same container starts again".into()
             }
             Manner::StopFirst(why) => why.clone(),
+            Manner::Beside if held.is_some() => adopt::held_words(held.unwrap_or_default()),
             Manner::Beside => beside_why(view, fate.service),
         },
         expected_ms: None,
@@ -382,9 +426,11 @@ fn service_change(view: &View<'_>, diff: &mut Diff<'_>, fate: &ServiceFate<'_>, 
         action,
         reasons,
         restarts,
-        gate: (action != Action::Keep && action != Action::Adopt).then_some(words),
+        gate: (!matches!(action, Action::Keep | Action::Adopt | Action::Stop)).then_some(words),
         gap,
         follows: fate.callees.clone(),
+        adopts: fate.slots.iter().filter_map(|(_, slot)| adopt::adopted(slot)).collect(),
+        proves: adopt::proves(fate),
         detail: Some(fate.service.image.clone()),
     });
 }
@@ -412,25 +458,13 @@ fn beside_why(view: &View<'_>, service: &Service) -> Arc<str> {
 fn go<'a>(view: &View<'a>, diff: &mut Diff<'a>, key: &Arc<str>, containers: Vec<&'a ContainerSeen>, why: &str) {
     for container in containers {
         if !container.known {
-            diff.notes.push(view.note(
-                "W0305",
-                format!(
-                    "{key}: container {} carries our labels and is not on record; it is left as it is",
-                    container.name
-                ),
-            ));
+            diff.notes.push(adopt::strange(view, key, container));
             continue;
         }
-        diff.changes.push(Change {
-            on: resource_key(key),
-            action: Action::Delete,
-            reasons: vec![Reason::Removed],
-            restarts: u32::from(matches!(container.phase, Phase::Running | Phase::Paused | Phase::Restarting)),
-            gate: None,
-            gap: None,
-            follows: Vec::new(),
-            detail: Some(format!("{} ({why})", container.name).into()),
-        });
+        let detail = format!("{} ({why})", container.name).into();
+        let told = resources::change(resource_key(key), Action::Delete, vec![Reason::Removed], Some(detail));
+        let restarts = u32::from(matches!(container.phase, Phase::Running | Phase::Paused | Phase::Restarting));
+        diff.changes.push(Change { restarts, ..told });
         diff.gone.push(container);
     }
 }

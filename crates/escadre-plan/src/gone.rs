@@ -8,6 +8,7 @@
 use crate::change::{Action, Reason};
 use crate::diff::resources::{change, leave_volume};
 use crate::diff::{Diff, View, file_paths};
+use crate::plan::Note;
 use escadre_model::ids::{Kind, ResourceKey};
 use escadre_model::observed::{ContainerSeen, Phase};
 use std::collections::BTreeMap;
@@ -18,14 +19,32 @@ pub(crate) fn is_up(container: &ContainerSeen) -> bool {
     matches!(container.phase, Phase::Running | Phase::Paused | Phase::Restarting)
 }
 
+/// One that is not on record stays.
+fn unknown_one(view: &View<'_>, container: &ContainerSeen) -> Note {
+    let (key, name) = (&container.id.resource.key, &container.name);
+    match &container.compose {
+        None => view.note(
+            "W0305",
+            format!("{key}: container {name} carries our labels and is not on record; it is left as it is"),
+        ),
+        Some(made) => {
+            let text = format!(
+                "{key}: docker compose made {name} (project {}), and it was never adopted; it is left as it is",
+                made.project
+            );
+            view.note("W0307", text)
+        }
+    }
+}
+
 /// Everything is kept, nothing runs.
 pub(crate) fn stopped<'a>(view: &View<'a>) -> Diff<'a> {
     let mut diff = Diff::default();
-    let mut services: BTreeMap<&Arc<str>, (u32, bool)> = BTreeMap::new();
+    let mut services: BTreeMap<&Arc<str>, (u32, Option<&ContainerSeen>)> = BTreeMap::new();
     for container in &view.seen.containers {
         let entry = services.entry(&container.id.resource.key).or_default();
         entry.0 += u32::from(container.known && is_up(container));
-        entry.1 |= !container.known;
+        entry.1 = entry.1.or((!container.known).then_some(container));
     }
     for (key, (running, unknown)) in services {
         let action = if running > 0 { Action::Stop } else { Action::Keep };
@@ -33,14 +52,23 @@ pub(crate) fn stopped<'a>(view: &View<'a>) -> Diff<'a> {
         let mut one = change(ResourceKey::new(Kind::Service, key.clone()), action, why, None);
         one.restarts = running;
         diff.changes.push(one);
-        if unknown {
-            diff.notes.push(view.note(
-                "W0305",
-                format!("{key}: a container carries our labels and is not on record; it is left as it is"),
+        if let Some(container) = unknown {
+            diff.notes.push(unknown_one(view, container));
+        }
+    }
+    for (key, seen) in &view.seen.routes {
+        let on = ResourceKey::new(Kind::Route, key.clone());
+        if !view.desired.routes.contains_key(key) {
+            diff.changes.push(change(on, Action::Delete, vec![Reason::Removed], None));
+        } else if !seen.backends.is_empty() || seen.parked {
+            diff.changes.push(change(
+                on,
+                Action::Stop,
+                Vec::new(),
+                Some("whoever asks is told that it is stopped".into()),
             ));
         }
     }
-    routes(view, &mut diff);
     diff
 }
 
@@ -55,10 +83,7 @@ pub(crate) fn removed<'a>(view: &View<'a>) -> Diff<'a> {
             diff.gone.push(container);
         } else {
             unknown = true;
-            diff.notes.push(view.note(
-                "W0305",
-                format!("container {} carries our labels and is not on record; it is left as it is", container.name),
-            ));
+            diff.notes.push(unknown_one(view, container));
         }
     }
     for network in &view.seen.networks {

@@ -65,8 +65,9 @@ pub fn class_of(changes: &[Change]) -> Hash {
         .iter()
         .filter(|change| change.action != Action::Keep)
         .map(|change| {
-            // That one of them was tried before makes its change no other change.
-            let reasons = change.reasons.iter().filter(|reason| !matches!(reason, Reason::Retry { .. }));
+            // That one of them was tried before makes its change no other change, nor does what runs when it is taken over.
+            let counts = |reason: &&Reason| change.action != Action::Adopt && !matches!(reason, Reason::Retry { .. });
+            let reasons = change.reasons.iter().filter(counts);
             (&change.on, change.action, reasons.map(class).collect::<Vec<_>>())
         })
         .collect();

@@ -7,7 +7,7 @@
 
 use crate::change::{Action, Change};
 use crate::diff::{self, Diff, View};
-use crate::make::{FleetWide, Input, Shared};
+use crate::make::{FleetWide, How, Input, Shared};
 use crate::plan::{Consent, InstancePlan, Note, Refusal};
 use crate::precondition::precondition;
 use crate::{gone, steps};
@@ -15,7 +15,7 @@ use escadre_model::desired::{Desired, State};
 use escadre_model::ids::{InstanceId, Kind};
 use escadre_model::observed::InstanceSeen;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// An instance as compared, before it has steps.
@@ -42,13 +42,18 @@ pub(crate) fn compare<'a>(input: &'a Input<'a>, desired: &'a Desired, seen: &'a 
         consent: Consent::Nothing,
         refused: None,
         group: None,
+        state,
+        back: view.back().cloned(),
     };
     if let Some(origin) = view.seen.origin.as_ref().filter(|origin| **origin != desired.origin) {
         made.refused = Some(Refusal::OtherFleet { origin: origin.clone() });
         return Draft { view, state, made, diff: None };
     }
     let diff = match state {
-        State::Running => diff::running(view),
+        State::Running => match touched(input, desired) {
+            Some((how, services)) => diff::touched(view, how, services),
+            None => diff::running(view),
+        },
         State::Stopped => gone::stopped(&view),
         State::Removed => gone::removed(&view),
     };
@@ -68,7 +73,7 @@ impl<'a> Draft<'a> {
         let view = self.view;
         let steps = match self.state {
             State::Running => steps::running(&view, diff, shared),
-            State::Stopped => Ok(steps::stopped(&view)),
+            State::Stopped => Ok(steps::stopped(&view, shared)),
             State::Removed => Ok(steps::removed(&view, diff)),
         };
         if shared.loopback.refused() {
@@ -77,7 +82,11 @@ impl<'a> Draft<'a> {
         let diff = self.diff.take().unwrap_or_default();
         let mut made = self.made;
         made.changes = diff.changes;
+        if view.input.options.adopt {
+            made.changes.retain(|change| matches!(change.action, Action::Adopt | Action::Keep));
+        }
         match steps {
+            Ok(_) if view.input.options.adopt => {}
             Ok(steps) => made.steps = steps,
             Err(refusal) => made.refused = Some(refusal),
         }
@@ -103,14 +112,25 @@ pub(crate) fn without_file<'a>(id: &InstanceId, seen: &'a InstanceSeen) -> Cow<'
             labels: BTreeMap::new(),
             resources: BTreeMap::new(),
             routes: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            adopts: None,
         })
     })
 }
 
+/// What is done to which services of it, if only that is asked for.
+fn touched<'a>(input: &'a Input<'a>, desired: &Desired) -> Option<(How, &'a BTreeSet<Arc<str>>)> {
+    let touch = input.options.touch.as_ref()?;
+    Some((touch.how, touch.services.get(&desired.instance)?))
+}
+
 fn wanted_state(input: &Input<'_>, desired: &Desired) -> State {
+    let all_stop = || touched(input, desired).is_some_and(|(how, services)| how == How::Stop && services.is_empty());
     match desired.state {
         _ if input.options.down => State::Removed,
-        State::Running if input.options.stop => State::Stopped,
+        State::Running if all_stop() => State::Stopped,
+        // What its file says is not asked now: it is started.
+        State::Stopped if touched(input, desired).is_some() && !all_stop() => State::Running,
         state => state,
     }
 }
@@ -119,11 +139,11 @@ fn wanted_state(input: &Input<'_>, desired: &Desired) -> State {
 fn refusal(view: &View<'_>, state: State, made: &InstancePlan, fleet: &FleetWide) -> Option<Refusal> {
     let complete = view.input.observed.complete;
     let options = &view.input.options;
-    let by_hand = options.down || options.stop || options.rollback.is_some();
+    let by_hand = options.down || options.touch.is_some() || view.back().is_some();
     if let Some(hold) = view.seen.record.hold.as_ref().filter(|_| !by_hand)
         && hold.against.as_ref().is_none_or(|against| *against == made.desired)
     {
-        return Some(Refusal::Held { because: hold.because.clone() });
+        return Some(Refusal::Held { by: hold.by, because: hold.because.clone() });
     }
     let creates = |kind| made.changes.iter().any(|one| one.on.kind == kind && one.action == Action::Create);
     let unseen = [
@@ -136,6 +156,9 @@ fn refusal(view: &View<'_>, state: State, made: &InstancePlan, fleet: &FleetWide
         return Some(Refusal::Unseen { what: (*what).into() });
     }
     if state == State::Running {
+        if let Some(what) = diff::adopt::refuse(view) {
+            return Some(Refusal::Foreign { what });
+        }
         if let Some(what) = fleet.claims.refuse(view.desired, Some(view.seen)) {
             return Some(Refusal::Taken { what });
         }

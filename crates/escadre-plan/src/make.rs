@@ -7,7 +7,8 @@
 
 use crate::address::{Pool, Ports, Subnet};
 use crate::claims::Claims;
-use crate::plan::{InstancePlan, Note, Plan, SCHEMA};
+use crate::diff::adopt;
+use crate::plan::{Back, InstancePlan, Note, Plan, SCHEMA};
 use crate::{groups, instance};
 use escadre_model::desired::{Body, Desired, Route};
 use escadre_model::hash::Hash;
@@ -85,11 +86,13 @@ pub struct Abilities {
     pub fixed_address: bool,
     /// The engine runs health checks by itself.
     pub runs_checks: bool,
+    /// So can containers on a network that Docker Compose made.
+    pub fixed_on_adopted: bool,
 }
 
 impl Default for Abilities {
     fn default() -> Self {
-        Self { side_by_side: true, fixed_address: true, runs_checks: true }
+        Self { side_by_side: true, fixed_address: true, runs_checks: true, fixed_on_adopted: true }
     }
 }
 
@@ -112,12 +115,34 @@ pub struct Options {
     pub destroy: Vec<ResourceId>,
     /// Take the selected instances down, as if their files said `state: removed`. An instance named in `only` is taken down without a file too.
     pub down: bool,
-    /// Stop the selected instances, as if their files said `state: stopped`.
-    pub stop: bool,
-    /// Plan as a rollback to the receipt of this plan (the caller puts that receipt's Desired into `desired`): holds do not count and jobs do not run.
-    pub rollback: Option<Arc<str>>,
+    /// Only take over what runs: whatever else an instance wants is left for another plan.
+    pub adopt: bool,
+    /// These instances go back to an earlier state: the caller puts that receipt's Desired into `desired`. Holds do not count and jobs do not run.
+    pub back: BTreeMap<InstanceId, Back>,
+    /// Services are stopped or started as they are: the caller puts what runs (the last receipt's Desired) into `desired`. Holds do not count.
+    pub touch: Option<Touch>,
     /// What happens to orphans.
     pub orphans: OrphanPolicy,
+}
+
+/// Services of instances to be stopped or started as they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Touch {
+    /// What is done to them.
+    pub how: How,
+    /// Which services; none of an instance means all of it.
+    pub services: BTreeMap<InstanceId, BTreeSet<Arc<str>>>,
+}
+
+/// What is done to services that stay as they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// They stop, and their containers are kept.
+    Stop,
+    /// Those that do not run start again.
+    Start,
+    /// Those that run stop and start again; the others start.
+    Restart,
 }
 
 /// What is decided over the whole fleet before any instance has steps.
@@ -193,6 +218,7 @@ pub fn make_on(input: &Input<'_>, threads: Threads) -> Plan {
     }
     orphans(input, &sorted, &fleet, &mut instances, &mut notes);
     instances.sort_by(|a, b| a.instance.cmp(&b.instance));
+    notes.extend(adopt::by_id(input.observed, &instances));
     let (groups, outliers, waves) = groups::make(&mut instances);
     notes.sort_by(|a, b| (&a.instance, &a.code, &a.text).cmp(&(&b.instance, &b.code, &b.text)));
     notes.dedup();

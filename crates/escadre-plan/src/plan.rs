@@ -7,8 +7,10 @@
 
 use crate::change::Change;
 use crate::step::Step;
+use escadre_model::desired::State;
 use escadre_model::hash::Hash;
 use escadre_model::ids::InstanceId;
+use escadre_model::observed::HeldBy;
 use escadre_model::source::Source;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -65,6 +67,29 @@ pub struct InstancePlan {
     /// Key of the group it belongs to, for instances that change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Arc<str>>,
+    /// What is left of it afterwards.
+    #[serde(default, skip_serializing_if = "State::is_running")]
+    pub state: State,
+    /// It goes back to an earlier state: what it wants is in the journal, not in the files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<Back>,
+}
+
+/// The way back to an earlier state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Back {
+    /// The plan whose state is wanted back.
+    pub to: Arc<str>,
+    /// The commit that state was read from; empty outside Git.
+    pub commit: Arc<str>,
+    /// Hash of uncommitted files it was read with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dirty: Option<Hash>,
+    /// Image reference → the id that ran then: a tag may lead elsewhere by now.
+    pub images: BTreeMap<Arc<str>, Arc<str>>,
+    /// What the files want now: once back, the instance is held against exactly that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against: Option<Hash>,
 }
 
 /// What a person must agree to.
@@ -87,6 +112,8 @@ pub enum Consent {
 pub enum Refusal {
     /// A hold against exactly this Desired, or by hand.
     Held {
+        /// What set it.
+        by: HeldBy,
         /// The plan or reason that set it.
         because: Arc<str>,
     },
@@ -103,6 +130,11 @@ pub enum Refusal {
     /// A name, port or subnet is taken by somebody else.
     Taken {
         /// What is taken, by whom.
+        what: Arc<str>,
+    },
+    /// What others made, and it would take over, cannot be taken over without a risk that only a person can judge.
+    Foreign {
+        /// Which risk, and what to write.
         what: Arc<str>,
     },
     /// The pool of addresses is used up, or an address is outside its subnet.

@@ -103,7 +103,10 @@ impl Bench {
     /// When it cannot.
     pub async fn observe(&self, sketch: &Sketch) -> Observed {
         let scope = Scope::Fleet(sketch.id().fleet);
-        observe::observe(&self.ports, &scope).await.unwrap_or_else(|error| panic!("cannot observe: {error}"))
+        let desired = sketch.desired();
+        observe::observe(&self.ports, &scope, &[&desired])
+            .await
+            .unwrap_or_else(|error| panic!("cannot observe: {error}"))
     }
 
     /// What is asked for by default: these instances as they are sketched.

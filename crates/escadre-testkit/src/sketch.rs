@@ -6,8 +6,9 @@
 //! Tests: through all others.
 
 use escadre_model::desired::{
-    After, Attachment, Body, Condition, Content, Desired, Field, File, Gate, HealthCheck, HttpRoute, Image, Manner,
-    Network, NetworkMode, OnFailure, PullPolicy, Resource, Rollout, Route, Service, Shown, State, Volume,
+    Adopts, After, Attachment, Body, Condition, Content, Desired, Field, File, Gate, HealthCheck, HttpRoute, Image,
+    Manner, Network, NetworkMode, OnFailure, PullPolicy, Resource, Rollout, Route, Service, Shown, State, TcpRoute,
+    Volume,
 };
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, Kind, ResourceKey};
@@ -26,6 +27,8 @@ pub struct Sketch {
     pub services: Vec<ServiceSketch>,
     /// `removed`, `stopped`, or running.
     pub state: Option<State>,
+    /// The Compose project it takes over; its volumes keep the names they have there.
+    pub adopts: Option<String>,
 }
 
 /// One service, in words.
@@ -41,6 +44,8 @@ pub struct ServiceSketch {
     pub check: bool,
     /// It listens on this port, and has a route to it.
     pub port: Option<u16>,
+    /// It publishes this port of its own at that of the host.
+    pub publish: Option<(u16, u16)>,
     /// What it waits for.
     pub after: Vec<(String, Condition)>,
     /// Volumes it writes to.
@@ -88,6 +93,12 @@ impl ServiceSketch {
         self
     }
 
+    /// The host's port leads to one of its own.
+    pub fn publish(mut self, host: u16, port: u16) -> Self {
+        self.publish = Some((host, port));
+        self
+    }
+
     /// It waits for another one.
     pub fn after(mut self, service: &str, condition: Condition) -> Self {
         self.after.push((service.into(), condition));
@@ -128,12 +139,18 @@ impl ServiceSketch {
 impl Sketch {
     /// An instance with services.
     pub fn new(fleet: &str, instance: &str, services: Vec<ServiceSketch>) -> Self {
-        Self { fleet: fleet.into(), instance: instance.into(), services, state: None }
+        Self { fleet: fleet.into(), instance: instance.into(), services, state: None, adopts: None }
     }
 
     /// The same, in another state.
     pub fn state(mut self, state: State) -> Self {
         self.state = Some(state);
+        self
+    }
+
+    /// The same, taking a Compose project over.
+    pub fn adopts(mut self, project: &str) -> Self {
+        self.adopts = Some(project.into());
         self
     }
 
@@ -151,11 +168,16 @@ impl Sketch {
             resources.insert(ResourceKey::new(kind, key), Resource::new(spec, fields, &serde_json::Value::Null, body));
         };
         let engine = |key: &str| Arc::from(format!("{}_{}_{key}", self.fleet, self.instance));
+        let volumes = |key: &str| match &self.adopts {
+            Some(project) => Arc::from(format!("{project}_{key}")),
+            None => engine(key),
+        };
         let network = Network { name: engine("default"), external: false, subnet: None };
         add(Kind::Network, "default", &"network", Vec::new(), Body::Network(network));
         for service in &self.services {
             for volume in &service.volumes {
-                let body = Body::Volume(Volume { name: engine(volume), external: false });
+                let body =
+                    Body::Volume(Volume { name: volumes(volume), external: false, named: self.adopts.is_some() });
                 add(Kind::Volume, volume, &"volume", Vec::new(), body);
             }
             for (key, content) in &service.files {
@@ -171,7 +193,10 @@ impl Sketch {
                 platform: None,
             };
             add(Kind::Image, &service.image, &service.image.as_str(), Vec::new(), Body::Image(image));
+            // What is published is the edge's: the container is the same without it.
             let words = format!("{service:?}");
+            let published = format!(" publish: {:?},", service.publish);
+            let words = words.replace(&published, "");
             add(
                 Kind::Service,
                 &service.key,
@@ -183,6 +208,11 @@ impl Sketch {
                 let host = format!("{}.{}.localhost", service.key, self.instance);
                 routes.insert(Arc::from(service.key.as_str()), Route::Http(service.route(port, &host)));
             }
+            if let Some((published, port)) = service.publish {
+                let (service, host) = (service.key.as_str().into(), "".into());
+                let route = TcpRoute { service, port, host, published, source: None };
+                routes.insert(format!("port-{published}").into(), Route::Tcp(route));
+            }
         }
         Desired {
             instance: self.id(),
@@ -193,6 +223,8 @@ impl Sketch {
             labels: BTreeMap::new(),
             resources,
             routes,
+            secrets: BTreeMap::new(),
+            adopts: self.adopts.as_deref().map(|project| Adopts { project: project.into(), folder: None }),
         }
     }
 }
@@ -238,7 +270,10 @@ impl ServiceSketch {
         let gate = match (self.job, self.check) {
             (true, _) => Gate::ExitZero,
             (false, true) => Gate::Check(check),
-            (false, false) => Gate::Unstated { disabled: false, ports: self.port.into_iter().collect() },
+            (false, false) => Gate::Unstated {
+                disabled: false,
+                ports: self.port.or(self.publish.map(|(_, port)| port)).into_iter().collect(),
+            },
         };
         let after = self.after.iter().map(|(service, condition)| After {
             service: service.as_str().into(),

@@ -7,15 +7,21 @@
 
 use crate::bench::Bench;
 use crate::sketch::{ServiceSketch, Sketch, instance};
+use crate::world::compose;
 use crate::world::{Behaviour, Container, Fault, Image, duration};
 use escadre_engine::apply::{End, Failure, InstanceReport, Refused, Report};
+use escadre_engine::back::{self, Which};
 use escadre_engine::hold::{hold, unhold};
+use escadre_engine::journal;
 use escadre_engine::ports::Holder;
 use escadre_engine::rebuild::rebuild;
 use escadre_engine::reconcile::{Asked, Prepared};
 use escadre_model::desired::{Condition, State};
 use escadre_model::hash::Hash;
+use escadre_model::ids::InstanceId;
 use escadre_model::name::Name;
+use escadre_model::observed::Receipt;
+use escadre_plan::make::{How, Touch};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -90,6 +96,7 @@ impl Story {
                 sketch.services.retain(|one| one.key != *key);
                 sketch.services.push(service);
             }
+            ["adopt", project] => self.sketch().adopts = Some((*project).to_owned()),
             ["drop", key] => self.sketch().services.retain(|one| one.key != *key),
             ["instance", name] => {
                 self.now = (*name).to_owned();
@@ -119,10 +126,27 @@ impl Story {
                 (asked.options.only, asked.options.down) = (Some([id].into()), true);
                 self.verb(asked).await;
             }
-            ["stop"] => {
+            [word @ ("stop" | "start" | "restart"), services @ ..] => {
+                let how = match *word {
+                    "stop" => How::Stop,
+                    "start" => How::Start,
+                    _ => How::Restart,
+                };
                 let mut asked = self.asked();
-                (asked.options.only, asked.options.stop) = (Some([id].into()), true);
-                self.verb(asked).await;
+                let services = services.iter().map(|key| (*key).into()).collect();
+                asked.options.touch = Some(Touch { how, services: [(id.clone(), services)].into() });
+                if self.as_it_was(&mut asked, &id, Which::Last).await? {
+                    self.verb(asked).await;
+                }
+            }
+            ["rollback", plan @ ..] => {
+                let numbered = plan.first().and_then(|text| text.strip_prefix("plan-")?.parse::<usize>().ok());
+                let plan = numbered.and_then(|number| self.plans.get(number.checked_sub(1)?).cloned());
+                let mut asked = self.asked();
+                let which = plan.as_deref().map_or(Which::Last, Which::Of);
+                if self.as_it_was(&mut asked, &id, which).await? {
+                    self.verb(asked).await;
+                }
             }
             ["plan"] => {
                 let prepared = self.bench.plan_for(&self.asked()).await;
@@ -160,6 +184,30 @@ impl Story {
         Ok(())
     }
 
+    /// Puts what a receipt has in the place of what is sketched: the state to go back to, or (to touch services) what runs.
+    async fn as_it_was(&mut self, asked: &mut Asked, id: &InstanceId, which: Which<'_>) -> Result<bool, String> {
+        let store = self.bench.ports().store.clone();
+        let receipts = journal::receipts(store.as_ref(), id).await.map_err(|error| error.to_string())?;
+        let touched = asked.options.touch.is_some();
+        let runs = |one: &&Receipt| one.outcome.is_as_planned();
+        let receipt = match (touched, back::find(&receipts, which)) {
+            (true, _) => receipts.iter().find(runs).ok_or("nothing of it is on record")?,
+            (false, Ok(receipt)) => receipt,
+            (false, Err(error)) => {
+                self.say(format!("no way back: {error}"));
+                return Ok(false);
+            }
+        };
+        for one in asked.desired.iter_mut().filter(|one| one.instance == *id) {
+            if !touched {
+                asked.options.only = Some([id.clone()].into());
+                asked.options.back = [(id.clone(), back::way(receipt, Some(one.hash())))].into();
+            }
+            *one = receipt.desired.as_ref().clone();
+        }
+        Ok(true)
+    }
+
     fn disturb(&mut self, words: &[&str]) -> Result<(), String> {
         let world = self.bench.world.clone();
         match words {
@@ -176,6 +224,7 @@ impl Story {
             }
             ["engine", "back"] => world.fault_at(None),
             ["undo-fails", at] => world.undo_fails_at(Some(number(at)?)),
+            ["registry", "gone"] => world.with(|state, _| state.registry.clear()),
             ["lists", how] => world.incomplete(*how == "cut"),
             ["disk", how] => self.bench.store.set_full(*how == "full"),
             ["lose"] => self.bench.store.lose(),
@@ -187,6 +236,10 @@ impl Story {
             ["unlocked"] => {
                 let id = instance("desk", &self.now);
                 self.bench.locks.foreign(&id, None);
+            }
+            ["compose", project, key, image, rest @ ..] => {
+                let made = compose::parse(project, key, image, rest)?;
+                world.with(|state, now| compose::up(state, &made, now))?;
             }
             ["tamper", key] => {
                 let id = instance("desk", &self.now);
@@ -212,6 +265,8 @@ impl Story {
                     networks: BTreeMap::new(),
                     names: std::collections::BTreeSet::new(),
                     volumes: BTreeMap::new(),
+                    compose: None,
+                    published: Vec::new(),
                 };
                 state.containers.insert((*name).into(), container);
             }),
@@ -309,6 +364,10 @@ fn service(key: &str, image: &str, words: &[&str]) -> Result<ServiceSketch, Stri
             None if *word == "job" => service.job(),
             None if *word == "stop-first" => service.stop_first(),
             Some(("replicas", count)) => service.replicas(count.parse().map_err(|_| format!("{count} is no number"))?),
+            Some(("publish", ports)) => {
+                let (host, port) = compose::ports(ports)?;
+                service.publish(host, port)
+            }
             Some(("port", port)) => service.port(port.parse().map_err(|_| format!("{port} is no port"))?),
             Some(("volume", key)) => service.volume(key),
             Some(("file", text)) => service.file("conf", text),

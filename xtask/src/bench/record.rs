@@ -105,6 +105,9 @@ fn receipt(seq: u64, plan: Arc<str>, desired: Arc<Desired>, fields: BTreeMap<Eng
         dirty: None,
         at: "2026-01-01T00:00:00Z".into(),
         by: "bench".into(),
+        because: None,
+        last_line: None,
+        back: None,
         outcome: Outcome::Healthy,
         desired,
         images: BTreeMap::new(),
@@ -129,6 +132,7 @@ fn perform(step: &Step, engine: EngineId, seen: &mut InstanceSeen, world: &mut O
                 name: Arc::clone(name),
                 spec: step.payload.clone(),
                 subnets: subnet.iter().cloned().collect(),
+                compose: false,
             });
         }
         Act::EnsureVolume { name, .. } => {
@@ -176,5 +180,6 @@ fn container(
         addresses: addresses.collect(),
         volumes: place.volumes.clone(),
         known: true,
+        compose: None,
     }
 }

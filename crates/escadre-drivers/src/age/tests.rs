@@ -186,7 +186,7 @@ fn a_fleet_with_secrets_is_read_rekeyed_and_protected_from_swaps() {
     let hashes: Vec<_> = all.iter().map(|one| one.secrets["db_password"].hash.clone().unwrap()).collect();
     assert_ne!(hashes[0], hashes[1]);
     let id = InstanceId::new(Name::new("ours").unwrap(), Name::new("acme").unwrap());
-    assert_eq!(vault.reveal(&id, &SecretRef::new("db_password")).unwrap().reveal().len(), 20);
+    assert_eq!(vault.reveal(&id, &SecretRef::new("db_password"), None).unwrap().reveal().len(), 20);
 
     let other = new_identity();
     let others = Recipients::new([("new", other.recipient.as_str())]).unwrap();
@@ -205,5 +205,5 @@ fn a_fleet_with_secrets_is_read_rekeyed_and_protected_from_swaps() {
     assert_eq!(all.len(), 1, "birch stays");
     assert!(findings.len() == 1 && findings[0].code == Code::E0602, "{findings:?}");
     assert_eq!(findings[0].span().unwrap().short(), "instances/acme.secrets.yaml:1");
-    assert!(vault.reveal(&id, &SecretRef::new("db_password")).is_none());
+    assert!(vault.reveal(&id, &SecretRef::new("db_password"), None).is_none());
 }

@@ -9,6 +9,7 @@ use super::{Error, Identities, Place, Recipients, decrypt, encrypt};
 use escadre_engine::ports::Secrets;
 use escadre_model::diagnostic::Diagnostic;
 use escadre_model::fleet::{Fleet, Stored};
+use escadre_model::hash::KeyedHash;
 use escadre_model::ids::InstanceId;
 use escadre_model::secret::{Secret, SecretRef};
 use std::sync::Arc;
@@ -61,7 +62,7 @@ impl Vault {
 }
 
 impl Secrets for Vault {
-    fn reveal(&self, instance: &InstanceId, name: &SecretRef) -> Option<Secret> {
+    fn reveal(&self, instance: &InstanceId, name: &SecretRef, _: Option<&KeyedHash>) -> Option<Secret> {
         if instance.fleet != self.fleet.name.value {
             return None;
         }

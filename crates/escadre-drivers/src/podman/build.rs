@@ -23,8 +23,7 @@ const PIECE: usize = 128 * 1024;
 
 impl Engine {
     pub(super) async fn build(&self, job: &Job<'_>, reference: &str, hash: &Hash) -> Result<(), Error> {
-        let instance = &job.step.on.instance;
-        let words = Self::resource(job)?.payload().fill(&|secret| job.secrets.reveal(instance, secret))?;
+        let words = Self::resource(job)?.payload().fill(&|secret| job.reveal(secret))?;
         let Some(build) = words.get("build") else {
             return Err(image_error(reference, "it is to be built, and nothing says from what".to_owned()));
         };

@@ -1,12 +1,13 @@
 //! Containers: made, started, run to their end, stopped, removed.
 //!
 //! In: steps with a name on the engine. Out: outcomes.
-//! **Invariant:** a container is removed only when its labels say it is the one the step means; another engine id is left alone.
+//! **Invariant:** a container is removed only when its labels say it is the one the step means, or, where it has none of ours, its id; another engine id is
+//! left alone.
 //! Not here: whether it works (`gate`), what its payload says (`escadre_render::engine`).
 //! Tests: `tests/it`.
 
 use super::door::{Call, encode};
-use super::ensure::{id_of, same_owner};
+use super::ensure::{id_of, is_labelled, same_owner};
 use super::{Engine, disk, is_absent, outcome};
 use escadre_engine::ports::{Changed, Error, Job, Outcome};
 use escadre_model::ids::{InstanceId, Kind, ResourceId};
@@ -28,8 +29,7 @@ impl Engine {
         let name = placement.name.as_ref();
         let resource = Self::resource(job)?;
         let place = self.place(job, placement)?;
-        let instance = &job.step.on.instance;
-        let words = resource.payload().fill(&|secret| job.secrets.reveal(instance, secret))?;
+        let words = resource.payload().fill(&|secret| job.reveal(secret))?;
         let body = create::container(&words, &place, self.api.dialect);
         self.folders(&words, &place)?;
         if let Some(hosts) = &placement.hosts {
@@ -39,6 +39,7 @@ impl Engine {
             .query("name", name)
             .json(body)
             .within(Some(Duration::from_secs(300)));
+        self.know_bridges(job, placement).await?;
         let turn = self.turn().await;
         let answer = self.door.json(call).await;
         drop(turn);
@@ -58,6 +59,16 @@ impl Engine {
         let seen = self.inspect(name).await?.as_ref().and_then(read::container);
         let fields = seen.and_then(|ours| ours.seen.fields);
         Ok(Outcome { engine, fields, ..outcome(Changed::Added) })
+    }
+
+    /// Networks that Compose made are first met here: their bridges keep their addresses as those of ours do.
+    async fn know_bridges(&self, job: &Job<'_>, placement: &Placement) -> Result<(), Error> {
+        for on in &placement.networks {
+            if let Some(entry) = self.find_network(&on.name).await? {
+                self.know_bridge(&job.step.on.instance, &entry).await;
+            }
+        }
+        Ok(())
     }
 
     /// The container of that name was there already: is it the one?
@@ -253,10 +264,10 @@ impl Engine {
         let (key, instance) = (&job.step.on.resource, &job.step.on.instance);
         let changed = match key.kind {
             Kind::Service => match self.mine(instance, name, engine).await? {
-                Some(seen) => {
+                Some(found) => {
                     self.forget_own(instance, name).await?;
                     self.keep_log(instance, name).await;
-                    self.delete(&seen.engine, name).await?
+                    self.delete(&found, name).await?
                 }
                 None => Changed::NotNeeded,
             },
@@ -282,17 +293,18 @@ impl Engine {
         Ok(outcome(changed))
     }
 
-    /// The container of that name if it is this instance's and, where an id is given, that one.
+    /// The engine's id of the container of that name if it is this instance's and, where an id is given, that one. One without labels of ours is known by
+    /// its id alone.
     async fn mine(
         &self,
         instance: &InstanceId,
         name: &str,
         engine: Option<&EngineId>,
-    ) -> Result<Option<ContainerSeen>, Error> {
-        let found = self.inspect(name).await?.as_ref().and_then(read::container);
-        Ok(found
-            .filter(|ours| &ours.instance == instance && engine.is_none_or(|wanted| *wanted == ours.seen.engine))
-            .map(|ours| ours.seen))
+    ) -> Result<Option<EngineId>, Error> {
+        let Some(entry) = self.inspect(name).await? else { return Ok(None) };
+        let (found, ours) = (id_of(&entry), read::container(&entry));
+        let mine = ours.as_ref().map_or(engine.is_some() && !is_labelled(&entry), |ours| &ours.instance == instance);
+        Ok(found.filter(|found| mine && engine.is_none_or(|wanted| wanted == found)))
     }
 
     pub(super) async fn is_gone(&self, job: &Job<'_>, name: &str, engine: Option<&EngineId>) -> Result<bool, Error> {

@@ -86,7 +86,9 @@ impl Engine {
         engine: Option<&EngineId>,
     ) -> Result<Changed, Error> {
         let Some(entry) = self.find_network(name).await? else { return Ok(Changed::NotNeeded) };
-        let ours = read::network(&entry).is_some_and(|ours| &ours.instance == instance);
+        // An adopted one has no label of ours: it is known by its id alone.
+        let ours =
+            read::network(&entry).map_or(engine.is_some() && !is_labelled(&entry), |ours| &ours.instance == instance);
         if !ours || engine.is_some_and(|wanted| id_of(&entry).as_ref() != Some(wanted)) {
             return Ok(Changed::NotNeeded);
         }
@@ -217,10 +219,8 @@ impl Engine {
                 disk::write_owned(path, bytes, mode, uid, gid)?;
             }
             Content::Secret { name, .. } => {
-                let instance = &job.step.on.instance;
                 let secret = job
-                    .secrets
-                    .reveal(instance, &SecretRef::new(name.as_ref()))
+                    .reveal(&SecretRef::new(name.as_ref()))
                     .ok_or_else(|| Error::Secret(escadre_model::payload::Error::Unset(name.clone())))?;
                 if disk::read(path)?.is_some_and(|now| now == secret.reveal()) {
                     return Ok(outcome(Changed::NotNeeded));
@@ -284,6 +284,12 @@ fn check(job: &Job<'_>, hash: &Hash, bytes: &[u8]) -> Result<(), Written> {
 
 fn exists(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok()
+}
+
+/// Does it carry labels of ours?
+pub(super) fn is_labelled(entry: &Value) -> bool {
+    let all = entry.get("Labels").or_else(|| entry.get("labels")).or_else(|| entry.get("Config")?.get("Labels"));
+    all.and_then(|all| all.get(labels::LABEL_SCHEMA)).is_some()
 }
 
 pub(super) fn id_of(entry: &Value) -> Option<EngineId> {

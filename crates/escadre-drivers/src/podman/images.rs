@@ -79,6 +79,16 @@ impl Engine {
             return Err(image_error(reference, "the engine says it has it now, and does not".to_owned()));
         };
         let now = read::image(&entry).map(|image| image.id);
+        if let (Some(expect), None, Some(now)) = (expect, build, &now)
+            && read::with_algorithm(expect) != *now
+        {
+            let why = format!(
+                "the plan is made for {}, which the engine does not have any more, and the registry gives {} for that name",
+                digits(expect),
+                digits(now)
+            );
+            return Err(image_error(reference, why));
+        }
         let changed = match (&before, &now) {
             (None, _) => Changed::Added,
             (Some(old), Some(new)) if old == new => Changed::NotNeeded,
@@ -234,6 +244,12 @@ fn progress(value: &Value, said: &str) -> String {
 
 pub(super) fn short(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(120).collect()
+}
+
+/// The beginning of an image's id.
+fn digits(id: &str) -> &str {
+    let digits = id.strip_prefix("sha256:").unwrap_or(id);
+    digits.get(..12).unwrap_or(digits)
 }
 
 pub(super) fn image_error(reference: &str, why: String) -> Error {

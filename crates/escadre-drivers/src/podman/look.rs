@@ -10,6 +10,7 @@ use super::{Engine, is_absent};
 use bytes::Bytes;
 use escadre_engine::ports::{Error, LogLine, LogQuery, Scope};
 use escadre_model::ids::ResourceId;
+use escadre_model::observed::EngineId;
 use escadre_render::engine::read;
 use http_body_util::BodyExt as _;
 use hyper_util::rt::TokioIo;
@@ -151,8 +152,13 @@ impl Engine {
             instance && query.service.as_ref().is_none_or(|service| *service == id.resource.key)
         };
         let list = self.list_containers().await?;
-        let found = list.iter().filter_map(read::container).filter(|ours| wanted(&ours.seen.id));
-        let all = found.map(|ours| self.log_of(ours.seen.id, ours.seen.engine.0, query, to.clone()));
+        let adopted = |entry: &Value| {
+            let engine = EngineId(entry.get("Id")?.as_str()?.into());
+            Some((query.adopted.get(&engine)?.clone(), engine.0))
+        };
+        let ours = |entry| read::container(entry).map(|ours| (ours.seen.id, ours.seen.engine.0));
+        let found = list.iter().filter_map(|entry| ours(entry).or_else(|| adopted(entry))).filter(|(id, _)| wanted(id));
+        let all = found.map(|(id, engine)| self.log_of(id, engine, query, to.clone()));
         let results = futures_util::future::join_all(all).await;
         results.into_iter().collect()
     }

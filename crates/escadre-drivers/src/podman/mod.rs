@@ -8,6 +8,7 @@
 mod beside;
 mod bridge;
 mod build;
+mod composed;
 mod containers;
 mod disk;
 pub mod door;
@@ -27,10 +28,11 @@ use crate::edge::Edge;
 use async_trait::async_trait;
 use door::Door;
 use escadre_engine::ports::{
-    Capabilities, Changed, Driver, Error, Found, Job, LogLine, LogQuery, Outcome, Scope, Traffic,
+    Capabilities, Changed, Driver, Error, Found, Job, LogLine, LogQuery, Outcome, Scope, Secrets, Traffic,
 };
+use escadre_model::desired::Desired;
 use escadre_model::ids::InstanceId;
-use escadre_model::observed::Observed;
+use escadre_model::observed::{Difference, EngineId, Observed};
 use escadre_model::secret::Secret;
 use escadre_model::secret::SecretRef;
 use escadre_plan::step::{Act, RouteTarget};
@@ -41,6 +43,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use composed::Inspected;
 pub(crate) use disk::write_atomic;
 pub use look::{Exec, Session, Usage};
 
@@ -197,6 +200,8 @@ impl Driver for Engine {
             fixed_address: !self.api.rootless,
             native_rollout: false,
             runs_checks: self.runs_checks(),
+            // Docker refuses it where nobody wrote the network's subnet.
+            fixed_on_adopted: self.api.dialect == Dialect::Podman,
             engine: format!("{name} {}", self.api.version).into(),
         }
     }
@@ -220,7 +225,7 @@ impl Driver for Engine {
             Act::Gate { name, gate } => self.gate(job, name, gate).await,
             Act::Attach { lines } => self.attach(instance, lines).await,
             Act::Switch { routes } => {
-                let reveal = |name: &SecretRef| job.secrets.reveal(instance, name);
+                let reveal = |name: &SecretRef| job.reveal(name);
                 self.edge.switch(instance, &Self::routes_of(job, routes)?, &reveal).await.map(outcome)
             }
             Act::Park { routes } => self.edge.park(instance, routes).await.map(outcome),
@@ -236,6 +241,15 @@ impl Driver for Engine {
             Act::Apply => Err(unplanned("apply an object")),
             Act::Prune => Err(unplanned("prune objects")),
         }
+    }
+
+    async fn compare(
+        &self,
+        desired: &Desired,
+        made: &[(Arc<str>, EngineId)],
+        secrets: &dyn Secrets,
+    ) -> Result<BTreeMap<EngineId, Vec<Difference>>, Error> {
+        self.differences(desired, made, secrets).await
     }
 
     async fn before(&self, job: &Job<'_>) -> Result<Option<serde_json::Value>, Error> {

@@ -9,8 +9,9 @@ use super::door::{Call, encode};
 use super::{Engine, disk, host};
 use escadre_engine::ports::{Error, Scope};
 use escadre_model::ids::InstanceId;
-use escadre_model::observed::{Complete, ForeignKind, HostSeen, ImageSeen, InstanceSeen, Observed};
-use escadre_render::engine::read;
+use escadre_model::name::Name;
+use escadre_model::observed::{Complete, ForeignKind, HostSeen, ImageSeen, InstanceSeen, Observed, ProjectSeen};
+use escadre_render::engine::{composed, read};
 use futures_util::StreamExt as _;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,7 +45,8 @@ impl Engine {
                 self.know_bridge(&ours.instance, entry).await;
             }
         }
-        seen.containers(&containers);
+        let details = self.details(&containers).await?;
+        seen.containers(&containers, &details);
         seen.networks(networks.as_deref().unwrap_or_default());
         seen.volumes(volumes.as_deref().unwrap_or_default());
         for (instance, found) in routes? {
@@ -65,6 +67,17 @@ impl Engine {
     pub(super) async fn list_containers(&self) -> Result<Vec<Value>, Error> {
         let path = self.libpod("/containers/json").unwrap_or_else(|| self.compat("/containers/json"));
         self.list(Call::get("list containers", path).query("all", "true"), None).await
+    }
+
+    /// What only Docker's own list says of containers that Compose made (addresses, ports, mounts), by their ids; asked where there are any.
+    async fn details(&self, containers: &[Value]) -> Result<BTreeMap<String, Value>, Error> {
+        if self.libpod("").is_none() || !containers.iter().any(|entry| composed::project(entry).is_some()) {
+            return Ok(BTreeMap::new());
+        }
+        let call = Call::get("list containers", self.compat("/containers/json")).query("all", "true");
+        let list = self.list(call, None).await?;
+        let id = |entry: &Value| entry.get("Id").and_then(Value::as_str).map(str::to_owned);
+        Ok(list.into_iter().filter_map(|entry| Some((id(&entry)?, entry))).collect())
     }
 
     async fn list_networks(&self) -> Result<Vec<Value>, Error> {
@@ -187,11 +200,15 @@ impl Seen<'_> {
         self.all.instances.entry(id.clone()).or_default()
     }
 
+    fn project(&mut self, name: &Name) -> &mut ProjectSeen {
+        self.host().projects.entry(name.as_str().into()).or_default()
+    }
+
     fn host(&mut self) -> &mut HostSeen {
         &mut self.all.host
     }
 
-    fn containers(&mut self, list: &[Value]) {
+    fn containers(&mut self, list: &[Value], details: &BTreeMap<String, Value>) {
         for entry in list {
             match read::container(entry) {
                 Some(ours) if self.of_fleet(&ours.instance) => {
@@ -205,11 +222,18 @@ impl Seen<'_> {
                 _ => {
                     let name = read::container_name(entry).map(Into::into);
                     self.host().foreign.extend(name.map(|name| (ForeignKind::Container, name)));
+                    let id = entry.get("Id").and_then(Value::as_str).unwrap_or_default();
+                    if let Some((project, one)) = composed::container(entry, details.get(id).unwrap_or(entry)) {
+                        self.project(&project).containers.push(one);
+                    }
                 }
             }
         }
         for instance in self.all.instances.values_mut() {
             instance.containers.sort_by(|a, b| a.id.cmp(&b.id));
+        }
+        for project in self.all.host.projects.values_mut() {
+            project.containers.sort_by(|a, b| (&a.id, &a.engine).cmp(&(&b.id, &b.engine)));
         }
     }
 
@@ -227,6 +251,9 @@ impl Seen<'_> {
                 _ => {
                     let name = read::network_name(entry).map(Into::into);
                     self.host().foreign.extend(name.map(|name| (ForeignKind::Network, name)));
+                    if let Some((project, one)) = composed::network(entry) {
+                        self.project(&project).networks.push(one);
+                    }
                 }
             }
         }
@@ -245,6 +272,9 @@ impl Seen<'_> {
                 _ => {
                     let name = read::volume_name(entry).map(Into::into);
                     self.host().foreign.extend(name.map(|name| (ForeignKind::Volume, name)));
+                    if let Some((project, one)) = composed::volume(entry) {
+                        self.project(&project).volumes.push(one);
+                    }
                 }
             }
         }

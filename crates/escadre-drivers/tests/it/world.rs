@@ -7,7 +7,7 @@ use escadre_model::desired::{
     Attachment, Body, Content, Desired, File, Gate, Image, Manner, Network, NetworkMode, OnFailure, PullPolicy,
     Resource, Service, State, Volume,
 };
-use escadre_model::hash::Hash;
+use escadre_model::hash::{Hash, KeyedHash};
 use escadre_model::ids::{InstanceId, Kind, ResourceId, ResourceKey};
 use escadre_model::name::Name;
 use escadre_model::secret::{Secret, SecretRef};
@@ -25,7 +25,7 @@ static BEGIN: std::sync::OnceLock<u32> = std::sync::OnceLock::new();
 
 pub(crate) struct One;
 impl Secrets for One {
-    fn reveal(&self, _: &InstanceId, name: &SecretRef) -> Option<Secret> {
+    fn reveal(&self, _: &InstanceId, name: &SecretRef, _: Option<&KeyedHash>) -> Option<Secret> {
         (name.0.as_ref() == "db_password").then(|| Secret::new(b"canary-4711".to_vec()))
     }
 }
@@ -87,6 +87,8 @@ fn empty(instance: InstanceId) -> Desired {
         labels: BTreeMap::new(),
         resources: BTreeMap::new(),
         routes: BTreeMap::new(),
+        secrets: BTreeMap::new(),
+        adopts: None,
     }
 }
 
@@ -109,7 +111,7 @@ impl World {
     pub(crate) fn product(&mut self, command: &[&str], extra: Value) {
         let net = Network { name: self.name("front").into(), external: false, subnet: None };
         self.add(Kind::Network, "front", json!({}), Body::Network(net));
-        let data = Volume { name: self.name("data").into(), external: false };
+        let data = Volume { name: self.name("data").into(), external: false, named: false };
         self.add(Kind::Volume, "data", json!({}), Body::Volume(data));
         let content = Content::Secret { name: "db_password".into(), hash: None };
         let file = File { content, mode: 0o444, uid: None, gid: None };

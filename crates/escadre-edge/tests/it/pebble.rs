@@ -94,7 +94,7 @@ impl Pebble {
         let spawn = |program: &Path, line: &[&str]| {
             let mut command = Command::new(program);
             command.args(line).current_dir(folder.path()).stdin(Stdio::null()).stderr(Stdio::null());
-            command.env("PEBBLE_VA_NOSLEEP", "1").env("PEBBLE_AUTHZREUSE", "0").env("PEBBLE_WFE_NONCEREJECT", "20");
+            command.env("PEBBLE_VA_NOSLEEP", "1").env("PEBBLE_AUTHZREUSE", "0").env("PEBBLE_WFE_NONCEREJECT", "1");
             let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
             let out = child.stdout.take().expect("a pipe");
             let said = Arc::clone(&said);

@@ -6,6 +6,7 @@
 //! Tests: `escadre-testkit`: stories, faults and kills at every step.
 
 mod hands;
+mod promises;
 mod report;
 mod turn;
 mod unwind;

@@ -6,6 +6,7 @@
 //! Tests: `escadre-testkit`.
 
 use super::hands::{Hands, Images, chain, subject, word};
+use super::promises::{images_before, promises};
 use super::report::{End, Failure, InstanceReport, Leftover, Next, Refused};
 use super::unwind::Unwound;
 use super::{Options, Orders, Ports};
@@ -13,16 +14,16 @@ use crate::journal::{self, Begun, Body, Memory, ReceiptBody, Standing};
 use crate::observe;
 use crate::ports::{Attempt, Blob, Changed, Error, Event, Held, Holder, Outcome, Scope, StoreError, Whose};
 use crate::recover;
-use escadre_model::desired::{Body as ResourceBody, Desired, State as Wanted};
+use escadre_model::desired::{Desired, State as Wanted};
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, Kind, ResourceId};
-use escadre_model::observed::{EngineId, Hold, InstanceSeen, Observed, Outcome as Ended};
+use escadre_model::observed::{EngineId, HeldBy, Hold, InstanceSeen, Observed, Outcome as Ended};
 use escadre_plan::change::Action;
 use escadre_plan::plan::InstancePlan;
 use escadre_plan::step::{Act, Step};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,8 +85,7 @@ pub(crate) async fn take(plan: &InstancePlan, orders: &Orders, ports: &Ports, op
     };
     report.took = ports.clock.monotonic().saturating_sub(began);
     let ended = match &report.end {
-        End::Done(_) if stops((orders.render)(&plan.instance).as_deref(), plan) => Some(Ended::Stopped),
-        End::Done(_) => Some(Ended::Healthy),
+        End::Done(_) => Some(done(plan.state)),
         End::WentBack(_) => Some(Ended::WentBack),
         End::Stuck(_) => Some(Ended::Stuck),
         _ => None,
@@ -94,6 +94,15 @@ pub(crate) async fn take(plan: &InstancePlan, orders: &Orders, ports: &Ports, op
         ports.progress.tell(Event::InstanceEnded(plan.instance.clone(), ended, report.took));
     }
     report
+}
+
+/// How a turn ended that came to its end as planned.
+fn done(state: Wanted) -> Ended {
+    match state {
+        Wanted::Running => Ended::Healthy,
+        Wanted::Stopped => Ended::Stopped,
+        Wanted::Removed => Ended::Removed,
+    }
 }
 
 /// Waits for the lock of an instance, as long as the options allow.
@@ -146,9 +155,11 @@ async fn attempt(
         Some(recovered) => Some((recovered.plan, recovered.finished)),
     };
     let memory = journal::memory(ports.store.as_ref(), &plan.instance).await?;
-    let observed = observe::observe(ports, &Scope::Instances(vec![plan.instance.clone()])).await?;
+    let rendered = (orders.render)(&plan.instance);
+    let claims: Vec<&Desired> = rendered.as_deref().into_iter().collect();
+    let observed = observe::observe(ports, &Scope::Instances(vec![plan.instance.clone()]), &claims).await?;
     let seen = observed.instance(&plan.instance);
-    let Some(desired) = wanted(plan, orders, seen, ports).await? else { return Ok(End::Refused(Refused::Gone)) };
+    let Some(desired) = wanted(plan, rendered, seen, ports).await? else { return Ok(End::Refused(Refused::Gone)) };
     if let Some(end) = compare(plan, orders, &desired, seen, &memory, ports).await? {
         return Ok(end);
     }
@@ -169,11 +180,12 @@ async fn attempt(
 /// What the instance wants: rendered now; for one without a file (taken down by name) what it was told last, or nothing but its name.
 async fn wanted(
     plan: &InstancePlan,
-    orders: &Orders,
+    rendered: Option<Arc<Desired>>,
     seen: Option<&InstanceSeen>,
     ports: &Ports,
 ) -> Result<Option<Arc<Desired>>, Halt> {
-    if let Some(desired) = (orders.render)(&plan.instance) {
+    // A way back wants what the journal has, whatever the files say.
+    if let Some(desired) = rendered.filter(|_| plan.back.is_none()) {
         return Ok(Some(desired));
     }
     if let Some(desired) = journal::desired_of(ports.store.as_ref(), &plan.desired).await? {
@@ -188,6 +200,8 @@ async fn wanted(
         labels: BTreeMap::new(),
         resources: BTreeMap::new(),
         routes: BTreeMap::new(),
+        secrets: BTreeMap::new(),
+        adopts: None,
     };
     Ok((bare.hash() == plan.desired).then(|| Arc::new(bare)))
 }
@@ -202,8 +216,7 @@ async fn compare(
     ports: &Ports,
 ) -> Result<Option<End>, Halt> {
     let newest = memory.state.receipts.first();
-    let well =
-        newest.filter(|kept| kept.desired == plan.desired && matches!(kept.outcome, Ended::Healthy | Ended::Stopped));
+    let well = newest.filter(|kept| kept.desired == plan.desired && kept.outcome.is_as_planned());
     if desired.hash() != plan.desired {
         return Ok(Some(End::Refused(Refused::WantsOther)));
     }
@@ -269,15 +282,22 @@ impl Turn {
         let mut blobs = journal::blobs_of(&desired)?;
         let steps_hash = Hash::of(&steps);
         blobs.push((steps_hash.clone(), steps.into()));
+        let (commit, dirty) = match &plan.back {
+            Some(back) => (back.commit.clone(), back.dirty.clone()),
+            None => (orders.plan.commit.clone(), orders.plan.dirty.clone()),
+        };
+        let former = plan.back.as_ref().map_or(&self.memory.state.images, |back| &back.images);
         let begun = Begun {
             desired: plan.desired.clone(),
             steps: steps_hash,
             by: self.hands.options.by.clone(),
-            commit: orders.plan.commit.clone(),
-            dirty: orders.plan.dirty.clone(),
-            images: images_before(&desired, &self.memory.state.images, observed),
-            stops: stops(Some(&desired), plan),
-            ..promises(plan, observed.instance(&plan.instance), &self.memory)
+            commit,
+            dirty,
+            images: images_before(&desired, former, observed),
+            hold: self.hold_after(plan),
+            state: plan.state,
+            back: plan.back.as_ref().map(|back| back.to.clone()),
+            ..promises(plan, &desired, observed.instance(&plan.instance), &self.memory)
         };
         Ok(self.write(vec![(None, Body::Begun(begun))], blobs).await?)
     }
@@ -299,16 +319,20 @@ impl Turn {
     pub(crate) async fn finish(&mut self) -> Result<End, Halt> {
         self.forward(true).await?;
         let leftovers = self.leftovers();
-        let stops = self.memory.run.as_ref().is_some_and(|run| run.begun.stops);
-        let ended = if stops { Ended::Stopped } else { Ended::Healthy };
+        let ended = done(self.memory.run.as_ref().map_or(Wanted::Running, |run| run.begun.state));
         self.receipt(ended, None, None).await?;
         Ok(End::Done(leftovers))
     }
 
     async fn conclude_failed(&mut self, (failure, stuck): (Failure, bool)) -> Result<End, Halt> {
         let ended = if stuck { Ended::Stuck } else { Ended::WentBack };
-        let because = Some(format!("{} {}: {}", failure.act, failure.on, failure.why).into());
-        self.receipt(ended, because, failure.hold.clone()).await?;
+        let because = match failure.evidence {
+            // The gate's own sentence names the service.
+            Some(_) => failure.why.clone(),
+            None => format!("{} {}: {}", failure.act, failure.on.resource, failure.why).into(),
+        };
+        let last_line = failure.evidence.as_ref().and_then(|known| known.log.last().cloned());
+        self.receipt(ended, Some((because, last_line)), failure.hold.clone()).await?;
         let failure = Box::new(failure);
         Ok(if stuck { End::Stuck(failure) } else { End::WentBack(failure) })
     }
@@ -317,7 +341,7 @@ impl Turn {
     pub(crate) async fn receipt(
         &mut self,
         outcome: Ended,
-        because: Option<Arc<str>>,
+        why: Option<(Arc<str>, Option<Arc<str>>)>,
         hold: Option<Hold>,
     ) -> Result<(), Halt> {
         let Some(run) = self.memory.run.clone() else {
@@ -327,14 +351,50 @@ impl Turn {
         match (&hold, outcome) {
             (Some(hold), _) => state.hold = Some(hold.clone()),
             // Another Desired was reached: a hold against a former one is over. One by hand stays until somebody lifts it.
-            (None, Ended::Healthy | Ended::Stopped) => state.hold = state.hold.filter(|hold| hold.against.is_none()),
+            (None, Ended::Healthy | Ended::Stopped | Ended::Removed) => {
+                let well = |kept: &&journal::Kept| kept.outcome.is_as_planned();
+                let same = state.receipts.iter().find(well).is_some_and(|kept| kept.desired == run.begun.desired);
+                let stays = state.hold.filter(|hold| same || hold.against.is_none());
+                state.hold = stays.or_else(|| run.begun.hold.clone());
+            }
             (None, _) => {}
         }
-        let Begun { desired, by, commit, dirty, .. } = run.begun;
-        let receipt = ReceiptBody { outcome, desired, by, commit, dirty, because, state };
+        let Begun { desired, by, commit, dirty, back, .. } = run.begun;
+        let (because, last_line) = why.map_or((None, None), |(because, line)| (Some(because), line));
+        let receipt = ReceiptBody { outcome, desired, by, commit, dirty, back, because, last_line, state };
         let mut bodies: Vec<(Option<u32>, Body)> = hold.map(|hold| (None, Body::Held(hold))).into_iter().collect();
         bodies.push((None, Body::Receipt(Box::new(receipt))));
-        Ok(self.write(bodies, Vec::new()).await?)
+        self.write(bodies, Vec::new()).await?;
+        self.forget_secrets(outcome).await
+    }
+
+    /// Values of secrets that no kept receipt was made with are forgotten; all of them once the instance was taken down.
+    async fn forget_secrets(&self, outcome: Ended) -> Result<(), Halt> {
+        let (instance, secrets) = (&self.hands.instance, &self.hands.ports.secrets);
+        if outcome == Ended::Removed {
+            secrets.forget(instance, &BTreeSet::new());
+            return Ok(());
+        }
+        let earlier = secrets.earlier(instance);
+        if earlier.iter().all(|hash| self.hands.desired.secrets.values().any(|now| now == hash)) {
+            return Ok(());
+        }
+        let mut needed: BTreeSet<_> = self.hands.desired.secrets.values().cloned().collect();
+        for kept in &self.memory.state.receipts {
+            // One that cannot be read any more cannot be gone back to either.
+            if let Some(desired) = journal::desired_of(self.hands.ports.store.as_ref(), &kept.desired).await? {
+                needed.extend(desired.secrets.values().cloned());
+            }
+        }
+        secrets.forget(instance, &needed);
+        Ok(())
+    }
+
+    /// Once back, it stays so: held against what its files want now.
+    fn hold_after(&self, plan: &InstancePlan) -> Option<Hold> {
+        let back = plan.back.as_ref()?;
+        let (against, at) = (Some(back.against.clone()?), self.hands.ports.clock.now());
+        Some(Hold { against, by: HeldBy::Rollback, because: back.to.clone(), at })
     }
 
     /// Performs all steps of one side of the commit point that are not done, in the order of their dependencies, several at once. What has begun is
@@ -504,77 +564,12 @@ impl Turn {
     fn hold(&self, error: &Error, stuck: bool, act: &str, on: &ResourceId) -> Option<Hold> {
         let (because, at) = (self.hands.plan.clone(), self.hands.ports.clock.now());
         if stuck {
-            let because = format!("stuck: plan {because} failed to {act} {on}, and going back failed too").into();
-            return Some(Hold { against: None, because, at });
+            let because = format!("plan {because} failed to {act} {on}, and going back failed too").into();
+            return Some(Hold { against: None, by: HeldBy::Stuck, because, at });
         }
         let speaks =
             matches!(error, Error::Gate { .. }) || matches!(error, Error::Refused { status, .. } if *status < 500);
         let desired = self.memory.run.as_ref().map(|run| run.begun.desired.clone());
-        speaks.then_some(Hold { against: desired, because, at })
+        speaks.then_some(Hold { against: desired, by: HeldBy::WentBack, because, at })
     }
-}
-
-/// The ids of the images an instance uses: what its last receipt says, else what the engine has under that reference.
-fn images_before(desired: &Desired, former: &Images, observed: &Observed) -> Images {
-    let references = desired.resources.values().filter_map(|resource| match &resource.body {
-        ResourceBody::Image(image) => Some(image.reference.clone()),
-        _ => None,
-    });
-    references
-        .filter_map(|reference| {
-            let there = || observed.host.images.get(&reference).map(|image| image.id.clone());
-            let id = former.get(&reference).cloned().or_else(there)?;
-            Some((reference, id))
-        })
-        .collect()
-}
-
-/// What the plan's changes mean for the record at the commit point: what is taken over, which volumes lose or regain their service.
-fn promises(plan: &InstancePlan, seen: Option<&InstanceSeen>, memory: &Memory) -> Begun {
-    let mut adopts = BTreeMap::new();
-    let mut retains = BTreeMap::new();
-    let mut regains = Vec::new();
-    for change in &plan.changes {
-        let key = &change.on;
-        if change.action == Action::Retain && key.kind == Kind::Volume {
-            let name =
-                seen.and_then(|seen| seen.volumes.iter().find(|volume| volume.key == *key)).map(|v| v.name.clone());
-            if let Some(name) = name.or_else(|| change.detail.clone()) {
-                retains.insert(key.key.clone(), name);
-            }
-        }
-        if change.action == Action::Adopt {
-            let Some(seen) = seen else { continue };
-            let containers = seen.containers.iter().filter(|container| container.id.resource == *key);
-            adopts.extend(containers.map(|container| (container.engine.clone(), container.id.clone())));
-            let whole = plan.instance.resource(key.clone());
-            let networks = seen.networks.iter().filter(|network| network.key == *key);
-            adopts.extend(networks.map(|network| (network.engine.clone(), whole.clone())));
-            let volumes = seen.volumes.iter().filter(|volume| volume.key == *key);
-            adopts.extend(volumes.map(|volume| (EngineId(volume.name.clone()), whole.clone())));
-        }
-        if key.kind == Kind::Volume && matches!(change.action, Action::Adopt | Action::Create | Action::Keep) {
-            regains.extend(memory.state.retained.contains_key(&key.key).then(|| key.key.clone()));
-        }
-    }
-    Begun {
-        desired: plan.desired.clone(),
-        steps: Hash::of(""),
-        by: "".into(),
-        commit: "".into(),
-        dirty: None,
-        adopts,
-        retains,
-        regains,
-        images: BTreeMap::new(),
-        stops: false,
-    }
-}
-
-/// Does the plan leave nothing running: by the file's own word, or because all services were asked to stop or go?
-fn stops(desired: Option<&Desired>, plan: &InstancePlan) -> bool {
-    let actions: Vec<Action> =
-        plan.changes.iter().filter(|change| change.on.kind == Kind::Service).map(|change| change.action).collect();
-    let all_go = !actions.is_empty() && actions.iter().all(|action| *action == Action::Delete);
-    desired.is_some_and(|desired| desired.state != Wanted::Running) || actions.contains(&Action::Stop) || all_go
 }

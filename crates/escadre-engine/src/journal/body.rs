@@ -7,9 +7,10 @@
 
 use super::record::State;
 use crate::ports::{Entry, Evidence, NewEntry, Outcome, Phase, StoreError};
+use escadre_model::desired::State as Wanted;
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, ResourceId};
-use escadre_model::observed::{CallsSeen, EngineId, Hold, JobEvidence, Outcome as Ended};
+use escadre_model::observed::{Adopted, CallsSeen, EngineId, Hold, JobEvidence, Outcome as Ended};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -95,18 +96,33 @@ pub struct Begun {
     /// Taken over at the commit point without being touched.
     #[serde(default)]
     pub adopts: BTreeMap<EngineId, ResourceId>,
+    /// What is remembered of those among them that bear no labels of ours.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub adopted: BTreeMap<EngineId, Adopted>,
+    /// Hash of the fields of the containers among them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub adopted_fields: BTreeMap<EngineId, Hash>,
+    /// Jobs that are known to have ended well because of what is taken over.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub adopted_jobs: BTreeMap<Arc<str>, JobEvidence>,
     /// Volumes that have no service after it: key → name on the engine.
     #[serde(default)]
     pub retains: BTreeMap<Arc<str>, Arc<str>>,
     /// Retained volumes that it binds again.
     #[serde(default)]
     pub regains: Vec<Arc<str>>,
-    /// Nothing runs after it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub stops: bool,
+    /// What is left of the instance after it.
+    #[serde(default, skip_serializing_if = "Wanted::is_running")]
+    pub state: Wanted,
     /// Image reference → id, as seen when it began.
     #[serde(default)]
     pub images: BTreeMap<Arc<str>, Arc<str>>,
+    /// The plan whose state it goes back to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<Arc<str>>,
+    /// The hold that stands once it has ended well: after a way back, against what the files want.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
 }
 
 /// A performed step.
@@ -150,11 +166,40 @@ pub struct ReceiptBody {
     pub commit: Arc<str>,
     /// Hash of uncommitted files.
     pub dirty: Option<Hash>,
+    /// The plan whose state it went back to on request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<Arc<str>>,
     /// Why, when it did not end as planned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<Arc<str>>,
+    /// The last line of the log of what failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_line: Option<Arc<str>>,
     /// What is remembered, so that older entries need not be read.
     pub state: State,
+}
+
+impl Begun {
+    /// A turn with nothing promised.
+    pub fn of(desired: Hash, steps: Hash) -> Self {
+        Self {
+            desired,
+            steps,
+            by: "".into(),
+            commit: "".into(),
+            dirty: None,
+            adopts: BTreeMap::new(),
+            adopted: BTreeMap::new(),
+            adopted_fields: BTreeMap::new(),
+            adopted_jobs: BTreeMap::new(),
+            retains: BTreeMap::new(),
+            regains: Vec::new(),
+            state: Wanted::Running,
+            back: None,
+            hold: None,
+            images: BTreeMap::new(),
+        }
+    }
 }
 
 impl Body {

@@ -11,7 +11,7 @@ use escadre_model::desired::{Body as ResourceBody, Content, Desired, Head, Parts
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, Kind, ResourceId};
 use escadre_model::name::Name;
-use escadre_model::observed::{CallsSeen, EngineId, Hold, JobEvidence, Outcome as Ended, Receipt, Record};
+use escadre_model::observed::{Adopted, CallsSeen, EngineId, Hold, JobEvidence, Outcome as Ended, Receipt, Record};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,6 +26,9 @@ const KEPT: usize = 40;
 pub struct State {
     /// Engine ids of what we made or adopted and have not removed.
     pub owned: BTreeMap<EngineId, ResourceId>,
+    /// What is remembered of those that were adopted without labels of ours.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub adopted: BTreeMap<EngineId, Adopted>,
     /// Why it stays as it is.
     pub hold: Option<Hold>,
     /// Jobs that ended well.
@@ -199,6 +202,7 @@ impl Memory {
     fn free(&mut self, engines: &[EngineId]) {
         for engine in engines {
             self.state.owned.remove(engine);
+            self.state.adopted.remove(engine);
             self.state.fields.remove(engine);
         }
     }
@@ -208,6 +212,14 @@ impl Memory {
         run.committed = true;
         self.state.images = run.images.clone();
         self.state.owned.extend(run.begun.adopts.clone());
+        self.state.adopted.extend(run.begun.adopted.clone());
+        self.state.fields.extend(run.begun.adopted_fields.clone());
+        for (service, evidence) in run.begun.adopted_jobs.clone() {
+            let known = self.state.jobs.entry(service).or_default();
+            if !known.contains(&evidence) {
+                known.push(evidence);
+            }
+        }
         self.state.retained.extend(run.begun.retains.clone());
         for key in &run.begun.regains {
             self.state.retained.remove(key);
@@ -304,8 +316,8 @@ pub async fn records(
         let receipts = newest.into_iter().chain(older.remove(&instance));
         let receipts = receipts.filter_map(|(entry, body)| receipt_of(&entry, body, &desired)).collect();
         let open = memory.open();
-        let State { hold, jobs, calls, owned, retained, .. } = memory.state;
-        let record = Record { receipts, hold, jobs, calls, owned, retained, open };
+        let State { hold, jobs, calls, owned, adopted, retained, .. } = memory.state;
+        let record = Record { receipts, hold, jobs, calls, owned, adopted, retained, open };
         records.insert(instance, record);
     }
     Ok(records)
@@ -341,6 +353,9 @@ fn receipt_of(entry: &Entry, body: ReceiptBody, desired: &BTreeMap<Hash, Arc<Des
         at: entry.entry.at.clone(),
         by: body.by,
         outcome: body.outcome,
+        because: body.because,
+        last_line: body.last_line,
+        back: body.back,
         // A receipt whose blob is gone cannot be compared with: as if it were not there.
         desired: desired.get(&body.desired)?.clone(),
         images: body.state.images,

@@ -5,8 +5,7 @@ use crate::ports::{Changed, Outcome};
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, Kind, ResourceId, ResourceKey};
 use escadre_model::name::Name;
-use escadre_model::observed::{EngineId, Hold, JobEvidence, Outcome as Ended};
-use std::collections::BTreeMap;
+use escadre_model::observed::{EngineId, HeldBy, Hold, JobEvidence, Outcome as Ended};
 use std::sync::Arc;
 
 fn on(kind: Kind, key: &str) -> ResourceId {
@@ -15,18 +14,7 @@ fn on(kind: Kind, key: &str) -> ResourceId {
 }
 
 fn begun() -> Body {
-    Body::Begun(Begun {
-        desired: Hash::of("d"),
-        steps: Hash::of("s"),
-        by: "ops".into(),
-        commit: "".into(),
-        dirty: None,
-        adopts: BTreeMap::new(),
-        retains: BTreeMap::new(),
-        regains: Vec::new(),
-        stops: false,
-        images: BTreeMap::new(),
-    })
+    Body::Begun(Begun { by: "ops".into(), ..Begun::of(Hash::of("d"), Hash::of("s")) })
 }
 
 fn intent() -> Body {
@@ -51,7 +39,17 @@ fn ran() -> Body {
 fn receipt(memory: &Memory, outcome: Ended) -> Body {
     let (by, commit): (Arc<str>, Arc<str>) = ("ops".into(), "".into());
     let (desired, state) = (Hash::of("d"), memory.state.clone());
-    Body::Receipt(Box::new(ReceiptBody { outcome, desired, by, commit, dirty: None, because: None, state }))
+    Body::Receipt(Box::new(ReceiptBody {
+        outcome,
+        desired,
+        by,
+        commit,
+        dirty: None,
+        back: None,
+        because: None,
+        last_line: None,
+        state,
+    }))
 }
 
 fn fold(memory: &mut Memory, entries: &[(u64, Option<u32>, Body)]) {
@@ -104,7 +102,8 @@ fn five_healthy_receipts_are_kept() {
 #[test]
 fn a_receipt_makes_older_entries_needless() {
     let mut memory = Memory::default();
-    let hold = Hold { against: None, because: "audit".into(), at: "".into() };
+    let by = HeldBy::Hand;
+    let hold = Hold { against: None, by, because: "audit".into(), at: "".into() };
     fold(
         &mut memory,
         &[(1, None, begun()), (2, Some(0), intent()), (3, Some(0), made("v1")), (4, None, Body::Held(hold))],

@@ -14,7 +14,8 @@ use escadre_model::desired::Desired;
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, ResourceId};
 use escadre_model::name::Name;
-use escadre_model::observed::{EngineId, Lookup, Observed};
+use escadre_model::observed::{Difference, EngineId, Lookup, Observed};
+use escadre_model::secret::{Secret, SecretRef};
 use escadre_plan::step::Step;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -31,6 +32,8 @@ pub struct Capabilities {
     pub native_rollout: bool,
     /// The engine runs health checks by itself.
     pub runs_checks: bool,
+    /// Containers can be given a fixed address on a network that Docker Compose made, too.
+    pub fixed_on_adopted: bool,
     /// What it is: `podman 4.3.1`.
     pub engine: Arc<str>,
 }
@@ -56,6 +59,13 @@ pub struct Job<'a> {
     pub secrets: &'a dyn Secrets,
     /// Whom to tell.
     pub progress: &'a dyn Progress,
+}
+
+impl Job<'_> {
+    /// The value of a secret of the instance, the one that is meant.
+    pub fn reveal(&self, name: &SecretRef) -> Option<Secret> {
+        self.secrets.reveal(&self.desired.instance, name, self.desired.secrets.get(&name.0))
+    }
 }
 
 /// What a performed step left behind; journalled.
@@ -235,6 +245,8 @@ pub struct LogQuery {
     pub since: Option<i64>,
     /// Only the last so many lines of each container.
     pub tail: Option<u64>,
+    /// Containers without labels of ours, by the engine's ids: the record knows whose they are.
+    pub adopted: BTreeMap<EngineId, ResourceId>,
 }
 
 /// A line of a log.
@@ -261,6 +273,20 @@ pub trait Driver: Send + Sync {
     /// # Errors
     /// When nothing could be listed; a partial answer is no error but says so in `complete`.
     async fn observe(&self, scope: &Scope) -> Result<Observed, Error>;
+
+    /// In what containers that others made are not as an instance wants their services, in the target's own words; those without a difference may be left
+    /// out. Values of secrets are compared, and never told.
+    ///
+    /// # Errors
+    /// When the target cannot be asked.
+    async fn compare(
+        &self,
+        _desired: &Desired,
+        _made: &[(Arc<str>, EngineId)],
+        _secrets: &dyn Secrets,
+    ) -> Result<BTreeMap<EngineId, Vec<Difference>>, Error> {
+        Ok(BTreeMap::new())
+    }
 
     /// What undoing this step will need to know and nobody can tell once it is done: former hosts lines, former routes, whether it ran, whether
     /// what shall exist (a file, a network) was there already and so must outlive an undoing.

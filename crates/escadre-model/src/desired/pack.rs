@@ -6,7 +6,7 @@
 //! Not here: where it is kept (`escadre-engine`).
 //! Tests: `tests.rs`; `escadre-plan/tests/it/shapes.rs`.
 
-use super::{Body, Desired, Resource, Route, Service, Shown, State};
+use super::{Adopts, Body, Desired, Resource, Route, Service, Shown, State};
 use crate::hash::{Hash, KeyedHash};
 use crate::ids::{InstanceId, ResourceKey};
 use crate::payload::Words;
@@ -54,10 +54,16 @@ pub struct Head {
     state: State,
     environment: Arc<str>,
     labels: BTreeMap<Arc<str>, Arc<str>>,
+    /// Values of late variables in the sheets.
     late: Arc<[Arc<str>]>,
-    secrets: BTreeMap<SecretRef, KeyedHash>,
+    /// Keyed hashes of secrets in the sheets.
+    hidden: BTreeMap<SecretRef, KeyedHash>,
     resources: Vec<(ResourceKey, Hash, Hash, PackedBody)>,
     routes: BTreeMap<Arc<str>, Route>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    secrets: BTreeMap<Arc<str>, KeyedHash>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    adopts: Option<Adopts>,
 }
 
 /// The body of a resource: a service's is a part, others are short.
@@ -136,9 +142,11 @@ impl Desired {
             environment: self.environment.clone(),
             labels: self.labels.clone(),
             late: values.late.clone(),
-            secrets: values.secrets.clone(),
+            hidden: values.secrets.clone(),
             resources,
             routes: self.routes.clone(),
+            secrets: self.secrets.clone(),
+            adopts: self.adopts.clone(),
         })?;
         Ok(Packed { head, parts })
     }
@@ -170,7 +178,7 @@ impl Head {
     /// # Errors
     /// When a part is missing, or is not what was written.
     pub fn unpack(self, parts: &mut Parts, text: &dyn Fn(&Hash) -> Option<Arc<[u8]>>) -> Result<Desired, UnpackError> {
-        let values = Arc::new(Values { late: self.late, secrets: self.secrets });
+        let values = Arc::new(Values { late: self.late, secrets: self.hidden });
         let mut resources = BTreeMap::new();
         for (key, spec, sheet, body) in self.resources {
             let sheet = parts.sheet(&sheet, text)?;
@@ -189,6 +197,8 @@ impl Head {
             labels: self.labels,
             resources,
             routes: self.routes,
+            secrets: self.secrets,
+            adopts: self.adopts,
         })
     }
 }

@@ -79,9 +79,12 @@ codes! {
     E0307 "the work tree has uncommitted changes";
     E0311 "an instance is locked";
     E0312 "the plan leaves an instance alone";
+    E0313 "there is no earlier state to go back to";
+    E0314 "nothing is on record that could be started or stopped";
     E0321 "a name, port or subnet is taken";
     E0322 "there is no free address";
     E0323 "another fleet has this name";
+    E0324 "what runs cannot be taken over";
     // E04: Compose files
     E0401 "a Compose file is not a mapping";
     E0402 "a Compose attribute is not known";
@@ -132,6 +135,7 @@ codes! {
     E0521 "a path of the host is not granted";
     E0522 "nobody certifies a host name";
     E0523 "endpoints of one host name disagree about TLS";
+    E0524 "two instances take over the same thing";
     // E06: secrets
     E0601 "a secret is not encrypted";
     E0602 "a secret belongs somewhere else";
@@ -148,6 +152,12 @@ codes! {
     W0304 "a volume is kept although nothing uses it";
     W0305 "something carries our labels and is not on record";
     W0306 "a volume was made with other settings";
+    W0307 "docker compose works against Escadre";
+    W0308 "containers are known by their ids alone";
+    W0309 "a service keeps data in a volume without a name";
+    W0310 "a container of a Compose project is in no file";
+    W0311 "something is not brought back by a rollback";
+    W0312 "a service cannot be started or stopped by itself";
     // W04: Compose files
     W0401 "`version` has no effect";
     W0402 "a variable is not set";

@@ -45,6 +45,7 @@ pub(super) fn check(fleet: &mut Fleet, mut findings: Vec<Diagnostic>, context: &
     for instance in fleet.instances.values() {
         one(fleet, instance, context, &mut findings);
     }
+    taken_over_twice(fleet, &mut findings);
     unused_secrets(fleet, &mut findings);
     mark_broken(fleet, &findings);
     findings.sort_by(|a, b| place(a).cmp(&place(b)));
@@ -53,6 +54,23 @@ pub(super) fn check(fleet: &mut Fleet, mut findings: Vec<Diagnostic>, context: &
 
 fn place(finding: &Diagnostic) -> (&str, u32, u32) {
     finding.span().map_or(("", 0, 0), |span| (&span.file, span.start, span.line))
+}
+
+/// What exists once can be taken over by one instance only: a Compose project, a volume under its name on the engine.
+fn taken_over_twice(fleet: &Fleet, findings: &mut Vec<Diagnostic>) {
+    let mut first: BTreeMap<(&str, &str), (&Instance, &Span)> = BTreeMap::new();
+    for instance in fleet.instances.values() {
+        let project = instance.adopts.iter().map(|name| ("Compose project", name));
+        let volumes = instance.volumes.values().map(|name| ("volume", name));
+        for (what, name) in project.chain(volumes) {
+            let Some((other, span)) = first.insert((what, &name.value), (instance, &name.span)) else { continue };
+            let message =
+                format!("{} and {} both take the {what} {} over", other.name.value, instance.name.value, name.value);
+            findings.push(
+                Diagnostic::error(Code::E0524, message).label(&name.span, "again here").label(span, "first here"),
+            );
+        }
+    }
 }
 
 /// A reference to something that must be there.

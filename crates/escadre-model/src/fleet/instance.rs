@@ -47,6 +47,8 @@ pub struct Instance {
     pub state: State,
     /// Volumes that have another name on the engine: key → name.
     pub volumes: BTreeMap<Arc<str>, Spanned<Arc<str>>>,
+    /// The Docker Compose project that it was, and whose containers it takes over.
+    pub adopts: Option<Spanned<Arc<str>>>,
     /// Its secrets file.
     pub secrets: Option<Arc<SecretsFile>>,
 }
@@ -228,6 +230,7 @@ fn read(reader: &mut Reader<'_>, candidate: &Candidate, node: &Node) -> (Option<
     });
     let state_is_wrong = state.is_none() && node.get("state").is_some_and(|state| !state.is_null());
     let volumes = volumes(&mut fields);
+    let adopts = adopts(&mut fields);
     reserved::refuse(&mut fields, node, reserved::INSTANCE);
     fields.finish();
     let target_path = override_file.as_ref().map(|file| Arc::clone(&file.value));
@@ -253,6 +256,7 @@ fn read(reader: &mut Reader<'_>, candidate: &Candidate, node: &Node) -> (Option<
         override_file,
         state: state.map_or(State::Running, |state| state.value),
         volumes,
+        adopts,
         secrets: None,
     };
     (Some(instance), target_path)
@@ -269,6 +273,22 @@ fn override_file(fields: &mut Fields<'_, '_>, folder: &str) -> Option<Spanned<Ar
             None
         }
     }
+}
+
+/// `adopt: { project: acme }`: the Compose project that the instance was; the name must be one that Compose gives.
+fn adopts(fields: &mut Fields<'_, '_>) -> Option<Spanned<Arc<str>>> {
+    let node = fields.optional("adopt")?;
+    let mut within = Fields::new(node, "adopt", fields.findings());
+    let project = within.required_str("project");
+    within.finish();
+    let project = project?;
+    if let Err(why) = Name::project(&project.value) {
+        let message = format!("\"{}\" is no name of a Compose project: {why}", scalar::shown(&project.value));
+        let finding = Diagnostic::error(Code::E0115, message).at(&project.span).path("adopt.project");
+        fields.findings().push(finding.hint("what runs under Compose on this host: escadre import compose"));
+        return None;
+    }
+    Some(project)
 }
 
 /// Volumes that exist under another name; the name must be one an engine takes.

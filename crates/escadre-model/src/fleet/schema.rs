@@ -269,6 +269,16 @@ fn instance() -> Value {
             ("override", scalar("A Compose override beside this file.")),
             ("state", words("Whether it shall run; removed is the tombstone.", &["running", "stopped", "removed"])),
             ("volumes", named("Volumes that have another name on the engine.", scalar("The name on the engine."))),
+            (
+                "adopt",
+                mapping(
+                    [(
+                        "project!",
+                        scalar("The Docker Compose project that this instance was: what runs of it is taken over."),
+                    )],
+                    &[],
+                ),
+            ),
         ],
         reserved::INSTANCE,
     )

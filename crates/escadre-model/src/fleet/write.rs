@@ -145,7 +145,9 @@ pub fn set_secret(file: &str, text: &str, name: &str, block: &str) -> Result<Str
     for line in block.trim().lines() {
         let _ = writeln!(entry, "  {}", line.trim());
     }
-    edit_entry(file, text, name, &entry, Some(block.trim()))
+    edit_entry(file, text, name, &entry, &|got| {
+        got.and_then(Json::as_str).is_some_and(|got| same_lines(block.trim(), got))
+    })
 }
 
 /// Takes a secret out of the text of a secrets file.
@@ -153,11 +155,26 @@ pub fn set_secret(file: &str, text: &str, name: &str, block: &str) -> Result<Str
 /// # Errors
 /// As [`set_secret`].
 pub fn remove_secret(file: &str, text: &str, name: &str) -> Result<String, EditError> {
-    edit_entry(file, text, name, "", None)
+    edit_entry(file, text, name, "", &|got| got.is_none())
+}
+
+/// Sets a top-level key of a file to what stands in `entry` (whole lines, the key included), or adds it at the end.
+///
+/// # Errors
+/// As [`set_secret`].
+pub fn put(file: &str, text: &str, key: &str, entry: &str) -> Result<String, EditError> {
+    let wanted = read(file, entry)?.get(key).map(Node::to_json);
+    edit_entry(file, text, key, entry, &|got| got == wanted.as_ref())
 }
 
 /// Replaces the lines of a top-level key, or adds them at the end.
-fn edit_entry(file: &str, text: &str, name: &str, entry: &str, wanted: Option<&str>) -> Result<String, EditError> {
+fn edit_entry(
+    file: &str,
+    text: &str,
+    name: &str,
+    entry: &str,
+    fits: &dyn Fn(Option<&Json>) -> bool,
+) -> Result<String, EditError> {
     let by_hand = || EditError::ByHand(file.to_owned(), name.to_owned());
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let is_new = text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'));
@@ -192,12 +209,7 @@ fn edit_entry(file: &str, text: &str, name: &str, entry: &str, wanted: Option<&s
     let now = read(file, &edited).map_err(|_| by_hand())?;
     let Json::Object(mut got) = now.to_json() else { return Err(by_hand()) };
     let value = got.remove(name);
-    let fits = match (wanted, value.as_ref().and_then(Json::as_str)) {
-        (None, None) => value.is_none(),
-        (Some(wanted), Some(value)) => same_lines(wanted, value),
-        _ => false,
-    };
-    if fits && got == *map { Ok(edited) } else { Err(by_hand()) }
+    if fits(value.as_ref()) && got == *map { Ok(edited) } else { Err(by_hand()) }
 }
 
 fn same_lines(a: &str, b: &str) -> bool {

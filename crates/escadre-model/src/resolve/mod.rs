@@ -24,6 +24,7 @@ pub use files::ROOT;
 pub use single::{Single, SingleInput, single};
 
 use crate::compose::{self, Options, Project};
+use crate::desired::Adopts;
 use crate::diagnostic::{Code, Diagnostic, Span, has_errors, nearest};
 use crate::fleet::{Fleet, Instance, Product, Stored};
 use crate::ids::InstanceId;
@@ -218,6 +219,7 @@ impl Work<'_> {
             values: values.into_iter().map(|(name, given)| (name, given.value)).collect(),
             secrets,
             volume_names: self.instance.volumes.iter().map(texts).collect(),
+            adopts: self.instance.adopts.as_ref().map(|one| Adopts { project: Arc::clone(&one.value), folder: None }),
             shape: made.shape,
             late: made.late,
         })

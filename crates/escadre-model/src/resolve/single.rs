@@ -9,6 +9,7 @@ use super::content::gather;
 use super::values::source;
 use super::{Cache, build, clash, files};
 use crate::compose::{self, Options, Project, Variables};
+use crate::desired::Adopts;
 use crate::diagnostic::{Code, Diagnostic, has_errors};
 use crate::hash::{Hash, KeyedHash};
 use crate::ids::InstanceId;
@@ -97,8 +98,10 @@ fn resolve(
         ..Shape::new(title, project)
     };
     let instance = InstanceId::new(name.clone(), name);
-    let resolved =
-        Resolved { origin: input.folder.as_str().into(), values, secrets: seen, ..Resolved::new(instance, shape) };
+    // A project's own containers, as docker compose would take them: those of its name that were started here.
+    let folder: Arc<str> = input.folder.as_str().into();
+    let adopts = Some(Adopts { project: instance.instance.as_str().into(), folder: Some(Arc::clone(&folder)) });
+    let resolved = Resolved { origin: folder, values, secrets: seen, adopts, ..Resolved::new(instance, shape) };
     Some(Single { resolved, secrets })
 }
 

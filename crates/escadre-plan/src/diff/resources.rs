@@ -5,21 +5,32 @@
 //! Not here: services (`diff`).
 //! Tests: `tests/it`.
 
-use super::{Diff, Fate, NetworkFate, View, file_paths};
+use super::{Diff, Fate, NetworkFate, View, adopt, file_paths};
 use crate::change::{Action, Change, Reason};
 use crate::names;
 use crate::reasons::{self, Verdict};
 use escadre_model::desired::{Body, CertificateSource, Https, NetworkMode, Route, Service};
 use escadre_model::hash::Hash;
 use escadre_model::ids::{Kind, ResourceKey};
-use escadre_model::observed::ContainerSeen;
+use escadre_model::observed::{ContainerSeen, EngineId};
 use escadre_model::routes::Plain;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 pub(crate) fn change(on: ResourceKey, action: Action, reasons: Vec<Reason>, detail: Option<Arc<str>>) -> Change {
-    Change { on, action, reasons, restarts: 0, gate: None, gap: None, follows: Vec::new(), detail }
+    Change {
+        on,
+        action,
+        reasons,
+        restarts: 0,
+        gate: None,
+        gap: None,
+        follows: Vec::new(),
+        adopts: Vec::new(),
+        proves: false,
+        detail,
+    }
 }
 
 pub(super) fn networks<'a>(view: &View<'a>, diff: &mut Diff<'a>) {
@@ -35,23 +46,27 @@ pub(super) fn networks<'a>(view: &View<'a>, diff: &mut Diff<'a>) {
         let verdict = best.map(|seen| reasons::compare(record, key, resource, seen.spec.as_ref()));
         let (action, why, name) = match (&verdict, best) {
             _ if network.external => (Action::Keep, Vec::new(), network.name.clone()),
+            (_, Some(seen)) if !record.owned.contains_key(&seen.engine) => {
+                (Action::Adopt, Vec::new(), seen.name.clone())
+            }
             (Some(Verdict::Differs(why)), _) => (Action::Replace, why.clone(), names::beside(&network.name, &taken)),
             (_, Some(seen)) => (Action::Keep, Vec::new(), seen.name.clone()),
             (_, None) => (Action::Create, Vec::new(), network.name.clone()),
         };
         let subnet = match (action, best) {
-            (Action::Keep, Some(seen)) => {
+            (Action::Keep | Action::Adopt, Some(seen)) => {
                 seen.subnets.iter().find(|text| crate::address::Subnet::parse(text).is_some()).cloned()
             }
             _ => network.subnet.clone(),
         };
-        if action == Action::Keep
-            && let Some(seen) = best
-        {
+        let stays = matches!(action, Action::Keep | Action::Adopt);
+        let mut told = change(key.clone(), action, why, Some(name.clone()));
+        if let Some(seen) = best.filter(|_| stays) {
             used.insert(&seen.engine.0);
+            told.adopts.extend((action == Action::Adopt).then(|| seen.engine.clone()));
         }
-        diff.changes.push(change(key.clone(), action, why, Some(name.clone())));
-        let ensure = action != Action::Keep || network.external;
+        diff.changes.push(told);
+        let ensure = !stays || network.external;
         diff.networks.insert(key.key.clone(), NetworkFate { name, ensure, external: network.external, subnet });
     }
     for seen in view.seen.networks.iter().filter(|seen| !used.contains(seen.engine.0.as_ref())) {
@@ -96,13 +111,18 @@ pub(super) fn volumes<'a>(view: &View<'a>, diff: &mut Diff<'a>) {
     for (key, resource) in &view.desired.resources {
         let Body::Volume(volume) = &resource.body else { continue };
         let there = view.seen.volumes.iter().find(|seen| seen.name == volume.name);
+        // One that has no name of its own (Compose's are numbers) stays the one it is.
+        let there = there.or_else(|| adopt::unnamed(view, key, volume));
+        let name = there.map_or(&volume.name, |seen| &seen.name);
         let action = match there {
             _ if volume.external => Action::Keep,
             None => Action::Create,
-            Some(_) if record.retained.get(&key.key) == Some(&volume.name) => Action::Adopt,
+            Some(_) if record.retained.get(&key.key) == Some(name) => Action::Adopt,
+            Some(seen) if !record.owned.contains_key(&EngineId(seen.name.clone())) => Action::Adopt,
             Some(_) => Action::Keep,
         };
         if let Some(seen) = there.filter(|_| !volume.external)
+            && seen.spec.is_some()
             && matches!(reasons::compare(record, key, resource, seen.spec.as_ref()), Verdict::Differs(_))
         {
             diff.notes.push(view.note(
@@ -113,8 +133,10 @@ pub(super) fn volumes<'a>(view: &View<'a>, diff: &mut Diff<'a>) {
                 ),
             ));
         }
-        diff.changes.push(change(key.clone(), action, Vec::new(), Some(volume.name.clone())));
-        diff.volumes.insert(key.key.clone(), (volume.name.clone(), action == Action::Create || volume.external));
+        let mut told = change(key.clone(), action, Vec::new(), Some(name.clone()));
+        told.adopts.extend((action == Action::Adopt).then(|| EngineId(name.clone())));
+        diff.changes.push(told);
+        diff.volumes.insert(key.key.clone(), (name.clone(), action == Action::Create || volume.external));
     }
     let wanted: BTreeSet<&str> = diff.volumes.values().map(|(name, _)| name.as_ref()).collect();
     let mut gone = Vec::new();
@@ -163,7 +185,7 @@ pub(super) fn files<'a>(view: &View<'a>, diff: &mut Diff<'a>) {
                 Verdict::Differs(why) => (Action::Update, why),
             },
             // Nothing on record: a container that was made with it proves that it is there.
-            _ if used_by_running(view, key) => (Action::Keep, Vec::new()),
+            _ if used_by_running(view, key) || adopt::sees(view, key) => (Action::Keep, Vec::new()),
             _ => (Action::Create, Vec::new()),
         };
         if action == Action::Update {
@@ -232,6 +254,9 @@ pub(crate) fn seen_backend(
         NetworkMode::None | NetworkMode::Service(_) => return on_file(),
         NetworkMode::Own => {}
     }
+    if let Some(made) = &container.compose {
+        return adopt::backend(view, made, container, port);
+    }
     // A container that got a loopback port is reached there, whatever its own addresses are.
     if let Some(at) = on_file().filter(|at| view.by_loopback() || at.ip().is_loopback()) {
         return Some(at);
@@ -282,7 +307,10 @@ pub(super) fn routes<'a>(view: &View<'a>, diff: &mut Diff<'a>) {
             there.sort();
             there == wanted && !seen.parked
         });
+        let held = fate.into_iter().flat_map(|one| &one.slots).find_map(|(_, slot)| adopt::holds(slot, route));
         let (action, why) = match seen {
+            // The engine has its port until the container's next update.
+            None if held.is_some() => (Action::Keep, Vec::new()),
             None => (Action::Create, Vec::new()),
             Some(_) if !spec_same => (Action::Update, route_reasons(view, key, route)),
             Some(_) if steady && !backends_same => {

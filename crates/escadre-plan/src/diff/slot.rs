@@ -5,7 +5,7 @@
 //! Not here: callers that may have to follow (`follow`), the change people read (`diff`).
 //! Tests: `tests/it`.
 
-use super::{Fate, NetworkFate, View, beside, resource_key, resources, same_image};
+use super::{Fate, NetworkFate, View, adopt, beside, resource_key, resources, same_image};
 use crate::change::Reason;
 use crate::reasons::{self, Verdict};
 use escadre_model::desired::{NetworkMode, Resource, Service};
@@ -75,6 +75,9 @@ impl<'a> Slot<'_, 'a> {
 
     pub(super) fn fate(&self, best: Option<&'a ContainerSeen>) -> (Fate<'a>, Vec<Reason>) {
         let Some(there) = best else { return (Fate::Create(self.next()), Vec::new()) };
+        if let (Some(made), false) = (&there.compose, there.known) {
+            return (Fate::Adopt(there), adopt::differences(self.resource, made));
+        }
         let mut why = self.unfit(there);
         if !there.known {
             return (Fate::Adopt(there), why);
@@ -111,7 +114,15 @@ impl<'a> Slot<'_, 'a> {
             self.service.after.iter().filter(|after| after.restart && self.restarted.contains(after.service.as_ref()));
         let why: Vec<Reason> =
             asked.map(|after| Reason::DependencyReplaced { service: after.service.clone() }).collect();
-        (if why.is_empty() { Fate::Keep(there) } else { Fate::Restart(there) }, why)
+        let fate = match why.is_empty() {
+            true => Fate::Keep(there),
+            // Another start may give it another address, which nobody here would know.
+            false if there.compose.is_some() => {
+                Fate::Replace { old: there, generation: self.next(), beside: beside(self.view, self.service) }
+            }
+            false => Fate::Restart(there),
+        };
+        (fate, why)
     }
 
     /// A one-shot runs once per spec and image; the receipt or the exited container proves that it did.
@@ -124,8 +135,16 @@ impl<'a> Slot<'_, 'a> {
         let on_record = evidence.any(|one| one.spec == self.resource.spec && same(&one.image));
         let fits = |one: &&ContainerSeen| one.spec.as_ref() == Some(&self.resource.spec) && same(&one.image);
         let ended = best.filter(fits).is_some_and(|one| one.phase == Phase::Exited(0));
-        if (!fresh && (on_record || ended)) || self.view.input.options.rollback.is_some() {
+        if (!fresh && (on_record || ended)) || self.view.back().is_some() {
             return (Fate::Done, Vec::new());
+        }
+        match best {
+            Some(there) if there.compose.is_some() && !there.known => {
+                let differs = there.compose.as_deref().map(|made| adopt::differences(self.resource, made));
+                return (Fate::Adopt(there), differs.unwrap_or_default());
+            }
+            None if adopt::vouched(self.view, self.key) => return (Fate::Vouched, Vec::new()),
+            _ => {}
         }
         let cannot = best.is_some_and(|one| {
             matches!(

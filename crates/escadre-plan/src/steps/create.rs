@@ -6,7 +6,7 @@
 //! Tests: `tests/it/updates.rs`.
 
 use super::Builder;
-use crate::diff::ServiceFate;
+use crate::diff::{ServiceFate, adopt};
 use crate::gate;
 use crate::make::Shared;
 use crate::names;
@@ -195,14 +195,13 @@ impl<'a> Builder<'_, 'a> {
 
     /// The container that is there starts again.
     pub(super) fn start(&mut self, fate: &ServiceFate<'a>, replica: u32, there: &ContainerSeen) {
-        let lines = self.net.lines_of(fate.key, replica, fate.service, &there.addresses);
+        let lines = self.net.standing(fate.key, replica, fate.service, there);
         let attach = self.attach(&there.id, lines, Vec::new());
         let mut after = self.dependencies(fate);
         after.extend(attach);
         let start = self.push(there.id.clone(), Act::Start { name: there.name.clone() }, after, None, Undo::Reverse);
         let ready = self.gate(fate, &there.id, &there.name, start);
-        let backends = self.seen_backends(fate, there);
-        self.serve(fate, replica, &there.id, backends, vec![ready]);
+        self.serve_again(fate, replica, there, vec![ready]);
         self.mark(fate.key, start, ready);
     }
 
@@ -246,6 +245,23 @@ impl<'a> Builder<'_, 'a> {
             self.live.set(&key, replica, id.clone(), at);
         }
         let routes: Vec<Arc<str>> = self.live.of_service(fate.key).into_iter().map(|(key, _)| key).collect();
+        self.switch(fate.key, &routes, after)
+    }
+
+    /// Its routes lead to this container, which was there before; those whose port the engine holds for it are none of the edge's.
+    pub(super) fn serve_again(
+        &mut self,
+        fate: &ServiceFate<'a>,
+        replica: u32,
+        there: &ContainerSeen,
+        after: Vec<u32>,
+    ) -> Option<u32> {
+        for (key, at) in self.seen_backends(fate, there) {
+            self.live.set(&key, replica, there.id.clone(), at);
+        }
+        let mut routes: Vec<Arc<str>> = self.live.of_service(fate.key).into_iter().map(|(key, _)| key).collect();
+        routes
+            .retain(|key| self.view.desired.routes.get(key).is_none_or(|route| adopt::held_by(there, route).is_none()));
         self.switch(fate.key, &routes, after)
     }
 

@@ -6,7 +6,7 @@
 //! Tests: `tests/it/follow.rs`.
 
 use super::Builder;
-use crate::diff::{Fate, ServiceFate};
+use crate::diff::{Fate, ServiceFate, adopt};
 use crate::make::Shared;
 use crate::plan::Refusal;
 use crate::step::{Act, Succession, Undo, Watch};
@@ -66,7 +66,13 @@ impl<'a> Builder<'_, 'a> {
             Fate::Follow { old, .. } => Some(old.name.clone()),
             _ => None,
         });
-        let watch = Watch { callers: callers.collect(), successions, unseen: beside, check_ms: self.check_ms(fate) };
+        // Where the engine holds a port for it, replacing it costs a gap: that is done only for one that is seen to need it.
+        let holds = fate.slots.iter().any(|(_, slot)| match slot {
+            Fate::Follow { old, .. } => adopt::held_port(self.view, fate.key, old).is_some(),
+            _ => false,
+        });
+        let unseen = beside && !holds;
+        let watch = Watch { callers: callers.collect(), successions, unseen, check_ms: self.check_ms(fate) };
         self.when = when.unwrap_or_default();
         let follow = self.push(self.service(fate.key), Act::Follow(watch), after, None, Undo::Nothing);
         self.when = Vec::new();

@@ -135,10 +135,11 @@ pub(crate) fn running<'a>(view: &View<'a>, diff: &Diff<'a>, shared: &mut Shared<
     if early {
         builder.stop_gone(diff);
     }
+    builder.stop_touched(diff);
     for fate in &diff.services {
         for (replica, slot) in &fate.slots {
             match slot {
-                Fate::Keep(_) | Fate::Adopt(_) | Fate::Done => {}
+                Fate::Keep(_) | Fate::Adopt(_) | Fate::Stop(_) | Fate::Done | Fate::Vouched => {}
                 Fate::Create(generation) => builder.create(fate, *replica, *generation, shared)?,
                 Fate::Start(there) => builder.start(fate, *replica, there),
                 Fate::Restart(there) => builder.restart(fate, *replica, there),

@@ -72,7 +72,12 @@ impl Plan {
                 None => None,
             };
             let text = subnet.map(|subnet| subnet.to_string().into()).or_else(|| fate.subnet.clone());
-            let mut addresses = subnet.filter(|_| fixed).map(Addresses::new);
+            let compose = view.seen.networks.iter().any(|seen| seen.compose && seen.name == fate.name);
+            let fixed = fixed && (!compose || view.input.abilities.fixed_on_adopted);
+            let mut addresses = subnet.filter(|_| fixed).map(|subnet| match compose {
+                true => Addresses::upper_half(subnet),
+                false => Addresses::new(subnet),
+            });
             if let Some(addresses) = &mut addresses {
                 in_use(view, key, &fate.name, addresses);
             }
@@ -123,15 +128,23 @@ impl Plan {
                 | Fate::Follow { old: there, .. }
                 | Fate::Replace { old: there, .. } = slot
                 {
-                    lines.extend(self.lines_of(fate.key, *replica, fate.service, &there.addresses));
+                    lines.extend(self.standing(fate.key, *replica, fate.service, there));
                 }
             }
         }
         lines
     }
 
+    /// The lines of a container that is there. One that Compose made has another address after each start: the engine's own DNS knows it.
+    pub(super) fn standing(&self, key: &str, replica: u32, service: &Service, there: &ContainerSeen) -> Vec<HostLine> {
+        if there.compose.is_some() {
+            return Vec::new();
+        }
+        self.lines_of(key, replica, service, &there.addresses)
+    }
+
     /// A container's lines, from its addresses by the engine's names of networks.
-    pub(super) fn lines_of(
+    fn lines_of(
         &self,
         key: &str,
         replica: u32,

@@ -6,11 +6,12 @@
 //! Tests: `tests/it/gone.rs`.
 
 use super::{Builder, network, routes};
-use crate::diff::{Diff, View};
+use crate::diff::{Diff, Fate, View};
 use crate::gone::is_up;
-use crate::order;
-use crate::step::{Act, Step, Undo};
-use escadre_model::desired::Desired;
+use crate::make::Shared;
+use crate::step::{Act, RouteTarget, Step, Undo};
+use crate::{names, order};
+use escadre_model::desired::{Desired, Route};
 use escadre_model::ids::{Kind, ResourceKey};
 use escadre_model::observed::ContainerSeen;
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,6 +61,33 @@ impl<'v, 'a> Builder<'v, 'a> {
         }
     }
 
+    /// Routes that are wanted stay and lead to nobody, so that whoever asks is told; the others go.
+    fn lead_nowhere(&mut self, shared: &Shared<'_>) -> Vec<u32> {
+        let view = self.view;
+        let (stay, go): (Vec<_>, Vec<_>) =
+            view.seen.routes.iter().partition(|(key, _)| view.desired.routes.contains_key(*key));
+        let gone: Vec<Arc<str>> = go.into_iter().map(|(key, _)| key.clone()).collect();
+        let mut done: Vec<u32> = self.unroute(&gone, Vec::new()).into_iter().collect();
+        let mut targets: BTreeMap<&Arc<str>, BTreeMap<Arc<str>, RouteTarget>> = BTreeMap::new();
+        for (key, seen) in stay {
+            let Some(route) = view.desired.routes.get(key).filter(|_| !seen.backends.is_empty() || seen.parked) else {
+                continue;
+            };
+            let published = match route {
+                Route::Tcp(tcp) if tcp.published == 0 => {
+                    shared.fleet.any.get(&(view.desired.instance.clone(), key.clone())).copied()
+                }
+                Route::Tcp(_) | Route::Http(_) => None,
+            };
+            let target = RouteTarget { spec: names::route_spec(route), backends: Vec::new(), published };
+            targets.entry(crate::diff::resources::end(route).0).or_default().insert(key.clone(), target);
+        }
+        for (service, routes) in targets {
+            done.push(self.push(self.service(service), Act::Switch { routes }, Vec::new(), None, Undo::Reverse));
+        }
+        done
+    }
+
     fn unroute(&mut self, routes: &[Arc<str>], after: Vec<u32>) -> Option<u32> {
         let first = routes.first()?;
         let on = self.resource(ResourceKey::new(Kind::Route, first.clone()));
@@ -95,6 +123,22 @@ impl<'v, 'a> Builder<'v, 'a> {
         }
     }
 
+    /// Services that stop and are kept, those that depend on others first; their routes lead to nobody and say so.
+    pub(super) fn stop_touched(&mut self, diff: &Diff<'a>) {
+        let mut last: Vec<u32> = Vec::new();
+        for fate in diff.services.iter().rev() {
+            for (replica, slot) in &fate.slots {
+                let Fate::Stop(there) = slot else { continue };
+                self.live.unset(fate.key, *replica);
+                let routes: Vec<Arc<str>> = self.live.of_service(fate.key).into_iter().map(|(key, _)| key).collect();
+                let mut after = last.clone();
+                after.extend(self.switch(fate.key, &routes, Vec::new()));
+                let act = Act::Stop { name: there.name.clone(), grace_ms: fate.service.stop_grace_ms, forget: false };
+                last = vec![self.push(there.id.clone(), act, after, None, Undo::Reverse)];
+            }
+        }
+    }
+
     /// What containers used goes after them.
     pub(super) fn remove_gone(&mut self, diff: &Diff<'a>) {
         for one in &diff.gone_networks {
@@ -126,10 +170,9 @@ impl<'v, 'a> Builder<'v, 'a> {
 }
 
 /// The steps of an instance that shall stop: everything is kept.
-pub(crate) fn stopped(view: &View<'_>) -> Vec<Step> {
+pub(crate) fn stopped(view: &View<'_>, shared: &Shared<'_>) -> Vec<Step> {
     let mut builder = Builder::bare(view);
-    let routes: Vec<Arc<str>> = view.seen.routes.keys().cloned().collect();
-    let before = builder.unroute(&routes, Vec::new()).into_iter().collect();
+    let before = builder.lead_nowhere(shared);
     let known: Vec<&ContainerSeen> = view.seen.containers.iter().filter(|one| one.known).collect();
     builder.stop_all(&known, before, &|_| true);
     builder.finish()

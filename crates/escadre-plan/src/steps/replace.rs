@@ -8,7 +8,7 @@
 
 use super::Builder;
 use super::create::{Comes, New, nameless};
-use crate::diff::ServiceFate;
+use crate::diff::{ServiceFate, adopt};
 use crate::gone::is_up;
 use crate::make::Shared;
 use crate::order;
@@ -46,8 +46,9 @@ impl<'a> Builder<'_, 'a> {
             .push(Succession { former: old.name.clone(), current: new.name.clone() });
         let networks = nameless(&new.networks);
         let (id, name) = (new.id.clone(), new.name.clone());
+        let hands_over = adopt::held_port(self.view, fate.key, old).is_some();
         let (start, ready) = if beside {
-            self.take_over(fate, replica, new, before)
+            self.take_over(fate, replica, new, before, hands_over.then_some(old))
         } else {
             let stopped = self.stop_old(fate, replica, old, before);
             let attach = self.attach(&new.id, new.lines, stopped.clone());
@@ -65,12 +66,20 @@ impl<'a> Builder<'_, 'a> {
             one.address = old.addresses.get(&one.name).copied();
             one
         });
-        self.retire(fate, old, beside, networks.collect());
+        self.retire(fate, old, beside && !hands_over, networks.collect());
         Ok(())
     }
 
-    /// Beside the old one: it proves itself, then names and routes lead to it.
-    fn take_over(&mut self, fate: &ServiceFate<'a>, replica: u32, new: New, before: Vec<u32>) -> (u32, u32) {
+    /// Beside the old one: it proves itself, then names and routes lead to it. Where the engine holds a port for the old one, that stops before
+    /// the edge opens it.
+    fn take_over(
+        &mut self,
+        fate: &ServiceFate<'a>,
+        replica: u32,
+        new: New,
+        before: Vec<u32>,
+        holder: Option<&ContainerSeen>,
+    ) -> (u32, u32) {
         let start = self.push(new.id.clone(), Act::Start { name: new.name.clone() }, before, None, Undo::Reverse);
         let gate = self.gate(fate, &new.id, &new.name, start);
         let mut last = gate;
@@ -80,18 +89,18 @@ impl<'a> Builder<'_, 'a> {
             last = self.push(new.id.clone(), act, vec![gate], None, Undo::Nothing);
         }
         let attach = self.attach(&new.id, new.lines, vec![last]).unwrap_or(last);
-        let switch = self.serve(fate, replica, &new.id, new.backends, vec![attach]);
+        let free = holder.map_or_else(|| vec![attach], |old| self.stop_old(fate, replica, old, vec![attach]));
+        let switch = self.serve(fate, replica, &new.id, new.backends, free);
         (attach, switch.unwrap_or(attach))
     }
 
     /// The same container stops and starts again.
     pub(super) fn restart(&mut self, fate: &ServiceFate<'a>, replica: u32, there: &ContainerSeen) {
         let before = self.before_stop(fate);
-        let backends = self.seen_backends(fate, there);
         let after = self.stop_old(fate, replica, there, before);
         let start = self.push(there.id.clone(), Act::Start { name: there.name.clone() }, after, None, Undo::Reverse);
         let gate = self.gate(fate, &there.id, &there.name, start);
-        let switch = self.serve(fate, replica, &there.id, backends, vec![gate]);
+        let switch = self.serve_again(fate, replica, there, vec![gate]);
         self.mark(fate.key, start, switch.unwrap_or(gate));
     }
 
@@ -135,7 +144,9 @@ impl<'a> Builder<'_, 'a> {
         if !is_up(old) {
             return before;
         }
-        let routes: Vec<Arc<str>> = self.live.of_service(fate.key).into_iter().map(|(key, _)| key).collect();
+        let mut routes: Vec<Arc<str>> = self.live.of_service(fate.key).into_iter().map(|(key, _)| key).collect();
+        // What the engine holds is not the edge's to keep waiting.
+        routes.retain(|key| self.view.desired.routes.get(key).is_none_or(|route| adopt::held_by(old, route).is_none()));
         let mut after = before;
         if !routes.is_empty() {
             let quiet = if self.live.served(&routes) {

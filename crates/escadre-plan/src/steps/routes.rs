@@ -62,6 +62,7 @@ impl Live {
                         Fate::Keep(there)
                         | Fate::Adopt(there)
                         | Fate::Restart(there)
+                        | Fate::Stop(there)
                         | Fate::Follow { old: there, .. } => there,
                         Fate::Replace { old: there, .. } if is_up(there) => there,
                         _ => continue,

@@ -29,7 +29,7 @@ fn a_stopped_instance_keeps_everything_and_starts_again() {
     assert_eq!(plan.instances[0].consent, Consent::Gap);
     assert_eq!(action(&plan, Kind::Service, "web"), "stop");
     let order: Vec<String> = plan.instances[0].steps.iter().map(|step| step.on.resource.key.to_string()).collect();
-    assert_eq!(order, ["portal", "web", "api", "db"], "{}", dump(&plan));
+    assert_eq!(order, ["web", "web", "api", "db"], "{}", dump(&plan));
     assert_eq!(world.plan(&[stopped]).steps(), 0);
     let plan = world.up(&[desk("acme", "1")]);
     assert_eq!(action(&plan, Kind::Service, "db"), "start", "{}", dump(&plan));

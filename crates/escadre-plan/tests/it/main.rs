@@ -4,6 +4,7 @@
 //! **Invariant:** every test plans twice and compares: same input, same bytes.
 //! Not here: units of addresses (`src/address/tests.rs`).
 
+mod back;
 mod bench;
 mod claims;
 mod converge;
@@ -16,5 +17,6 @@ mod plans;
 mod pure;
 mod shapes;
 mod threads;
+mod touch;
 mod updates;
 mod world;

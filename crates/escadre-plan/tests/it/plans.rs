@@ -2,7 +2,7 @@
 use crate::world::*;
 use escadre_model::desired::*;
 use escadre_model::ids::Kind;
-use escadre_model::observed::{Hold, Outcome, Phase};
+use escadre_model::observed::{HeldBy, Hold, Outcome, Phase};
 use escadre_plan::change::{Action, Reason};
 use escadre_plan::plan::{Consent, Refusal};
 use escadre_plan::step::Act;
@@ -140,7 +140,7 @@ fn a_hold_keeps_exactly_what_it_is_against() {
     let mut world = World::new();
     world.up(&[desk("acme", "1")]);
     let next = desk("acme", "2");
-    let hold = |against| Some(Hold { against, because: "plan 7c41e9".into(), at: "".into() });
+    let hold = |against| Some(Hold { against, by: HeldBy::Hand, because: "audit".into(), at: "".into() });
     world.seen("acme").record.hold = hold(Some(next.hash()));
     let mut failed = world.seen("acme").record.receipts[0].clone();
     failed.outcome = Outcome::WentBack;

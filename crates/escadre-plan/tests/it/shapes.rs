@@ -87,7 +87,7 @@ fn tree(
         let mut text = format!("instance: {name}\nproduct: desk\nstate: stopped\n");
         text.push_str(if index % 5 == 4 { "environment: integration\n" } else { "environment: production\n" });
         if ours && index % 4 == 3 {
-            text.push_str("size: small\nprofiles: [extra]\nvolumes: { data: its_own }\n");
+            let _ = writeln!(text, "size: small\nprofiles: [extra]\nvolumes: {{ data: its_own_{index} }}");
         }
         text.push_str("values:\n");
         if index == 6 {

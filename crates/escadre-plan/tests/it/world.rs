@@ -45,6 +45,8 @@ pub(crate) fn instance(fleet: &str, name: &str) -> Desired {
         labels: BTreeMap::new(),
         resources: BTreeMap::new(),
         routes: BTreeMap::new(),
+        secrets: BTreeMap::new(),
+        adopts: None,
     };
     network(&mut desired, "default", None);
     desired
@@ -66,7 +68,7 @@ pub(crate) fn network(desired: &mut Desired, name: &str, subnet: Option<&str>) {
 
 pub(crate) fn volume(desired: &mut Desired, name: &str) {
     let on_engine = format!("{}_{}_{name}", desired.instance.fleet, desired.instance.instance);
-    let body = Body::Volume(Volume { name: on_engine.into(), external: false });
+    let body = Body::Volume(Volume { name: on_engine.into(), external: false, named: false });
     put(desired, Kind::Volume, name, Vec::new(), body);
 }
 
@@ -351,6 +353,9 @@ impl World {
             dirty: None,
             at: "".into(),
             by: "".into(),
+            because: None,
+            last_line: None,
+            back: None,
             outcome: if stopped { Outcome::Stopped } else { Outcome::Healthy },
             desired: Arc::new(wanted.clone()),
             images: BTreeMap::new(),
@@ -397,11 +402,13 @@ impl World {
                     name: name.clone(),
                     spec: payload.cloned(),
                     subnets: vec![subnet],
+                    compose: false,
                 };
                 seen.networks.push(network);
             }
             Act::EnsureVolume { name, .. } => {
                 let volume = VolumeSeen { key: on.resource.clone(), name: name.clone(), spec: payload.cloned() };
+                seen.record.owned.insert(EngineId(name.clone()), on.clone());
                 seen.volumes.push(volume);
             }
             Act::EnsureFile { file } => {
@@ -438,6 +445,7 @@ impl World {
                     addresses,
                     volumes: place.volumes.clone(),
                     known: true,
+                    compose: None,
                 });
             }
             Act::Start { name } => {

@@ -8,9 +8,11 @@
 
 use super::files::{self, Bytes};
 use super::names;
-use escadre_model::desired::{Body, Content, Desired, File, Image, Network, Resource, Route, Service, Volume};
+use escadre_model::desired::{
+    Body, CertificateSource, Content, Desired, File, Image, Network, Resource, Route, Service, Volume,
+};
 use escadre_model::diagnostic::{Code, Diagnostic, Span};
-use escadre_model::hash::Hash;
+use escadre_model::hash::{Hash, KeyedHash};
 use escadre_model::ids::ResourceKey;
 use escadre_model::resolved::Resolved;
 use escadre_model::secret::SecretRef;
@@ -110,6 +112,7 @@ impl Drafts {
             let resource = filling.resource(key, draft);
             filling.resources.insert(key.clone(), resource);
         }
+        let secrets = self.secrets(resolved, &filling.values);
         let http = resolved.endpoints.iter().map(|(key, route)| (Arc::clone(key), Route::Http(route.clone())));
         let tcp = self.routes.iter().map(|(key, route)| (Arc::clone(key), route.clone()));
         let desired = Desired {
@@ -121,8 +124,25 @@ impl Drafts {
             labels: resolved.labels.clone(),
             resources: filling.resources,
             routes: http.chain(tcp).collect(),
+            secrets,
+            adopts: resolved.adopts.clone(),
         };
         (desired, filling.findings)
+    }
+
+    /// Which value is meant of each secret that is used, as far as it is known.
+    fn secrets(&self, resolved: &Resolved, values: &Values) -> BTreeMap<Arc<str>, KeyedHash> {
+        let within = self.resources.values().flat_map(|draft| match &draft.body {
+            Plain::Service(_, parts) => parts.secrets.as_slice(),
+            Plain::File { bytes: Bytes::Secret(name), .. } => std::slice::from_ref(name),
+            _ => &[],
+        });
+        let certificates = resolved.endpoints.values().filter_map(|route| match &route.tls.as_ref()?.from {
+            CertificateSource::Secret { chain, key, .. } => Some(std::iter::once(chain).chain(key)),
+            _ => None,
+        });
+        let used = within.chain(certificates.flatten());
+        used.filter_map(|name| Some((Arc::clone(&name.0), values.secrets.get(name)?.clone()))).collect()
     }
 }
 
@@ -135,7 +155,8 @@ impl Filling<'_> {
             }
             Plain::Volume { name, external } => {
                 let adopted = self.resolved.volume_names.get(&key.key).cloned();
-                let body = Volume { name: adopted.unwrap_or_else(|| self.name(key, name)), external: *external };
+                let named = adopted.is_some();
+                let body = Volume { name: adopted.unwrap_or_else(|| self.name(key, name)), external: *external, named };
                 (self.spec(draft, &(&body.name, &body.external)), Body::Volume(body))
             }
             Plain::File { bytes, mode, uid, gid } => {

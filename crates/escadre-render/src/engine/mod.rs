@@ -5,7 +5,9 @@
 //! Not here: the calls (`escadre-drivers`), order and addresses (`escadre-plan`).
 //! Tests: beside each module.
 
+pub mod composed;
 pub mod create;
+pub mod differences;
 mod draft;
 mod files;
 mod fleet;

@@ -6,7 +6,7 @@
 //! Tests: `render/tests.rs`, `mounts/tests.rs`.
 
 use super::render::Render;
-use super::{files, value};
+use super::{files, names, value};
 use escadre_model::compose::{self, Service as Written};
 use escadre_model::diagnostic::{Code, Diagnostic};
 use escadre_model::ids::ResourceKey;
@@ -97,10 +97,9 @@ fn volume(
     (target, writes): (&str, bool),
     mounts: &mut Mounts,
 ) {
-    // One without a name is the service's own; it is named after its place, so that the next container finds it again.
     let (key, anonymous): (Arc<str>, bool) = match source(node) {
         Some(key) => (key.into(), false),
-        None => (format!("{}{}", written.name, target.replace('/', "-")).into(), true),
+        None => (names::unnamed(written.name, target).into(), true),
     };
     render.volume(&key, anonymous);
     let mut options = Map::new();

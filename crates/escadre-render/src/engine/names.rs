@@ -28,6 +28,11 @@ pub fn owned(instance: &InstanceId, single: bool, key: &str) -> String {
     fitting(&format!("{}_{}_{key}", instance.fleet, instance.instance))
 }
 
+/// The key of a volume without a name: the service's own, after its place, so that the next container finds it again.
+pub fn unnamed(service: &str, target: &str) -> String {
+    format!("{service}{}", target.replace('/', "-"))
+}
+
 /// The project's name in Compose's own labels.
 pub fn project(instance: &InstanceId) -> String {
     prefix(instance)

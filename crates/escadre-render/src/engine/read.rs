@@ -8,6 +8,7 @@
 use super::labels;
 use escadre_model::desired::HealthCheck;
 use escadre_model::hash::Hash;
+use escadre_model::ids::ResourceId;
 use escadre_model::observed::{ContainerSeen, EngineId, Health, ImageSeen, NetworkSeen, Phase, VolumeSeen};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,24 +36,31 @@ pub fn container_name(entry: &Value) -> Option<&str> {
 pub fn container(entry: &Value) -> Option<Ours<ContainerSeen>> {
     let all = labels_of(entry)?;
     let whose = labels::read(all)?;
+    let mut seen = seen(entry, whose.id.clone())?;
+    (seen.spec, seen.addresses, seen.volumes) = (whose.spec, addresses(entry, all), volumes(all));
+    Some(Ours { instance: whose.id.instance, origin: whose.origin, seen })
+}
+
+/// A container, whoever made it, but for what its maker's labels say.
+pub(super) fn seen(entry: &Value, id: ResourceId) -> Option<ContainerSeen> {
     let name: Arc<str> = container_name(entry)?.into();
     let image = image_id(entry);
-    let seen = ContainerSeen {
+    Some(ContainerSeen {
         engine: EngineId(entry.get("Id")?.as_str()?.into()),
-        spec: whose.spec,
+        spec: None,
         fields: Some(fields(&name, &image, &networks_of(entry))),
         phase: phase(entry),
         health: health(entry),
         restarts: restarts(entry),
         started: started(entry),
-        addresses: addresses(entry, all),
-        volumes: volumes(all),
+        addresses: BTreeMap::new(),
+        volumes: BTreeMap::new(),
         known: false,
-        id: whose.id.clone(),
+        compose: None,
+        id,
         name,
         image,
-    };
-    Some(Ours { instance: whose.id.instance, origin: whose.origin, seen })
+    })
 }
 
 /// Hash of what somebody can change by hand on a container that exists: its name, its image, its networks. Everything else is fixed by its id.
@@ -60,7 +68,7 @@ fn fields(name: &str, image: &str, networks: &[String]) -> Hash {
     Hash::of_json(&("fields/1", name, image, networks))
 }
 
-fn labels_of(entry: &Value) -> Option<&Map<String, Value>> {
+pub(super) fn labels_of(entry: &Value) -> Option<&Map<String, Value>> {
     entry.get("Labels").or_else(|| entry.get("labels")).or_else(|| entry.get("Config")?.get("Labels"))?.as_object()
 }
 
@@ -89,7 +97,7 @@ fn networks_of(entry: &Value) -> Vec<String> {
     names
 }
 
-fn addresses(entry: &Value, all: &Map<String, Value>) -> BTreeMap<Arc<str>, IpAddr> {
+pub(super) fn addresses(entry: &Value, all: &Map<String, Value>) -> BTreeMap<Arc<str>, IpAddr> {
     let planned = all.get(labels::LABEL_ADDRESSES).and_then(Value::as_str).unwrap_or_default();
     let mut found: BTreeMap<Arc<str>, IpAddr> = planned
         .split(',')
@@ -228,6 +236,7 @@ pub fn network(entry: &Value) -> Option<Ours<NetworkSeen>> {
         name: network_name(entry)?.into(),
         spec: whose.spec,
         subnets: subnets(entry),
+        compose: false,
     };
     Some(Ours { instance: whose.id.instance, origin: whose.origin, seen })
 }

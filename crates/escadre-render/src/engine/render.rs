@@ -304,4 +304,4 @@ fn spelled_build(node: &Node) -> Value {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

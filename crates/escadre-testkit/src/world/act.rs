@@ -8,7 +8,7 @@
 use super::behaviour::Behaviour;
 use super::driver::{Bug, FakeDriver};
 use super::faults::refused;
-use super::state::{Container, Image, Network, State, Volume};
+use super::state::{Container, Image, Network, State, Volume, edge_port};
 use escadre_engine::ports::{Changed, Error, Evidence, Job, Outcome};
 use escadre_model::desired::Body;
 use escadre_model::hash::Hash;
@@ -29,7 +29,13 @@ const UNSEEN: Duration = Duration::from_secs(2);
 impl FakeDriver {
     pub(super) async fn act(&self, job: &Job<'_>) -> Result<Outcome, Error> {
         match &job.step.act {
-            Act::EnsureImage { reference, refresh, build, .. } => self.image(reference, *refresh, build.as_ref()).await,
+            Act::EnsureImage { reference, refresh, build, expect } => {
+                let there = |state: &mut State, _| expect.clone().filter(|id| state.images.contains_key(id));
+                match self.world.with(there).filter(|_| !*refresh) {
+                    Some(id) => Ok(Outcome { image: Some(id), ..Outcome::default() }),
+                    None => self.image(reference, *refresh, build.as_ref()).await,
+                }
+            }
             Act::Run { name, .. } => self.run(name).await,
             Act::Gate { name, gate } => self.gate(name, gate).await,
             Act::Follow(watch) => self.follow(watch).await,
@@ -83,6 +89,11 @@ impl FakeDriver {
                 Ok(changed(if same { Changed::NotNeeded } else { Changed::Updated }))
             }
             Act::Switch { routes } => {
+                if let Some(port) =
+                    routes.keys().filter_map(|key| edge_port(key)).find(|port| state.published(*port, now))
+                {
+                    return Err(Error::Edge(format!("port {port} is taken").into()));
+                }
                 let mut result = Changed::NotNeeded;
                 for (key, target) in routes {
                     let new = RouteSeen { spec: target.spec.clone(), backends: target.backends.clone(), parked: false };
@@ -125,6 +136,7 @@ impl FakeDriver {
                 return Err(Error::Image { reference: reference.clone(), why: "the registry does not have it".into() });
             };
             let id = image.id.clone();
+            state.images.insert(id.clone(), image.clone());
             state.images.insert(reference.clone(), image);
             let changed = if there.as_ref() == Some(&id) { Changed::NotNeeded } else { Changed::Added };
             Ok(Outcome { image: Some(id), changed, ..Outcome::default() })
@@ -177,6 +189,8 @@ impl FakeDriver {
             networks: placement.networks.iter().map(|network| (network.name.clone(), network.address)).collect(),
             names: placement.networks.iter().flat_map(|network| network.aliases.clone()).collect(),
             volumes: placement.volumes.clone(),
+            compose: None,
+            published: Vec::new(),
         };
         let outcome = made(&container, Changed::Added);
         state.containers.insert(name, container);
@@ -365,7 +379,8 @@ fn network(job: &Job<'_>, state: &mut State, name: &Arc<str>, subnet: Option<&Ar
     }
     let engine = state.id("n");
     let spec = job.step.payload.clone();
-    let network = Network { engine: engine.clone(), owner: Some(on.clone()), spec, subnet: subnet.clone() };
+    let network =
+        Network { engine: engine.clone(), owner: Some(on.clone()), spec, subnet: subnet.clone(), compose: None };
     state.networks.insert(name.clone(), network);
     Ok(Outcome { engine: Some(EngineId(engine)), changed: Changed::Added, ..Outcome::default() })
 }
@@ -374,7 +389,7 @@ fn volume(job: &Job<'_>, state: &mut State, name: &Arc<str>, external: bool) -> 
     let on = &job.step.on;
     let engine = Some(EngineId(name.clone()));
     if let Some(there) = state.volumes.get(name) {
-        if !external && there.owner.as_ref() != Some(on) {
+        if !external && there.compose.is_none() && there.owner.as_ref() != Some(on) {
             return Err(Error::Taken { what: name.clone(), by: "a volume of somebody else".into() });
         }
         return Ok(Outcome { engine, ..Outcome::default() });
@@ -382,7 +397,8 @@ fn volume(job: &Job<'_>, state: &mut State, name: &Arc<str>, external: bool) -> 
     if external {
         return Err(refused(&format!("find volume {name}"), "it should exist and does not", 404));
     }
-    let volume = Volume { owner: Some(on.clone()), spec: job.step.payload.clone(), written: BTreeSet::new() };
+    let (spec, written) = (job.step.payload.clone(), BTreeSet::new());
+    let volume = Volume { owner: Some(on.clone()), spec, written, compose: None };
     state.volumes.insert(name.clone(), volume);
     Ok(Outcome { engine, changed: Changed::Added, ..Outcome::default() })
 }
@@ -402,6 +418,10 @@ pub(super) fn start(state: &mut State, name: &Arc<str>, now: u64) -> Result<Outc
     });
     if let Some((other, _)) = clash {
         return Err(refused(&act, &format!("its address is taken by {other}"), 409));
+    }
+    let opened = |port: u16| state.routes.keys().any(|(_, key)| edge_port(key) == Some(port));
+    if let Some(held) = container.published.iter().map(|one| one.published).find(|port| opened(*port)) {
+        return Err(refused(&act, &format!("port {held} is taken by the edge"), 409));
     }
     let volumes: Vec<Arc<str>> = container.volumes.values().cloned().collect();
     let mark: Arc<str> = container.engine.clone();

@@ -84,6 +84,7 @@ impl Driver for FakeDriver {
             fixed_address: true,
             native_rollout: false,
             runs_checks: true,
+            fixed_on_adopted: true,
             engine: "fake 1".into(),
         }
     }

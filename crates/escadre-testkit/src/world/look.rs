@@ -5,12 +5,15 @@
 //! Not here: the record (`escadre_engine::observe`).
 //! Tests: `tests/conformance.rs`.
 
-use super::state::State;
+use super::state::{Container, State};
 use escadre_engine::ports::Scope;
-use escadre_model::ids::{InstanceId, ResourceId};
+use escadre_model::ids::{InstanceId, Kind, ResourceId, ResourceKey};
+use escadre_model::name::Name;
 use escadre_model::observed::{
-    Complete, ContainerSeen, EngineId, ForeignKind, HostSeen, ImageSeen, NetworkSeen, Observed, VolumeSeen,
+    Complete, ContainerSeen, EngineId, ForeignKind, HostSeen, ImageSeen, MadeByCompose, NetworkSeen, Observed,
+    VolumeSeen,
 };
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(super) fn list(state: &State, scope: &Scope, now: u64) -> Observed {
@@ -21,6 +24,15 @@ pub(super) fn list(state: &State, scope: &Scope, now: u64) -> Observed {
         Scope::Instances(instances) => instances.contains(instance),
     };
     for (name, container) in &state.containers {
+        if let Some((project, key, number)) = &container.compose {
+            observed
+                .host
+                .projects
+                .entry(project.clone())
+                .or_default()
+                .containers
+                .push(composed(project, key, *number, name, container, now));
+        }
         let Some((id, origin)) = container.owner.as_ref().filter(|(id, _)| inside(&id.instance)) else { continue };
         let seen = observed.instances.entry(id.instance.clone()).or_default();
         seen.origin = Some(origin.clone());
@@ -38,9 +50,16 @@ pub(super) fn list(state: &State, scope: &Scope, now: u64) -> Observed {
             addresses: container.networks.iter().filter_map(|(name, at)| Some((name.clone(), (*at)?))).collect(),
             volumes: container.volumes.clone(),
             known: false,
+            compose: None,
         });
     }
     for (name, network) in &state.networks {
+        if let Some((project, key)) = &network.compose {
+            let key = ResourceKey::new(Kind::Network, key.clone());
+            let (engine, subnets) = (EngineId(network.engine.clone()), vec![network.subnet.clone()]);
+            let seen = NetworkSeen { key, engine, name: name.clone(), spec: None, subnets, compose: true };
+            observed.host.projects.entry(project.clone()).or_default().networks.push(seen);
+        }
         let Some(id) = network.owner.as_ref().filter(|id| inside(&id.instance)) else { continue };
         observed.instances.entry(id.instance.clone()).or_default().networks.push(NetworkSeen {
             key: id.resource.clone(),
@@ -48,9 +67,15 @@ pub(super) fn list(state: &State, scope: &Scope, now: u64) -> Observed {
             name: name.clone(),
             spec: network.spec.clone(),
             subnets: vec![network.subnet.clone()],
+            compose: false,
         });
     }
     for (name, volume) in &state.volumes {
+        if let Some((project, key)) = &volume.compose {
+            let key = ResourceKey::new(Kind::Volume, key.clone());
+            let seen = VolumeSeen { key, name: name.clone(), spec: None };
+            observed.host.projects.entry(project.clone()).or_default().volumes.push(seen);
+        }
         let Some(id) = volume.owner.as_ref().filter(|id| inside(&id.instance)) else { continue };
         let (key, name, spec) = (id.resource.clone(), name.clone(), volume.spec.clone());
         observed.instances.entry(id.instance.clone()).or_default().volumes.push(VolumeSeen { key, name, spec });
@@ -59,6 +84,37 @@ pub(super) fn list(state: &State, scope: &Scope, now: u64) -> Observed {
         observed.instances.entry(instance.clone()).or_default().routes.insert(key.clone(), route.clone());
     }
     observed
+}
+
+/// A container that Docker Compose made.
+fn composed(project: &str, key: &str, number: u32, name: &Arc<str>, container: &Container, now: u64) -> ContainerSeen {
+    let project_name = Name::project(project).unwrap_or_else(|error| panic!("{project}: {error}"));
+    let id = InstanceId::new(project_name.clone(), project_name).resource(ResourceKey::new(Kind::Service, key));
+    let made = MadeByCompose {
+        project: project.into(),
+        folder: format!("/srv/{project}").into(),
+        files: vec![format!("/srv/{project}/compose.yaml").into()],
+        number,
+        published: container.published.clone(),
+        anonymous: BTreeMap::new(),
+        differs: Vec::new(),
+    };
+    ContainerSeen {
+        id: id.container(number, 0),
+        engine: EngineId(container.engine.clone()),
+        name: name.clone(),
+        spec: None,
+        fields: Some(container.fields.clone()),
+        image: container.image.id.clone(),
+        phase: container.phase(now),
+        health: container.health(now),
+        restarts: container.restarts(now),
+        started: container.started.map_or_else(|| "".into(), |at| format!("{at} ms").into()),
+        addresses: container.networks.iter().filter_map(|(name, at)| Some((name.clone(), (*at)?))).collect(),
+        volumes: container.volumes.clone(),
+        known: false,
+        compose: Some(Box::new(made)),
+    }
 }
 
 fn host(state: &State) -> HostSeen {
@@ -81,5 +137,6 @@ fn host(state: &State) -> HostSeen {
         foreign,
         ports: Vec::new(),
         images: images.collect(),
+        projects: BTreeMap::new(),
     }
 }

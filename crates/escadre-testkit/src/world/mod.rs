@@ -7,6 +7,7 @@
 
 mod act;
 mod behaviour;
+pub mod compose;
 mod driver;
 mod faults;
 mod look;

@@ -6,6 +6,7 @@
 //! Tests: `tests/`.
 
 use super::behaviour::Behaviour;
+use escadre_model::desired::EnginePort;
 use escadre_model::hash::Hash;
 use escadre_model::ids::{InstanceId, ResourceId};
 use escadre_model::observed::{Health, Phase, RouteSeen};
@@ -20,7 +21,7 @@ pub type Lines = BTreeMap<Arc<str>, (IpAddr, Vec<Arc<str>>)>;
 /// Everything there is.
 #[derive(Clone, Debug, Default)]
 pub struct State {
-    /// Images on the engine, by reference.
+    /// Images on the engine, by reference and by id.
     pub images: BTreeMap<Arc<str>, Image>,
     /// Images in the registry, by reference.
     pub registry: BTreeMap<Arc<str>, Image>,
@@ -76,6 +77,10 @@ pub struct Container {
     pub names: BTreeSet<Arc<str>>,
     /// Volume key → name.
     pub volumes: BTreeMap<Arc<str>, Arc<str>>,
+    /// Docker Compose made it: project, service, number.
+    pub compose: Option<(Arc<str>, Arc<str>, u32)>,
+    /// Ports the engine publishes for it.
+    pub published: Vec<EnginePort>,
 }
 
 /// A network.
@@ -89,6 +94,8 @@ pub struct Network {
     pub spec: Option<Hash>,
     /// Its subnet.
     pub subnet: Arc<str>,
+    /// Docker Compose made it: project, key.
+    pub compose: Option<(Arc<str>, Arc<str>)>,
 }
 
 /// A volume.
@@ -100,6 +107,8 @@ pub struct Volume {
     pub spec: Option<Hash>,
     /// What was written into it: who, at which start.
     pub written: BTreeSet<Arc<str>>,
+    /// Docker Compose made it: project, key.
+    pub compose: Option<(Arc<str>, Arc<str>)>,
 }
 
 impl Container {
@@ -137,7 +146,18 @@ impl Container {
     }
 }
 
+/// The port that the edge opens for a route, by the route's key.
+pub(super) fn edge_port(key: &str) -> Option<u16> {
+    key.strip_prefix("port-")?.parse().ok()
+}
+
 impl State {
+    /// Does the engine publish this port for a container that runs?
+    pub fn published(&self, port: u16, now: u64) -> bool {
+        let holds = |one: &Container| one.runs(now) && one.published.iter().any(|it| it.published == port);
+        self.containers.values().any(holds)
+    }
+
     /// A new engine id.
     pub fn id(&mut self, what: &str) -> Arc<str> {
         self.made += 1;
@@ -158,7 +178,14 @@ impl State {
                 _ => "ended",
             };
             let owner = container.owner.as_ref().map(|(id, _)| ResourceId { generation: None, ..id.clone() });
-            let owner = owner.map_or_else(|| "somebody else's".to_owned(), |id| id.to_string());
+            let owner = owner.map_or_else(
+                || {
+                    container.compose.as_ref().map_or("somebody else's".to_owned(), |(project, key, _)| {
+                        format!("{project}/{key} of docker compose")
+                    })
+                },
+                |id| id.to_string(),
+            );
             let spec = container.spec.as_ref().map_or("", Hash::short);
             let networks: Vec<&str> = container.networks.keys().map(|name| &**name).collect();
             let volumes: Vec<&str> = container.volumes.values().map(|name| &**name).collect();

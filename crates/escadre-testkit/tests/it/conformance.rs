@@ -70,6 +70,8 @@ impl Lab for FakeLab {
                 networks: Default::default(),
                 names: Default::default(),
                 volumes: Default::default(),
+                compose: None,
+                published: Vec::new(),
             };
             state.containers.insert(name.into(), container);
         });

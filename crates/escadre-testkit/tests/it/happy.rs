@@ -264,7 +264,7 @@ fn down_by_name_without_a_file() {
         assert_eq!(bench.verb(&asked).await.code(), 0);
         assert_eq!(bench.snapshot(), "volume desk_fr_data ours true\n");
         let seen = bench.observe(&desk("api:1")).await;
-        assert_eq!(seen.instances[&desk("api:1").id()].record.receipts[0].outcome, Outcome::Stopped);
+        assert_eq!(seen.instances[&desk("api:1").id()].record.receipts[0].outcome, Outcome::Removed);
     });
 }
 

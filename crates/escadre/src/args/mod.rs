@@ -6,6 +6,8 @@
 //! Tests: `tests.rs`, and `tests/it`.
 
 pub(crate) mod about;
+pub(crate) mod adopt;
+pub(crate) mod back;
 pub(crate) mod change;
 pub(crate) mod guard;
 pub(crate) mod inside;
@@ -63,6 +65,14 @@ pub(crate) enum Verb {
     Apply(change::Apply),
     /// Go on with a plan after an interruption.
     Resume(change::Resume),
+    /// Bring instances back to an earlier healthy state; data stays as it is.
+    Rollback(back::Rollback),
+    /// Start services again as they are.
+    Restart(back::Touch),
+    /// Start what was stopped, as it is.
+    Start(back::Touch),
+    /// Stop instances or services and keep everything.
+    Stop(back::Touch),
     /// What needs you, and what runs where.
     Status(look::Status),
     /// Why an instance or a service is as it is, or in what two instances differ.
@@ -71,6 +81,8 @@ pub(crate) enum Verb {
     Drift(look::Drift),
     /// What was done, when, by whom, and how it ended.
     History(look::History),
+    /// What differs between two states.
+    Diff(back::Diff),
     /// What services say, also those that are gone.
     Logs(inside::Logs),
     /// The containers.
@@ -83,6 +95,8 @@ pub(crate) enum Verb {
     Hold(guard::Hold),
     /// Lift a hold.
     Unhold(guard::Unhold),
+    /// Take over what runs already, without touching it, and do nothing else.
+    Adopt(adopt::Adopt),
     /// Rebuild a lost state folder from what runs.
     Recover(guard::Recover),
     /// Begin a fleet, a product or an instance.

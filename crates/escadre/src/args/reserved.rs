@@ -12,11 +12,9 @@ use std::ffi::OsString;
 
 /// Verb → what it will do.
 pub(crate) const VERBS: &[(&str, &str)] = &[
-    ("adopt", "take over what already runs"),
     ("backup", "save an instance's data"),
     ("clone", "copy an instance with its data"),
     ("convert", "write plain files for another target"),
-    ("diff", "show what differs between two states"),
     ("export", "hand an instance's data over"),
     ("images", "list which image runs where"),
     ("import", "bring in what other tools run"),
@@ -26,13 +24,9 @@ pub(crate) const VERBS: &[(&str, &str)] = &[
     ("prune", "make room, as a plan"),
     ("release", "freeze a product with all its images"),
     ("render", "write plain files"),
-    ("restart", "restart a service"),
     ("restore", "bring saved data back"),
-    ("rollback", "bring an instance back to its last healthy state"),
     ("serve", "run the portal and the loop"),
     ("set", "edit an instance's file and keep its comments"),
-    ("start", "start what was stopped"),
-    ("stop", "stop an instance and keep everything"),
     ("target", "manage targets"),
     ("top", "show what services use"),
 ];

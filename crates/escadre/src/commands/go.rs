@@ -7,7 +7,7 @@ use crate::exit::{Done, Exit, Fault};
 use crate::settings::Settings;
 use crate::terminal::ask::{self, Question};
 use crate::terminal::progress::Painter;
-use crate::terminal::{Terminal, report};
+use crate::terminal::{Terminal, plan_text, report};
 use crate::wire::{self, Ground, Manner};
 use escadre_plan::plan::{Consent, InstancePlan};
 use std::time::Duration;
@@ -71,6 +71,37 @@ pub(super) async fn carry_out(ground: &Ground, typed: &Typed, settings: &Setting
         terminal.say(&format!("\n{}", report::paint(&ended, terminal.err)));
     }
     Ok(Exit::of(ended.exit))
+}
+
+/// Shows the plan, asks and does it: what `rollback`, `restart`, `start` and `stop` have in common.
+///
+/// # Errors
+/// Refusals, the world.
+pub(super) async fn at_once(
+    mut ground: Ground,
+    manner: crate::args::shared::Manner,
+    json: bool,
+    settings: &Settings,
+    terminal: &Terminal,
+) -> Done {
+    ground.around.saved = false;
+    complain(&ground, terminal);
+    if !json {
+        terminal.say(&plan_text::paint(&ground.plan, &ground.around, terminal.err));
+    }
+    let question = ask::of(&ground.plan);
+    if question.is_none() {
+        if json {
+            terminal.json(&ground.plan)?;
+        }
+        let refused = ground.plan.instances.iter().any(|one| one.refused.is_some());
+        return Ok(with_findings(if refused { Exit::Refused } else { Exit::Done }, &ground));
+    }
+    let wait = if manner.wait { WAIT } else { Duration::ZERO };
+    let typed = Typed { yes: manner.yes, json, manner: Manner { wait, ..Manner::default() } };
+    consent(question, &typed, terminal)?;
+    let exit = carry_out(&ground, &typed, settings, terminal).await?;
+    Ok(with_findings(exit, &ground))
 }
 
 /// The first Ctrl-C is told what it does (the wire stops gently); it comes to its end at the second.

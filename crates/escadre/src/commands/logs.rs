@@ -29,6 +29,7 @@ pub(super) async fn run(args: &Logs, settings: &Settings, terminal: &Terminal) -
         follow: args.follow,
         since: args.since.as_ref().map(|since| since.seconds(jiff::Timestamp::now())),
         tail: args.tail,
+        ..LogQuery::default()
     };
     let files = Files { file: args.file.clone(), ..Files::default() };
     let ask = Ask { files, selection: Selection::new(&names, &args.filter), ..Ask::default() };

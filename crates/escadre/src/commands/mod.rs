@@ -5,10 +5,12 @@
 //! Not here: arguments (`args`), words (`views`, `terminal`).
 //! Tests: `tests/it`.
 
+mod adopt;
 mod apply;
 mod check;
 mod completions;
 mod compose;
+mod diff;
 mod doctor;
 mod down;
 mod drift;
@@ -25,9 +27,11 @@ mod proxy;
 mod ps;
 #[cfg(test)]
 mod reference;
+mod rollback;
 pub(crate) mod schema;
 mod secret;
 mod status;
+mod touch;
 mod trust;
 mod up;
 mod why;
@@ -36,6 +40,7 @@ use crate::args::{Verb, reserved};
 use crate::exit::Done;
 use crate::settings::Settings;
 use crate::terminal::Terminal;
+use escadre_plan::make::How;
 
 /// Runs a verb.
 ///
@@ -47,6 +52,11 @@ pub(crate) async fn run(verb: Verb, settings: &Settings, terminal: &Terminal) ->
         Verb::Down(args) => down::run(&args, settings, terminal).await,
         Verb::Plan(args) => plan::run(&args, settings, terminal).await,
         Verb::Apply(args) => apply::run(&args, settings, terminal).await,
+        Verb::Rollback(args) => rollback::run(&args, settings, terminal).await,
+        Verb::Diff(args) => diff::run(&args, settings, terminal).await,
+        Verb::Restart(args) => touch::run(How::Restart, &args, settings, terminal).await,
+        Verb::Start(args) => touch::run(How::Start, &args, settings, terminal).await,
+        Verb::Stop(args) => touch::run(How::Stop, &args, settings, terminal).await,
         Verb::Resume(args) => apply::resume(&args, settings, terminal).await,
         Verb::Status(args) => status::run(&args, settings, terminal).await,
         Verb::Why(args) => why::run(&args, settings, terminal).await,
@@ -58,6 +68,7 @@ pub(crate) async fn run(verb: Verb, settings: &Settings, terminal: &Terminal) ->
         Verb::Doctor(args) => doctor::run(&args, settings, terminal).await,
         Verb::Hold(args) => guard::hold(&args, settings, terminal).await,
         Verb::Unhold(args) => guard::unhold(&args, settings, terminal).await,
+        Verb::Adopt(args) => adopt::run(&args, settings, terminal).await,
         Verb::Recover(args) => guard::recover(&args, settings, terminal).await,
         Verb::New(args) => new::run(&args, settings, terminal).await,
         Verb::Secret(args) => secret::run(&args, settings, terminal).await,

@@ -23,6 +23,19 @@ fn paragraph(verb: &str) -> Option<&'static str> {
         "resume" => {
             "Goes on with a plan that was interrupted: what was begun is finished or undone first, then the instances that were not begun get their turn."
         }
+        "rollback" => {
+            "Brings instances back to their last healthy state that is another than what runs, or with `--to` to that of a plan: images, configuration, files and secrets as they were then, with the registry away, beside what runs where that is possible. Data stays as it is, and one-shots are not undone: both are said. Once back, an instance is held against what its files want now, until they change or `unhold`. Asked again it goes further back, never forward."
+        }
+        "diff" => {
+            "What differs between two states of the same instances: the plans that left them behind are named as `history` shows them. Instances with the same differences are told together."
+        }
+        "restart" => {
+            "Stops and starts services again in their own containers, dependencies first; requests wait meanwhile. What the files want does not matter here: nothing is updated. What does not run is started."
+        }
+        "start" => "Starts services that do not run, in their own containers, as they were. Nothing is updated.",
+        "stop" => {
+            "Stops instances or services and keeps their containers; whoever asks the edge for them is told so. Files are not edited: the next plan shows `start`. What must last is written in the instance's file, `state: stopped`."
+        }
         "status" => {
             "First what needs you, then counts, then the instances. `--check` prints one line and ends with exit code 4 while something needs you, for any monitoring. What could not be seen is unknown, never healthy and never absent."
         }
@@ -49,6 +62,9 @@ fn paragraph(verb: &str) -> Option<&'static str> {
             "Keeps an instance as it is until `unhold`, whatever its files say. The reason stands in every plan and status."
         }
         "unhold" => "Lifts a hold, also the one that was set because an update went back: the next plan tries again.",
+        "adopt" => {
+            "Takes over what runs already, and does nothing else: containers that docker compose made, and those of a lost state folder. Nothing is started, stopped, made or removed; what an instance wants besides is left for the next plan. With `--project`, the project is written into the instance's file first, with the names of its volumes."
+        }
         "recover" => {
             "Rebuilds a lost state folder from the labels of what runs. Nothing that runs is touched. History, holds and the targets of a rollback are lost, and it says so."
         }

@@ -8,7 +8,7 @@ use crate::exit::{Done, Exit, Fault};
 use crate::settings::Settings;
 use crate::terminal::Terminal;
 use crate::terminal::{findings, report};
-use crate::views::{drift, endpoint, history, log, ps, status, why, why_service};
+use crate::views::{diff, drift, endpoint, history, log, ps, status, why, why_service};
 use anyhow::Context;
 use escadre_model::diagnostic::{Code, nearest};
 use schemars::JsonSchema;
@@ -25,6 +25,7 @@ pub(crate) fn all() -> Vec<(&'static str, Value)> {
         of::<why::Differ>("differ"),
         of::<super::doctor::Doctor>("doctor"),
         of::<drift::Drift>("drift"),
+        of::<diff::Difference>("diff"),
         of::<history::History>("history"),
         of::<log::Line<'_>>("log"),
         of::<escadre_plan::plan::Plan>("plan"),

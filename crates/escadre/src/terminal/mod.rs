@@ -7,6 +7,7 @@
 
 pub(crate) mod ask;
 pub(crate) mod findings;
+pub(crate) mod plan_adopt;
 pub(crate) mod plan_block;
 pub(crate) mod plan_groups;
 pub(crate) mod plan_markdown;

@@ -287,6 +287,8 @@ fn empty() -> Change {
         gate: None,
         gap: None,
         follows: Vec::new(),
+        adopts: Vec::new(),
+        proves: false,
         detail: None,
     }
 }

@@ -4,6 +4,7 @@
 //! **Invariant**: every instance of the plan is named exactly once as changing, refused or kept (or counted, with the switch that names it).
 //! Not here: a fleet of one (`plan_text`). Tests: `plan_text/tests.rs`.
 
+use super::plan_adopt;
 use super::plan_block::Members;
 use super::plan_text::{Around, changing, refusal_words, rest};
 use super::style::{self, Look, columns, count, hang};
@@ -27,10 +28,13 @@ pub(crate) fn paint(plan: &Plan, around: &Around, look: Look) -> String {
     out.push_str(&refusals(plan, look));
     out.push_str(&outliers(plan, around, look));
     out.push_str(&groups(plan, around, look));
+    out.push_str(&differing(plan, look));
     out.push_str(&kept(plan, around, look));
     out.push_str(&waves(plan, around, look));
     out.push_str(&rest(plan, around, look));
-    out.push_str(&price(plan));
+    if !plan.instances.iter().filter(|one| changes(one)).all(|one| plan_adopt::only(&changing(one))) {
+        out.push_str(&price(plan));
+    }
     if around.saved && plan.instances.iter().any(changes) {
         out.push_str(&format!(
             "\nPlan {id} is saved. For each instance it is valid until what that instance\nwants or runs changes.\n  apply it              escadre apply {id}\n  for a merge request   escadre plan --markdown\n",
@@ -83,9 +87,21 @@ pub(crate) fn answer(plan: &Plan) -> Vec<String> {
         let but = if refused == 0 { String::new() } else { format!(" {} left alone.", count(refused, "instance")) };
         return vec![format!("Fleet {} is as its files say: {all}. Nothing to do.{but}", plan.fleet)];
     }
+    if moving.iter().all(|instance| plan_adopt::only(&changing(instance))) {
+        let all = moving.iter().flat_map(|instance| changing(instance)).collect::<Vec<_>>();
+        let are = if moving.len() == 1 { "is adopted as it runs" } else { "are adopted as they run" };
+        let who = format!("{} {are}: {}.", count(moving.len(), "instance"), plan_adopt::things(all.iter().copied()));
+        let differing = plan_adopt::differing_words(all.into_iter());
+        return [Some(who), Some(plan_adopt::NOTHING.to_owned()), differing].into_iter().flatten().collect();
+    }
     let parts = acts(&moving);
     let gaps: usize = moving.iter().flat_map(|i| changing(i)).filter(|change| change.gap.is_some()).count();
-    let gap = if gaps == 0 { "no gap expected".to_owned() } else { format!("{} with a gap", count(gaps, "service")) };
+    let stops = moving.iter().flat_map(|i| changing(i)).any(|change| change.action == Action::Stop);
+    let gap = match (gaps, stops) {
+        (0, true) => "what stops is kept".to_owned(),
+        (0, false) => "no gap expected".to_owned(),
+        (gaps, _) => format!("{} with a gap", count(gaps, "service")),
+    };
     let who = match (moving.as_slice(), plan.instances.len()) {
         ([one], 1) => format!("{} changes", one.instance.instance),
         ([_], _) => format!("1 of {all} changes"),
@@ -196,6 +212,22 @@ fn deletions(plan: &Plan, look: Look) -> String {
         out.push_str(&hang(&format!("  {} {key}{data}: ", kind.word()), &names.join(" "), look.width));
     }
     out
+}
+
+/// What is taken over and is not as the files say.
+fn differing(plan: &Plan, look: Look) -> String {
+    let told = plan_adopt::section(&plan.instances, look);
+    let number = plan
+        .instances
+        .iter()
+        .filter(|one| one.changes.iter().any(|c| c.action == Action::Adopt && !c.reasons.is_empty()));
+    if told.is_empty() {
+        return told;
+    }
+    format!(
+        "{}{told}",
+        section("DIFFER FROM THE FILES", number.count(), "as they run until their next update", look, style::CARE)
+    )
 }
 
 /// Instances that would change and are left alone.

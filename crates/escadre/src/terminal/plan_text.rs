@@ -5,12 +5,14 @@
 //! Not here: the fleet's form (`plan_groups`), Markdown (`plan_markdown`), the question (`ask`).
 //! Tests: `plan_text/tests.rs`.
 
+use super::plan_adopt;
 use super::plan_groups;
 use super::style::{self, Look, count, hang};
 use super::table::Table;
 use escadre_model::desired::Shown;
 use escadre_model::diagnostic::{Diagnostic, Severity};
 use escadre_model::ids::{InstanceId, Kind};
+use escadre_model::observed::HeldBy;
 use escadre_model::source::Source;
 use escadre_plan::change::{Action, Change, Reason};
 use escadre_plan::plan::{InstancePlan, Plan, Refusal};
@@ -67,7 +69,7 @@ pub(crate) fn paint(plan: &Plan, around: &Around, look: Look) -> String {
 fn single(plan: &Plan, only: &InstancePlan, file: &str, around: &Around, look: Look) -> String {
     let name = &only.instance.instance;
     let changing = changing(only);
-    let first = is_first(only, &changing);
+    let first = is_first(only, &changing) || plan_adopt::only(&changing);
     // What was read and how is told once, before the first time; afterwards the change is what matters.
     let quiet = Around { verdicts: None, told: Vec::new(), ..around.clone() };
     if let Some(refusal) = &only.refused {
@@ -214,6 +216,11 @@ fn answer(only: &InstancePlan, changing: &[&Change]) -> String {
     if goes(only) {
         return "nothing of it runs; what is named here goes.".to_owned();
     }
+    if plan_adopt::only(changing) {
+        let differing = plan_adopt::differing_words(changing.iter().copied());
+        let differing = differing.map(|words| format!(" {words}")).unwrap_or_default();
+        return format!("{} taken over as they run.{differing}", plan_adopt::things(changing.iter().copied()));
+    }
     let services = only.changes.iter().filter(|change| change.on.kind == Kind::Service).count();
     let touched = changing.iter().filter(|change| change.on.kind == Kind::Service).count();
     let others = changing.iter().filter(|change| !matches!(change.on.kind, Kind::Service | Kind::Image)).count();
@@ -234,6 +241,12 @@ fn answer(only: &InstancePlan, changing: &[&Change]) -> String {
 
 /// Whether there is a gap, and for how many services.
 pub(crate) fn gap_words(changing: &[&Change]) -> String {
+    let stop = changing.iter().filter(|change| change.on.kind == Kind::Service && change.action == Action::Stop);
+    match stop.count() {
+        0 => {}
+        1 => return "1 service stops and is kept".to_owned(),
+        number => return format!("{} stop and are kept", count(number, "service")),
+    }
     let gaps = changing.iter().filter(|change| change.gap.is_some()).count();
     if gaps == 0 { "no gap".to_owned() } else { format!("{} with a gap", count(gaps, "service")) }
 }
@@ -241,6 +254,9 @@ pub(crate) fn gap_words(changing: &[&Change]) -> String {
 /// What is promised before the question.
 fn promise(changing: &[&Change]) -> String {
     let deleted = changing.iter().filter(|change| change.action == Action::Delete).count();
+    if plan_adopt::only(changing) {
+        return format!("{}\n", plan_adopt::NOTHING);
+    }
     if deleted == 0 {
         "Nothing else on this machine is changed, nothing is deleted.\n".to_owned()
     } else {
@@ -283,7 +299,8 @@ fn table(only: &InstancePlan, look: Look) -> String {
     let mut out = table.paint(look);
     for (change, lines) in because.iter().filter(|(_, lines)| !lines.is_empty()) {
         for (index, line) in lines.iter().enumerate() {
-            let label = if index == 0 { format!("  because  {:<9}", change.on.key) } else { " ".repeat(20) };
+            let word = if change.action == Action::Adopt { "differs" } else { "because" };
+            let label = if index == 0 { format!("  {word}  {:<9}", change.on.key) } else { " ".repeat(20) };
             out.push_str(&hang(&label, line, look.width));
         }
     }
@@ -332,6 +349,10 @@ fn order(only: &InstancePlan) -> Vec<&Change> {
 /// The name of a change's thing: the engine's where the plan tells it.
 fn name_of(change: &Change) -> String {
     match (change.on.kind, &change.detail) {
+        // A volume that nobody named has 64 digits.
+        (Kind::Volume, Some(name)) if name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            format!("{} ({})", name.get(..12).unwrap_or_default(), change.on.key)
+        }
         (Kind::Network | Kind::Volume, Some(detail)) => detail.to_string(),
         _ => change.on.key.to_string(),
     }
@@ -342,7 +363,7 @@ fn service_cells(change: &Change) -> (String, String) {
     let ready = change.gate.as_ref().map(|gate| format!("ready: {gate}")).unwrap_or_default();
     let image = change.reasons.iter().find_map(|reason| match reason {
         Reason::Changed { path, old: Some(Shown::Plain(old)), new: Some(Shown::Plain(new)), .. }
-            if &**path == "image" =>
+            if &**path == "image" && change.action != Action::Adopt =>
         {
             Some(image_move(old, new))
         }
@@ -371,6 +392,9 @@ pub(crate) fn image_move(old: &str, new: &str) -> (String, String) {
 
 /// Why, one line per reason. In a group, a value that contains each instance's own text is shown before interpolation.
 pub(crate) fn reason_lines(change: &Change, group: bool) -> Vec<String> {
+    if change.action == Action::Adopt {
+        return plan_adopt::lines(change);
+    }
     // That an earlier attempt failed is a reason only where there is no other.
     let alone = change.action != Action::Create && change.reasons.iter().all(|r| matches!(r, Reason::Retry { .. }));
     let told = change.reasons.iter().filter(|reason| alone || !matches!(reason, Reason::Retry { .. }));
@@ -401,6 +425,9 @@ pub(crate) fn reason_lines(change: &Change, group: bool) -> Vec<String> {
 /// Why, below a table that has shown an image's move already.
 fn why_lines(change: &Change) -> Vec<String> {
     let lines = reason_lines(change, false);
+    if change.action == Action::Adopt {
+        return lines;
+    }
     let told = change.reasons.iter().map(|reason| match reason {
         Reason::Changed {
             path, old: Some(Shown::Plain(_)), new: Some(Shown::Plain(_)), source: Some(source), ..
@@ -468,7 +495,7 @@ pub(crate) fn short_id(id: &str) -> String {
 /// What to do about an instance that is left alone.
 pub(crate) fn refusal_next(instance: &str, refusal: &Refusal) -> Option<String> {
     match refusal {
-        Refusal::Held { because } if is_plan(because) => {
+        Refusal::Held { by: HeldBy::WentBack | HeldBy::Rollback, .. } => {
             Some(format!("escadre unhold {instance}      or change its files: then it is tried again"))
         }
         Refusal::Held { .. } => Some(format!("escadre unhold {instance}")),
@@ -478,6 +505,7 @@ pub(crate) fn refusal_next(instance: &str, refusal: &Refusal) -> Option<String> 
         Refusal::NoAddress { .. } => {
             Some("a wider pool: of the target, in fleet.yaml   (escadre explain E0322)".into())
         }
+        Refusal::Foreign { .. } => Some("what it may be, and what to write: escadre explain E0324".into()),
         Refusal::OtherFleet { .. } => Some("give one of the two another name   (escadre explain E0323)".into()),
         Refusal::Unseen { .. } => Some("what is wrong with the engine: escadre doctor".into()),
     }
@@ -486,18 +514,22 @@ pub(crate) fn refusal_next(instance: &str, refusal: &Refusal) -> Option<String> 
 /// Why an instance is left alone.
 pub(crate) fn refusal_words(refusal: &Refusal) -> String {
     match refusal {
-        Refusal::Held { because } if is_plan(because) => format!("it is on hold since plan {because} went back"),
-        Refusal::Held { because } => format!("it is on hold by hand ({because})"),
+        Refusal::Held { by, because } => hold_words(*by, because),
         Refusal::Unseen { what } => format!("{what} could not be listed in full, so nothing is decided"),
         Refusal::OtherFleet { origin } => format!("what runs under this name belongs to another fleet, of {origin}"),
-        Refusal::Taken { what } => what.to_string(),
+        Refusal::Taken { what } | Refusal::Foreign { what } => what.to_string(),
         Refusal::NoAddress { what } => format!("there is no address for {what}"),
     }
 }
 
-/// Whether a hold's reason is the id of the plan that failed.
-fn is_plan(text: &str) -> bool {
-    text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+/// Why an instance is held.
+fn hold_words(by: HeldBy, because: &str) -> String {
+    match by {
+        HeldBy::WentBack => format!("it is on hold since plan {because} went back"),
+        HeldBy::Rollback => format!("it is on hold since its rollback to plan {because}"),
+        HeldBy::Stuck => format!("it is stuck: {because}"),
+        HeldBy::Hand => format!("it is on hold by hand ({because})"),
+    }
 }
 
 #[cfg(test)]

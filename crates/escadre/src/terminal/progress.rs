@@ -138,6 +138,10 @@ impl State {
                 self.done += 1;
                 "stopped"
             }
+            Outcome::Removed => {
+                self.done += 1;
+                "down"
+            }
             Outcome::WentBack => {
                 self.back += 1;
                 "went back"

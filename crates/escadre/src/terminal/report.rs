@@ -31,6 +31,10 @@ pub(crate) struct Ended {
     pub(crate) down: Vec<String>,
     /// Volumes that went with those, with their data.
     pub(crate) destroyed: usize,
+    /// Services that were stopped, as planned: `larch/web`.
+    pub(crate) stopped: Vec<String>,
+    /// Instances that are back at what a plan left behind: instance, plan.
+    pub(crate) back: Vec<(String, String)>,
     /// Instances that failed, with all that is known.
     pub(crate) failures: Vec<Failure>,
     /// Instances that were not touched, and why.
@@ -125,8 +129,16 @@ pub(crate) fn paint(ended: &Ended, look: Look) -> String {
         out.push_str(&hang("not begun: ", &style::names(&names, false), look.width));
         out.push_str(&format!("  {:<19} escadre resume {}\n", "the rest", ended.plan));
     }
-    out.push_str(&reach(ended, look));
+    if ended.stopped.is_empty() {
+        out.push_str(&reach(ended, look));
+    }
     out.push_str(&last_line(ended, look));
+    for (instance, plan) in &ended.back {
+        let text =
+            format!("{instance} is back at what plan {plan} left behind, and stays there until its files change;");
+        out.push_str(&hang("", &text, look.width));
+        out.push_str(&format!("or: escadre unhold {instance}\n"));
+    }
     if ended.untrusted && ended.down.len() < ended.done.len() {
         out.push_str("\nPrivate names have certificates of this machine's own authority.\n");
         out.push_str("  trust it   escadre trust\n");
@@ -163,6 +175,10 @@ fn last_line(ended: &Ended, look: Look) -> String {
                 [one] => format!("{one} is down. What it stored stays; to start it again: escadre up"),
                 all => format!("{} are down. What they stored stays.", count(all.len(), "instance")),
             },
+            _ if !ended.stopped.is_empty() => {
+                let what = ended.stopped.join(" ");
+                format!("stopped: {}; to start again: escadre start {}", ended.stopped.join(", "), what)
+            }
             (true, []) => format!("{} runs.", ended.done.join(", ")),
             (true, addresses) => format!("{} runs: {}", ended.done.join(", "), addresses.join("  ")),
             (false, _) => format!("{} done.", count(ended.done.len(), "instance")),

@@ -47,6 +47,8 @@ pub(crate) struct Entry {
     commit: String,
     /// Files that were not committed were read too.
     dirty: bool,
+    /// The plan whose state it went back to, if that was asked for.
+    back: Option<String>,
     /// What differs from the receipt before it, as far as receipts are kept.
     changed: Vec<String>,
 }
@@ -79,6 +81,7 @@ fn entry(receipt: &Receipt, older: &[Receipt]) -> Entry {
         by: receipt.by.to_string(),
         commit: receipt.commit.to_string(),
         dirty: receipt.dirty.is_some(),
+        back: receipt.back.as_ref().map(ToString::to_string),
         changed: before.map(|before| differences(&before.desired, &receipt.desired)).unwrap_or_default(),
     }
 }
@@ -89,6 +92,7 @@ fn outcome(outcome: Outcome) -> &'static str {
         Outcome::WentBack => "went_back",
         Outcome::Stuck => "stuck",
         Outcome::Stopped => "stopped",
+        Outcome::Removed => "removed",
     }
 }
 
@@ -150,6 +154,10 @@ pub(crate) fn paint(history: &History, now: &Now, look: Look) -> String {
             [] => String::new(),
             [one] => one.clone(),
             [one, more @ ..] => format!("{one}, {} more", more.len()),
+        };
+        let what = match &entry.back {
+            Some(plan) => format!("back to {plan}: {what}"),
+            None => what,
         };
         let by = cut(&entry.by, 24).into_owned();
         table.row([now.moment(&entry.at), entry.instance.clone(), entry.plan.clone(), ended.into_owned(), by, what]);

@@ -116,7 +116,11 @@ impl<'a> Looked<'a> {
     /// Services that the last apply left running and that do not run: (service, what became of it).
     pub(crate) fn fallen(&self, id: &InstanceId) -> Vec<(String, String)> {
         let Some(seen) = self.seen(id).filter(|_| self.observed.complete.containers) else { return Vec::new() };
-        let stopped = seen.record.receipts.first().is_some_and(|newest| newest.outcome == Outcome::Stopped);
+        let stopped = seen
+            .record
+            .receipts
+            .first()
+            .is_some_and(|newest| matches!(newest.outcome, Outcome::Stopped | Outcome::Removed));
         let Some(receipt) = seen.record.healthy().filter(|receipt| !stopped && receipt.desired.state == State::Running)
         else {
             return Vec::new();
@@ -145,7 +149,11 @@ impl<'a> Looked<'a> {
                 _ => None,
             })
         });
-        drifted.collect()
+        // What docker compose made after an instance was taken over.
+        let notes =
+            self.plan.notes.iter().filter(|note| note.code.as_ref() == "W0307" && note.instance.as_ref() == Some(id));
+        let made = notes.filter_map(|note| note.text.split_once(": "));
+        drifted.chain(made.map(|(key, what)| (key.to_owned(), what.to_owned()))).collect()
     }
 
     /// What is not as the last apply left it: what fell, and what was changed by hand.
@@ -164,6 +172,9 @@ pub(crate) fn current<'s>(seen: Option<&'s InstanceSeen>, service: &str) -> Vec<
         .iter()
         .filter(|one| one.id.resource.kind == Kind::Service && one.id.resource.key.as_ref() == service)
         .collect();
+    // What is not on record does not serve where something that is does.
+    let known = of.iter().any(|one| one.known);
+    let of: Vec<&ContainerSeen> = of.into_iter().filter(|one| one.known || !known).collect();
     // A stopped candidate of a newer generation beside a running old one is not what serves.
     let running: Vec<&ContainerSeen> =
         of.iter().copied().filter(|one| one.phase != Phase::Created && !ended(one)).collect();

@@ -5,6 +5,7 @@
 //! Not here: fetching (`wire`), printing (`terminal`).
 //! Tests: beside each view, and `tests.rs`.
 
+pub(crate) mod diff;
 pub(crate) mod drift;
 pub(crate) mod endpoint;
 pub(crate) mod history;

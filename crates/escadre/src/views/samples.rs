@@ -34,6 +34,8 @@ pub(crate) fn change(action: Action, kind: Kind, key: &str) -> Change {
         gate: None,
         gap: None,
         follows: Vec::new(),
+        adopts: Vec::new(),
+        proves: false,
         detail: None,
     }
 }
@@ -62,6 +64,8 @@ fn instance(name: &str, consent: Consent, changes: Vec<Change>) -> InstancePlan 
         consent,
         refused: None,
         group: None,
+        state: State::Running,
+        back: None,
     }
 }
 
@@ -166,7 +170,7 @@ pub(crate) fn troubled() -> Plan {
     db.gap = Some(Gap { why: "it writes to the volume data".into(), expected_ms: None });
     db.restarts = 1;
     let mut held = instance("larch", Consent::Nothing, vec![change(Action::Held, Kind::Service, "web")]);
-    held.refused = Some(Refusal::Held { because: "plan 51aa02".into() });
+    held.refused = Some(Refusal::Held { by: HeldBy::Hand, because: "audit".into() });
     let two =
         vec![instance("elm", Consent::Deletion, vec![gone]), held, instance("oak", Consent::Gap, vec![db.clone()])];
     let group =
@@ -248,6 +252,8 @@ pub(crate) fn desired(name: &str, seats: &str) -> Desired {
         labels: BTreeMap::from([("country".into(), "fr".into())]),
         resources: BTreeMap::from([(key("web"), web), (key("db"), db)]),
         routes: BTreeMap::from([("portal".into(), Route::Http(route))]),
+        secrets: BTreeMap::new(),
+        adopts: None,
     }
 }
 
@@ -276,6 +282,7 @@ pub(crate) fn container(name: &str, service: &str, phase: Phase, health: Health)
         addresses: BTreeMap::from([("default".into(), "10.210.0.3".parse().unwrap())]),
         volumes: BTreeMap::new(),
         known: true,
+        compose: None,
     }
 }
 
@@ -288,6 +295,9 @@ pub(crate) fn receipt(seq: u64, name: &str, seats: &str, at: &str, outcome: Outc
         dirty: None,
         at: at.into(),
         by: "ops@example.org".into(),
+        back: None,
+        because: None,
+        last_line: None,
         outcome,
         desired: Arc::new(desired(name, seats)),
         images: BTreeMap::new(),
@@ -314,7 +324,8 @@ pub(crate) fn observed() -> Observed {
     // Against what the files ask for: it stands.
     let against = Some(desired("larch", "50").hash());
     larch.record.receipts.insert(0, failed);
-    larch.record.hold = Some(Hold { against, because: "7c41e9".into(), at: "2026-11-20T13:08:46Z".into() });
+    larch.record.hold =
+        Some(Hold { against, by: HeldBy::WentBack, because: "7c41e9".into(), at: "2026-11-20T13:08:46Z".into() });
     let all = Complete { containers: true, networks: true, volumes: true, images: true, record: true };
     Observed {
         instances: BTreeMap::from([
@@ -332,7 +343,7 @@ pub(crate) fn drifted() -> Plan {
     let mut oak = change(Action::Replace, Kind::Service, "web");
     oak.reasons = vec![Reason::Drift { what: "memory 512 MiB -> 1 GiB".into() }];
     let mut larch = instance("larch", Consent::Nothing, vec![change(Action::Held, Kind::Service, "web")]);
-    larch.refused = Some(Refusal::Held { because: "7c41e9".into() });
+    larch.refused = Some(Refusal::Held { by: HeldBy::WentBack, because: "7c41e9".into() });
     plan(vec![
         instance("birch", Consent::Nothing, vec![change(Action::Keep, Kind::Service, "web")]),
         larch,

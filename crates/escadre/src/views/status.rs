@@ -11,7 +11,7 @@ use crate::terminal::style::{self, Look, count, hang};
 use crate::terminal::table::Table;
 use escadre_edge::control::Listening;
 use escadre_model::desired::{Desired, State};
-use escadre_model::observed::{Hold, Outcome, Receipt, Record};
+use escadre_model::observed::{HeldBy, Hold, Outcome, Receipt, Record};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -205,7 +205,7 @@ fn needs(looked: &Looked<'_>, desired: &Desired) -> Vec<(u8, Need)> {
             need(2, "down", format!("down: {}", words.join("; ")), format!("escadre up {name}"));
         }
     }
-    let hold = record.and_then(|record| standing(record, desired));
+    let hold = record.and_then(|record| standing(record, desired)).filter(|hold| hold.by != HeldBy::Stuck);
     let failed = newest.filter(|receipt| receipt.outcome == Outcome::WentBack && hold.is_none());
     if let Some(failed) = failed.filter(|_| looked.condition(desired) == Condition::Absent) {
         let when = looked.now.moment(&failed.at);
@@ -214,9 +214,10 @@ fn needs(looked: &Looked<'_>, desired: &Desired) -> Vec<(u8, Need)> {
     }
     if let Some(hold) = hold {
         let since = looked.now.moment(&hold.at);
-        let text = match &hold.against {
-            Some(_) => format!("on hold since {since}: its update went back (plan {})", hold.because),
-            None => format!("on hold since {since}: {}", hold.because),
+        let text = match hold.by {
+            HeldBy::WentBack => format!("on hold since {since}: its update went back (plan {})", hold.because),
+            HeldBy::Rollback => format!("on hold since {since}: it was rolled back to plan {}", hold.because),
+            HeldBy::Stuck | HeldBy::Hand => format!("on hold since {since}: {}", hold.because),
         };
         need(3, "hold", text, format!("escadre why {name}"));
     }
@@ -226,7 +227,8 @@ fn needs(looked: &Looked<'_>, desired: &Desired) -> Vec<(u8, Need)> {
     let drift = looked.drift(&desired.instance);
     if let [(on, what), more @ ..] = drift.as_slice() {
         let more = if more.is_empty() { String::new() } else { format!(", and {} more", more.len()) };
-        need(4, "drift", format!("{on} changed by hand: {what}{more}"), format!("escadre drift {name}"));
+        let how = if what.starts_with("docker compose") { "" } else { "changed by hand: " };
+        need(4, "drift", format!("{on} {how}{what}{more}"), format!("escadre drift {name}"));
     }
     list
 }
@@ -281,7 +283,7 @@ fn last(looked: &Looked<'_>) -> Option<Last> {
         plan: newest.plan.to_string(),
         at: newest.at.to_string(),
         by: newest.by.to_string(),
-        done: of(Outcome::Healthy) + of(Outcome::Stopped),
+        done: of(Outcome::Healthy) + of(Outcome::Stopped) + of(Outcome::Removed),
         went_back: of(Outcome::WentBack),
         stuck: of(Outcome::Stuck),
         when: looked.now.moment(&newest.at),

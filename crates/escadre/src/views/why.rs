@@ -7,10 +7,10 @@
 use super::history::differences;
 use super::look::{Condition, Looked};
 use crate::terminal::plan_text::{changing, refusal_words, shown};
-use crate::terminal::style::{Look, count, cut, hang};
+use crate::terminal::style::{self, Look, count, cut, hang};
 use crate::terminal::table::Table;
 use escadre_model::desired::{Desired, Field, Shown, State};
-use escadre_model::observed::{Outcome, Receipt, Record};
+use escadre_model::observed::{HeldBy, Outcome, Receipt, Record};
 use escadre_model::resolved::Value;
 use escadre_plan::change::Action;
 use escadre_plan::plan::Refusal;
@@ -93,12 +93,17 @@ fn answer(looked: &Looked<'_>, desired: &Desired, record: &Record) -> String {
     }
     if let Some(hold) = &record.hold {
         let when = looked.now.spoken(&hold.at);
-        return match &hold.against {
-            Some(_) => format!(
+        return match hold.by {
+            HeldBy::WentBack => format!(
                 "{name} runs as before plan {} and not as its files say, because that update went back {when}; it is on hold since then. {health}",
                 hold.because
             ),
-            None => format!("{name} is on hold since {when}, by hand: {}. {health}", hold.because),
+            HeldBy::Rollback => format!(
+                "{name} runs what plan {} left behind and not what its files say, because it was rolled back {when}; it is on hold since then. {health}",
+                hold.because
+            ),
+            HeldBy::Stuck => format!("{name} is stuck since {when}: {}. {health}", hold.because),
+            HeldBy::Hand => format!("{name} is on hold since {when}, by hand: {}. {health}", hold.because),
         };
     }
     if desired.state != State::Running {
@@ -109,7 +114,7 @@ fn answer(looked: &Looked<'_>, desired: &Desired, record: &Record) -> String {
     match (condition, newest, changes) {
         (Condition::Unknown, _, _) => health,
         (Condition::Absent, None, _) => format!("{name} does not run, because it was never applied."),
-        (Condition::Absent, Some(receipt), _) if receipt.outcome == Outcome::Stopped => {
+        (Condition::Absent, Some(receipt), _) if receipt.outcome == Outcome::Removed => {
             format!(
                 "{name} does not run, because it was taken down {} by {}.",
                 looked.now.spoken(&receipt.at),
@@ -166,10 +171,22 @@ fn facts(looked: &Looked<'_>, desired: &Desired, record: &Record) -> Vec<Fact> {
     }
     if let Some(hold) = &record.hold {
         let until = if hold.against.is_some() { "until its files change" } else { "until \"escadre unhold\"" };
-        fact("hold", format!("since {}, {until} ({})", looked.now.exact(&hold.at), hold.because));
+        let why = match hold.by {
+            HeldBy::WentBack => format!("plan {} went back", hold.because),
+            HeldBy::Rollback => format!("rolled back to plan {}", hold.because),
+            HeldBy::Stuck | HeldBy::Hand => hold.because.to_string(),
+        };
+        fact("hold", format!("since {}, {until} ({why})", looked.now.exact(&hold.at)));
     }
     if let Some(failed) = newest_failed {
-        fact("failed", format!("plan {}, {}, {}", failed.plan, looked.now.exact(&failed.at), failed_words(failed)));
+        let when = looked.now.exact(&failed.at);
+        if let Some(why) = &failed.because {
+            fact("failed", style::harmless(why).into_owned());
+        }
+        if let Some(line) = &failed.last_line {
+            fact("cause", format!("its last line: {}", style::cut(&style::harmless(line), 120)));
+        }
+        fact("plan", format!("{}, {when}, {}", failed.plan, failed_words(failed)));
     }
     // A hold is told already.
     let held = |refusal: &&Refusal| matches!(refusal, Refusal::Held { .. });
@@ -196,7 +213,7 @@ fn next(looked: &Looked<'_>, desired: &Desired, record: &Record) -> Vec<String> 
     let name = desired.instance.instance.as_str();
     let mut list = Vec::new();
     if let Some(hold) = &record.hold {
-        if hold.against.is_some() {
+        if hold.by == HeldBy::WentBack {
             list.push(format!("escadre logs {name} --plan {}", hold.because));
             list.push(format!("correct the files, then: escadre up {name}"));
         }

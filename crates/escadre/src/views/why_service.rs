@@ -68,6 +68,14 @@ pub(crate) fn build(looked: &Looked<'_>, desired: &Desired, key: &str) -> Option
         let restarts = if one.restarts > 0 { format!(", restarted {} times", one.restarts) } else { String::new() };
         line("container", format!("{}{age}{restarts}", phase_words(&one.phase)), one.name.to_string());
         line("image id", short_id(&one.image), String::new());
+        let Some(made) = &one.compose else { continue };
+        let how = if one.known { "adopted" } else { "not adopted yet" };
+        line(how, "as docker compose made it, until its next update".to_owned(), made.folder.to_string());
+        for other in &made.differs {
+            let from = format!("so it runs; the files say {}", shown(other.wanted.as_ref()));
+            let is = other.runs.as_ref().map_or_else(|| "another value, or none".to_owned(), |runs| shown(Some(runs)));
+            line(&other.path, is, from);
+        }
     }
     let wanted = looked.planned(&desired.instance).and_then(|plan| {
         plan.changes.iter().find(|change| change.on.key.as_ref() == key && !change.reasons.is_empty())

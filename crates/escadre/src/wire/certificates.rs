@@ -22,7 +22,7 @@ pub(super) fn judge(one: &Resolved, secrets: &dyn Secrets) -> Vec<Diagnostic> {
         let CertificateSource::Secret { chain, .. } = &https.from else { continue };
         let name = &one.instance.instance;
         let names = route.hosts.iter().chain(&route.redirect).map(AsRef::as_ref);
-        let reveal = |secret: &SecretRef| secrets.reveal(&one.instance, secret);
+        let reveal = |secret: &SecretRef| secrets.reveal(&one.instance, secret, None);
         let again = format!("cat CERTIFICATE CHAIN KEY | escadre secret set {name} {chain}");
         match brought::judge(https, names, &reveal) {
             Ok(Some(brought)) => {

@@ -10,7 +10,7 @@ use super::ground::addresses;
 use crate::terminal::report::{self, Ended, Failure, Refused};
 use escadre_engine::apply::{self, End, InstanceReport, Next, Report};
 use escadre_model::desired::Desired;
-use escadre_model::ids::ResourceId;
+use escadre_model::ids::{Kind, ResourceId};
 use escadre_plan::change::{Action, Change};
 use escadre_plan::plan::Refusal;
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,7 +46,7 @@ pub(super) fn ended(report: &Report, ground: &Ground) -> Ended {
 
 /// Does data go with it?
 fn loses(change: &Change) -> bool {
-    change.on.kind == escadre_model::ids::Kind::Volume && change.action == Action::Delete
+    change.on.kind == Kind::Volume && change.action == Action::Delete
 }
 
 fn place(one: &InstanceReport, ended: &mut Ended, ground: &Ground) {
@@ -58,6 +58,15 @@ fn place(one: &InstanceReport, ended: &mut Ended, ground: &Ground) {
                 ended.down.push(instance.clone());
                 ended.destroyed += plan.map_or(0, |plan| plan.changes.iter().filter(|change| loses(change)).count());
             }
+            let changes = plan.iter().flat_map(|plan| &plan.changes).filter(|one| one.on.kind == Kind::Service);
+            let stopped: Vec<&Change> = changes.filter(|change| change.action == Action::Stop).collect();
+            if plan.is_some_and(|plan| !plan.state.is_running()) && !stopped.is_empty() {
+                ended.stopped.push(instance.clone());
+            } else {
+                ended.stopped.extend(stopped.into_iter().map(|change| format!("{instance}/{}", change.on.key)));
+            }
+            let back = plan.and_then(|plan| plan.back.as_ref());
+            ended.back.extend(back.map(|back| (instance.clone(), back.to.to_string())));
             ended.done.push(instance);
         }
         End::NothingToDo => {}
@@ -173,7 +182,6 @@ fn probe_words(probe: &str) -> String {
 
 /// What was undone, one sentence for services that it happened to alike.
 fn undone_words(undone: &[(ResourceId, Arc<str>)]) -> Vec<String> {
-    use escadre_model::ids::Kind;
     let mut acts: BTreeMap<(Kind, Arc<str>), BTreeSet<&str>> = BTreeMap::new();
     for (on, act) in undone {
         acts.entry((on.resource.kind, Arc::clone(&on.resource.key))).or_default().insert(act.as_ref());

@@ -19,6 +19,7 @@ use escadre_model::desired::Desired;
 use escadre_model::diagnostic::{Code, Diagnostic};
 use escadre_model::fleet::{self, Fleet, Target};
 use escadre_model::hash::Hash;
+use escadre_model::hash::KeyedHash;
 use escadre_model::ids::InstanceId;
 use escadre_model::name::Name;
 use escadre_model::parallel::Threads;
@@ -112,7 +113,7 @@ impl compose::Files for Host<'_> {
 struct Held(BTreeMap<SecretRef, Secret>);
 
 impl Secrets for Held {
-    fn reveal(&self, _: &InstanceId, name: &SecretRef) -> Option<Secret> {
+    fn reveal(&self, _: &InstanceId, name: &SecretRef, _: Option<&KeyedHash>) -> Option<Secret> {
         self.0.get(name).cloned()
     }
 }

@@ -76,12 +76,20 @@ pub(crate) async fn ground(settings: &Settings, ask: &Ask) -> Result<Ground, Fau
         return Err(Fault::usage_hint(Code::E0290, message, hint));
     }
     let source = read.source.clone();
-    let (world, wanted) = wanted(settings, read, &ask.files).await?;
-    if wanted.desired.is_empty() && has_errors(&wanted.findings) {
+    let (world, mut wanted) = wanted(settings, read, &ask.files).await?;
+    if let Some(unnamed) = ask.named.filter(|_| wanted.single.is_none()) {
+        return Err(unnamed(wanted.resolved.len()));
+    }
+    if let Some(project) = &ask.anywhere {
+        anywhere(&mut wanted, project)?;
+    }
+    // What is wanted instead is in the journal, whatever is wrong with the files.
+    if wanted.desired.is_empty() && has_errors(&wanted.findings) && ask.instead.is_none() {
         return Err(Fault::Files(Exit::Files, wanted.findings, sources(&wanted.root)));
     }
     let names = wanted.resolved.iter().map(|one| one.instance.instance.as_str());
-    if !ask.down {
+    let unread = ask.instead.is_some() && has_errors(&wanted.findings);
+    if !ask.down && !unread {
         ask.selection.known(names)?;
     }
     let mut only = chosen(&ask.selection, &wanted);
@@ -109,12 +117,14 @@ pub(crate) async fn ground(settings: &Settings, ask: &Ask) -> Result<Ground, Fau
             only = Some(kept);
         }
     }
-    let options = make::Options {
-        only: only.clone(),
-        down: ask.down,
-        destroy: destroy(ask, &wanted),
-        ..make::Options::default()
-    };
+    let mut options =
+        make::Options { down: ask.down, adopt: ask.adopt, destroy: destroy(ask, &wanted), ..make::Options::default() };
+    if let Some(instead) = &ask.instead {
+        let (left, said) = super::instead::put(instead, &mut wanted, only, &mut options, &ports).await?;
+        only = Some(left);
+        findings.extend(said);
+    }
+    options.only = only.clone();
     let asked = asked(&world, &wanted, options);
     let prepared = reconcile::prepare(&asked, &ports).await.map_err(Fault::world)?;
     let plan = Arc::unwrap_or_clone(Arc::clone(&prepared.plan));
@@ -137,6 +147,19 @@ pub(crate) async fn remember(ground: &mut Ground) -> Result<(), Fault> {
     let store = Arc::clone(&ground.held.world.store);
     for (id, seen) in &mut ground.observed.instances {
         seen.record.receipts = escadre_engine::journal::receipts(store.as_ref(), id).await.map_err(Fault::world)?;
+    }
+    Ok(())
+}
+
+/// A plain Compose file takes the project of its own name over, wherever that was started from.
+fn anywhere(wanted: &mut Wanted, project: &str) -> Result<(), Fault> {
+    for adopts in wanted.desired.iter_mut().filter_map(|one| one.adopts.as_mut()) {
+        if *adopts.project != *project {
+            let message = format!("this file's project is {}, so it cannot take {project} over", adopts.project);
+            let hint = format!("give it that name: `name: {project}` in the Compose file, or COMPOSE_PROJECT_NAME");
+            return Err(Fault::usage_hint(Code::E0202, message, hint));
+        }
+        adopts.folder = None;
     }
     Ok(())
 }
@@ -200,7 +223,9 @@ pub(super) async fn wanted(settings: &Settings, read: files::Read, files: &Files
     let registries = registries(settings, &read, files)?;
     let world =
         world::connect(settings, read.source.root(), target.as_deref(), read.fleet.is_none(), registries).await?;
-    let wanted = read.want(settings, files, &world.facts, Some(&world.state))?;
+    let mut wanted = read.want(settings, files, &world.facts, Some(&world.state))?;
+    let hashes = wanted.desired.iter().map(|one| (one.instance.clone(), one.secrets.clone())).collect();
+    wanted.secrets = Arc::new(escadre_drivers::secrets::Kept::new(wanted.secrets, hashes, &world.state));
     Ok((world, wanted))
 }
 

@@ -11,7 +11,7 @@ use crate::args::inside::Exec as Typed;
 use crate::exit::{Exit, Fault};
 use crate::settings::{Selection, Settings};
 use escadre_drivers::podman::Exec;
-use escadre_engine::journal::Body;
+use escadre_engine::journal::{self, Body};
 use escadre_engine::observe::observe;
 use escadre_engine::ports::{Driver, LogLine, LogQuery, Scope};
 use escadre_model::diagnostic::{Code, Diagnostic};
@@ -32,7 +32,7 @@ pub(crate) async fn logs(
     settings: &Settings,
     ask: &Ask,
     plan: Option<&str>,
-    query: LogQuery,
+    mut query: LogQuery,
 ) -> Result<(tokio::sync::mpsc::Receiver<LogLine>, bool), Fault> {
     let read = Read::from(files::find(settings, &ask.files, ask.path.as_deref())?, &ask.files)?;
     let (world, wanted) = ground::wanted(settings, read, &ask.files).await?;
@@ -52,6 +52,11 @@ pub(crate) async fn logs(
             }
         });
         return Ok((from, wanted.single.is_some()));
+    }
+    for record in journal::records(world.store.as_ref(), &wanted.fleet, None).await.map_err(Fault::world)?.into_values()
+    {
+        let adopted = record.owned.into_iter().filter(|(engine, _)| record.adopted.contains_key(engine));
+        query.adopted.extend(adopted);
     }
     let engine = Arc::clone(&world.engine);
     tokio::spawn(async move {
@@ -128,7 +133,7 @@ pub(crate) async fn exec(settings: &Settings, args: &Typed) -> Result<u8, Fault>
     known.known(wanted.resolved.iter().map(|one| one.instance.instance.as_str()))?;
     let id = InstanceId::new(wanted.fleet.clone(), args.place.instance.clone());
     let ports = world.ports(Arc::clone(&wanted.secrets), None);
-    let observed = observe(&ports, &Scope::Instances(vec![id.clone()])).await.map_err(Fault::world)?;
+    let observed = observe(&ports, &Scope::Instances(vec![id.clone()]), &[]).await.map_err(Fault::world)?;
     let seen = observed.instances.get(&id).map(|seen| seen.containers.as_slice()).unwrap_or_default();
     let running = |one: &&ContainerSeen| {
         *one.id.resource.key == *args.place.service

@@ -5,6 +5,7 @@
 //! Not here: painting, deciding.
 //! Tests: `tests/it` on a real engine.
 
+mod adopt;
 mod certificates;
 mod compose;
 mod edge;
@@ -13,16 +14,19 @@ mod files;
 mod ground;
 mod guard;
 mod inside;
+mod instead;
 mod keys;
 mod trust;
 mod world;
 mod write;
 
+pub(crate) use adopt::adopt_into;
 pub(crate) use compose::compose;
 pub(crate) use edge::{proxy, renew};
 pub(crate) use ground::{carry_out, ground, read, remember, saved, settle_edge};
 pub(crate) use guard::{hold, recover, unhold};
 pub(crate) use inside::{exec, logs};
+pub(crate) use instead::Instead;
 pub(crate) use trust::{Trusting, trust};
 pub(crate) use write::{Secrets, begin, file_schemas, secret};
 
@@ -59,6 +63,10 @@ pub(crate) struct Ask {
     pub(crate) pull: bool,
     /// Plan that they go, as for `down`.
     pub(crate) down: bool,
+    /// Plan only what is taken over.
+    pub(crate) adopt: bool,
+    /// Beside a plain Compose file: the project that is meant wherever it was started from.
+    pub(crate) anywhere: Option<String>,
     /// What may be deleted with its data.
     pub(crate) destroy: Vec<Doomed>,
     /// Plan against the files of this commit instead of against the record.
@@ -69,6 +77,10 @@ pub(crate) struct Ask {
     pub(crate) act: bool,
     /// A work tree that is not committed is allowed where a commit is required.
     pub(crate) dirty: bool,
+    /// What is wanted instead of what the files say.
+    pub(crate) instead: Option<Instead>,
+    /// Of a fleet, instances must be named; what is said otherwise, from their number.
+    pub(crate) named: Option<fn(usize) -> Fault>,
 }
 
 /// Files and world side by side, and the plan between them.

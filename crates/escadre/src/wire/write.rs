@@ -6,7 +6,7 @@
 //! Tests: `tests/it/write.rs`.
 
 mod begin;
-mod land;
+pub(super) mod land;
 mod secrets;
 mod variables;
 
@@ -51,6 +51,6 @@ fn fleet_here(settings: &Settings) -> Result<(PathBuf, Arc<Fleet>, Vec<Diagnosti
 }
 
 /// A text that cannot be edited.
-fn edit_fault(error: EditError) -> Fault {
+pub(super) fn edit_fault(error: EditError) -> Fault {
     Fault::Findings(Exit::Files, vec![Diagnostic::error(Code::E0517, error.to_string())])
 }

@@ -5,6 +5,8 @@
 //! Not here: an engine (the suites on a real one).
 
 mod acme;
+mod adopt;
+mod back;
 mod bad;
 mod fleet;
 mod https;
@@ -51,7 +53,7 @@ fn help_is_data_and_hides_what_is_not_built() {
         assert!(!out(&output).is_empty(), "{line:?}");
     }
     let help = out(&escadre(&["help"]));
-    for hidden in ["rollback", "backup", "completions", "worker", "serve"] {
+    for hidden in ["restore", "backup", "completions", "worker", "serve"] {
         assert!(!help.contains(hidden), "{hidden} is in the help");
     }
     assert!(help.lines().all(|line| line.chars().count() <= 80), "the help fits 80 columns:\n{help}");
@@ -63,10 +65,7 @@ fn bad_command_lines_end_with_2_and_say_why() {
         (&[], "error[E0201]: a verb is missing\n  = help: all verbs: escadre help\n"),
         (&["upp"], "error[E0203]: there is no verb \"upp\"\n  = help: did you mean: escadre up\n"),
         (&["zebra"], "error[E0203]: there is no verb \"zebra\"\n  = help: all verbs: escadre help\n"),
-        (
-            &["rollback", "larch", "--to", "x"],
-            "error[E0290]: escadre rollback will bring an instance back to its last healthy state; ",
-        ),
+        (&["restore", "larch", "--from", "x"], "error[E0290]: escadre restore will bring saved data back; "),
         (&["secret", "lift"], "error[E0290]: escadre secret lift will move a password out of a Compose file; "),
         (&["proxy", "renew"], "error[E0201]: the following required arguments were not provided: <HOST>\n"),
         (&["explain", "E0999"], "error[E0209]: there is no code \"E0999\"\n"),
@@ -140,7 +139,7 @@ fn schemas_completions_and_manual_pages_are_generated() {
     for shell in ["bash", "zsh", "fish"] {
         let script = escadre(&["completions", shell]);
         assert_eq!(code(&script), 0);
-        assert!(out(&script).contains("status") && !out(&script).contains("rollback"), "{shell}");
+        assert!(out(&script).contains("status") && !out(&script).contains("restore"), "{shell}");
     }
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("man");

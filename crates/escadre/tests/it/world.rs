@@ -181,6 +181,12 @@ impl World {
         self.run(&["up", "--yes"]).ends(0)
     }
 
+    /// `up --yes`, which must end with this code.
+    #[track_caller]
+    pub(crate) fn up_ends(&self, code: i32) -> Said {
+        self.run(&["up", "--yes"]).ends(code)
+    }
+
     /// Names and states of all containers of this fleet, sorted.
     pub(crate) fn containers(&self) -> BTreeMap<String, String> {
         let label = format!("label=dev.escadre.fleet={}", self.name);

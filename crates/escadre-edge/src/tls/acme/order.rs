@@ -203,7 +203,10 @@ fn troubled(error: Error) -> Trouble {
         {
             Trouble::Account(said(&problem))
         }
-        Error::Api(problem) if is(&problem, "serverInternal") => Trouble::Unreachable(said(&problem)),
+        // Also where it took none of several tickets in a row: that says nothing about the name.
+        Error::Api(problem) if is(&problem, "serverInternal") || is(&problem, "badNonce") => {
+            Trouble::Unreachable(said(&problem))
+        }
         Error::Api(problem) => Trouble::Refused(said(&problem)),
         Error::Other(error) => match error.downcast_ref::<ClientError>() {
             Some(client) => Trouble::Unreachable(client.to_string()),

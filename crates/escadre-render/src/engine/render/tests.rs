@@ -16,7 +16,7 @@ impl Files for Memory {
     }
 }
 
-fn resolved(yaml: &str, single: bool) -> Option<Resolved> {
+pub(in crate::engine) fn resolved(yaml: &str, single: bool) -> Option<Resolved> {
     let options = Options::new("/p", vec!["/p/compose.yaml".to_owned()]);
     let (project, findings) = load(&options, &Memory(yaml.as_bytes().into()), &Cache::new());
     assert!(findings.iter().all(|finding| !finding.is_error()), "{findings:?}");

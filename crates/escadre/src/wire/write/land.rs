@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 /// Files to be written.
 #[derive(Default)]
-pub(super) struct Landing(Vec<Item>);
+pub(in crate::wire) struct Landing(Vec<Item>);
 
 struct Item {
     path: PathBuf,
@@ -27,12 +27,12 @@ struct Item {
 
 impl Landing {
     /// A file that is not there yet.
-    pub(super) fn add(&mut self, path: PathBuf, bytes: impl Into<Vec<u8>>, mode: u32) {
+    pub(in crate::wire) fn add(&mut self, path: PathBuf, bytes: impl Into<Vec<u8>>, mode: u32) {
         self.0.push(Item { path, bytes: bytes.into(), mode, before: None });
     }
 
     /// A file whose text was read and edited; `before` is `None` for a new one.
-    pub(super) fn edit(&mut self, path: PathBuf, before: Option<Vec<u8>>, text: String) {
+    pub(in crate::wire) fn edit(&mut self, path: PathBuf, before: Option<Vec<u8>>, text: String) {
         let mode = std::fs::metadata(&path).map_or(0o644, |about| about.permissions().mode() & 0o777);
         self.0.push(Item { path, bytes: text.into_bytes(), mode, before });
     }
@@ -41,7 +41,7 @@ impl Landing {
     ///
     /// # Errors
     /// When something is in the way or cannot be written; nothing has changed then.
-    pub(super) fn write(self, settings: &Settings, root: &Path) -> Result<Vec<String>, Fault> {
+    pub(in crate::wire) fn write(self, settings: &Settings, root: &Path) -> Result<Vec<String>, Fault> {
         let mut findings = Vec::new();
         for item in &self.0 {
             findings.extend(item.obstacle(settings, root));
@@ -123,7 +123,7 @@ impl Item {
 }
 
 /// A path as a person in the working folder names it.
-pub(super) fn shown(settings: &Settings, path: &Path) -> String {
+pub(in crate::wire) fn shown(settings: &Settings, path: &Path) -> String {
     path.strip_prefix(&settings.folder).unwrap_or(path).display().to_string()
 }
 
