@@ -377,15 +377,20 @@ async fn all_desired(store: &dyn Store, hashes: &[Hash]) -> Result<BTreeMap<Hash
         act: format!("read blob {}", hash.short()).into(),
         source: source.into(),
     };
-    let mut heads = Vec::with_capacity(hashes.len());
+    let (mut heads, mut all) = (Vec::with_capacity(hashes.len()), BTreeMap::new());
     for (hash, text) in store.blobs(hashes).await? {
-        let head = Head::read(&text).map_err(|error| unreadable(&hash, error.into()))?;
-        heads.push((hash, head));
+        match Head::read(&text) {
+            Ok(head) => heads.push((hash, head)),
+            // Journals before there were parts hold it whole.
+            Err(error) => match serde_json::from_slice::<Desired>(&text) {
+                Ok(whole) => drop(all.insert(hash, whole)),
+                Err(_) => return Err(unreadable(&hash, error.into())),
+            },
+        }
     }
     let wanted: BTreeSet<&Hash> = heads.iter().flat_map(|(_, head)| head.parts()).collect();
     let texts = store.blobs(&wanted.into_iter().cloned().collect::<Vec<_>>()).await?;
     let mut parts = Parts::default();
-    let mut all = BTreeMap::new();
     for (hash, head) in heads {
         match head.unpack(&mut parts, &|part| texts.get(part).cloned()) {
             Ok(desired) => drop(all.insert(hash, desired)),
