@@ -6,6 +6,7 @@
 //! Tests: with `resolve`.
 
 use crate::compose::Project;
+use crate::compose::verdicts::{Acknowledgement, Capabilities, Verdict};
 use crate::desired::{Adopts, HttpRoute, State};
 use crate::hash::{Hash, KeyedHash};
 use crate::ids::InstanceId;
@@ -65,6 +66,8 @@ pub struct Shape {
     pub shared_volumes: Vec<Arc<str>>,
     /// Absolute paths that services may bind (`grants: { binds: [...] }`); in a fleet of one everything may be bound.
     pub granted_binds: Vec<Arc<str>>,
+    /// Verdicts on Compose attributes that the product or the Compose files acknowledge.
+    pub acknowledged: Vec<Acknowledgement>,
     /// Images built from the tree: service key → hash of all inputs (context, Dockerfile, arguments, target).
     pub builds: BTreeMap<Arc<str>, Hash>,
     /// Services and their ports that endpoints lead to.
@@ -104,6 +107,7 @@ impl Shape {
             shared_volumes: Vec::new(),
             granted_binds: Vec::new(),
             builds: BTreeMap::new(),
+            acknowledged: Vec::new(),
             served: Vec::new(),
             ports: Vec::new(),
             secrets: BTreeSet::new(),
@@ -133,6 +137,13 @@ impl Resolved {
         }
     }
 
+    /// The verdict on every key that is written in its Compose files.
+    pub fn verdicts(&self, rootless: bool) -> Vec<Verdict> {
+        let shape = &self.shape;
+        let (endpoints, filled) = (shape.served.iter().cloned().collect(), shape.secrets.clone());
+        self.project().verdicts(&Capabilities { rootless, single: shape.single, filled, endpoints })
+    }
+
     /// The project of this instance: the shape's, with nothing left open.
     pub fn project(&self) -> Cow<'_, Project> {
         if self.late.is_empty() {
@@ -146,6 +157,7 @@ impl Resolved {
             disabled: disabled.collect(),
             working_dir: shared.working_dir.clone(),
             files: shared.files.clone(),
+            used_up: shared.used_up.clone(),
             variables: Arc::new(shared.variables.fill(&self.late)),
         })
     }

@@ -44,6 +44,10 @@ func load(in question) (model json.RawMessage, err error) {
 			err = fmt.Errorf("panic: %v", panicked)
 		}
 	}()
+	// As a shell would: the library looks for some files from where the process stands.
+	if err := os.Chdir(in.Folder); err != nil {
+		return nil, err
+	}
 	var variables, files []string
 	for name, value := range in.Env {
 		variables = append(variables, name+"="+value)

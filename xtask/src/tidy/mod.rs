@@ -66,6 +66,8 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
         findings.extend(words(&shown, &text));
         findings.extend(reaches(&shown, &text));
     }
+    let list = read(&root.join("crates/escadre-model/src/diagnostic/code.rs"))?;
+    findings.extend(codes(&list, &tests(root)?));
     let drawing = read(&root.join("ARCHITECTURE.md"))?;
     for room in &rooms {
         let name = name_of(room);
@@ -179,6 +181,37 @@ fn words(file: &str, text: &str) -> Vec<String> {
         }
     }
     findings
+}
+
+/// A code that no test and no case names: nobody knows whether it is ever said, or said well.
+fn codes(list: &str, tests: &[String]) -> Vec<String> {
+    let names = list.lines().filter_map(|line| line.trim_start().split_once(" \""));
+    let is_code = |name: &str| {
+        name.len() == 5 && name.starts_with(['E', 'W', 'C']) && name[1..].bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let unnamed =
+        names.map(|(name, _)| name).filter(|name| is_code(name) && !tests.iter().any(|text| text.contains(name)));
+    unnamed.map(|code| format!("crates/escadre-model/src/diagnostic/code.rs: no test or case names {code}")).collect()
+}
+
+/// The texts of all tests and cases.
+fn tests(root: &Path) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    let mut open = vec![root.join("crates")];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder).with_context(|| format!("list {}", folder.display()))? {
+            let path = entry.with_context(|| format!("list {}", folder.display()))?.path();
+            let shown = path.display().to_string();
+            let kind =
+                path.extension().is_some_and(|extension| ["rs", "case", "world"].iter().any(|one| extension == *one));
+            if path.is_dir() {
+                open.push(path);
+            } else if kind && (shown.contains("/tests/") || shown.ends_with("/tests.rs")) {
+                found.push(read(&path)?);
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// Programs start in two places: the closed list of the drivers, and the holder that keeps its own worker.

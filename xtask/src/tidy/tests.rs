@@ -41,6 +41,15 @@ fn empty_names_and_silent_skips_are_found() {
 }
 
 #[test]
+fn a_code_without_a_test_is_found() {
+    let list = "    // E01\n    E0101 \"a\";\n    W0102 \"b\";\n            Code \"c\"\n";
+    assert_eq!(
+        codes(list, &["Code::E0101".to_owned()]),
+        ["crates/escadre-model/src/diagnostic/code.rs: no test or case names W0102"]
+    );
+}
+
+#[test]
 fn programs_and_the_outside_in_the_wrong_room_are_found() {
     let start = "use std::process::Command;\n";
     assert_eq!(reaches("crates/escadre-drivers/src/podman/x.rs", start).len(), 1);

@@ -7,8 +7,8 @@
 use super::chance::Chance;
 use super::make::Maker;
 use super::spec::{Form, Object, Place};
-use super::spoil;
-use super::tree::{Layout, List, Map, Tree, flow, raw, text};
+use super::tree::{Frame, Layout, List, Map, Tree, flow, raw, text};
+use super::{spoil, words};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -63,10 +63,7 @@ impl Case {
     pub(crate) fn bytes(&self, body: &Body) -> Vec<u8> {
         let text = match body {
             Body::Bytes(bytes) => return bytes.clone(),
-            Body::Yaml(documents) => {
-                let texts: Vec<String> = documents.iter().map(|tree| self.layout.document(tree)).collect();
-                texts.join("---\n")
-            }
+            Body::Yaml(documents) => self.layout.file(documents),
             Body::Lines(lines) => lines.iter().map(|line| format!("{line}\n")).collect(),
         };
         text.into_bytes()
@@ -171,6 +168,7 @@ impl Project<'_> {
             indent: [2, 2, 4, 3][chance.below(4)],
             deep_items: chance.one_in(2),
             remarks: chance.one_in(6),
+            frame: [Frame::Bare, Frame::Windows, Frame::Mark, Frame::Full, Frame::Directive][chance.below(9) % 5],
         }
     }
 
@@ -262,6 +260,9 @@ impl Project<'_> {
         if !self.one_in(4) {
             rename(&mut inner);
         }
+        if self.one_in(3) {
+            self.deeper(&mut inner, &mut items);
+        }
         self.files.push(("inc/compose.yaml".to_owned(), Body::Yaml(vec![inner])));
         self.files.push(("inc/a.env".to_owned(), lines(&["A=inner", "TAG=inner"])));
         self.files.push(("inc/b.env".to_owned(), lines(&["B=inner"])));
@@ -281,7 +282,10 @@ impl Project<'_> {
                 ("env_file".to_owned(), text("inc/a.env")),
             ]),
             3 => {
-                let over = self.over();
+                let mut over = self.over();
+                if let Some(services) = section(&mut over, "services") {
+                    services.retain(|(name, _)| name != "a.b");
+                }
                 self.files.push(("inc/over.yaml".to_owned(), Body::Yaml(vec![over])));
                 Map(vec![
                     ("path".to_owned(), List(vec![text("inc/compose.yaml"), text("inc/over.yaml")])),
@@ -298,6 +302,37 @@ impl Project<'_> {
         if let Map(entries) = root {
             entries.insert(0, ("include".to_owned(), List(items)));
         }
+    }
+
+    /// An include within an include, which the outer project may name too.
+    fn deeper(&mut self, inner: &mut Tree, items: &mut Vec<Tree>) {
+        let mut deeper = self.keys(|chance, name| match name {
+            "services" => true,
+            "networks" | "volumes" | "secrets" => chance.one_in(2),
+            _ => false,
+        });
+        rename(&mut deeper);
+        rename(&mut deeper);
+        if self.maker.odd && self.one_in(4) {
+            let circle = self.maker.chance.of(&["compose.yaml", "../compose.yaml", "../../compose.yaml"]);
+            add(&mut deeper, "include", List(vec![text(circle)]));
+        }
+        if self.one_in(3) {
+            items.push(text("inc/deeper/compose.yaml"));
+        }
+        self.files.push(("inc/deeper/compose.yaml".to_owned(), Body::Yaml(vec![deeper])));
+        for (path, line) in
+            [("inc/deeper/a.env", "A=deeper"), ("inc/deeper/b.env", "B=deeper"), ("inc/deeper/sub/c.env", "C=deeper")]
+        {
+            self.files.push((path.to_owned(), lines(&[line])));
+        }
+        if self.one_in(3) {
+            self.files.push(("inc/deeper/.env".to_owned(), lines(&["NONE=from_deeper", "DEEP=${NONE:-x}"])));
+        }
+        let long =
+            Map(vec![("path".to_owned(), text("./deeper/compose.yaml")), ("env_file".to_owned(), text("a.env"))]);
+        let item = if self.one_in(2) { text("deeper/compose.yaml") } else { long };
+        add(inner, "include", List(vec![item]));
     }
 
     /// Environment files, `.env`, and the variables that the caller sets.
@@ -354,6 +389,9 @@ impl Project<'_> {
         for path in ["a.env", "b.env", "sub/c.env", "sub/a.env", "sub/b.env", "sub/sub/c.env", "bad.env"] {
             let count = chance.below(6);
             let mut lines: Vec<String> = (0..count).map(|_| chance.of(&pool).to_owned()).collect();
+            if odd && chance.one_in(3) {
+                lines.push(words::line_soup(chance));
+            }
             if path == "bad.env" || odd && chance.one_in(8) {
                 lines.push(chance.of(&bad).to_owned());
             }
@@ -394,6 +432,12 @@ fn extends(file: &str, service: &str, long: bool) -> Tree {
         entries.push(("file".to_owned(), text(file)));
     }
     Map(entries)
+}
+
+fn add(root: &mut Tree, key: &str, value: Tree) {
+    if let Map(entries) = root {
+        entries.push((key.to_owned(), value));
+    }
 }
 
 fn section<'t>(root: &'t mut Tree, name: &str) -> Option<&'t mut Vec<(String, Tree)>> {

@@ -42,12 +42,12 @@ pub(crate) fn read(text: &str) -> Vec<Listed> {
 impl Listed {
     /// Whether the line names this difference of a project.
     pub(crate) fn names(&self, difference: &str, case: &Case) -> bool {
-        self.fits(difference)
-            && (self.needs.is_empty()
-                || case
-                    .files
-                    .iter()
-                    .any(|(path, body)| path.contains(&self.needs) || case.text(body).contains(&self.needs)))
+        let holds = |needed: &str| {
+            let in_file =
+                |(path, body): &(String, super::case::Body)| path.contains(needed) || case.text(body).contains(needed);
+            needed.is_empty() || case.files.iter().any(in_file)
+        };
+        self.fits(difference) && self.needs.split(" & ").all(holds)
     }
 
     fn fits(&self, difference: &str) -> bool {

@@ -66,7 +66,7 @@ impl Maker {
     /// A maker that begins with a seed.
     pub(crate) fn new(seed: u64) -> Self {
         let mut chance = Chance(seed);
-        let odd = chance.one_in(6);
+        let odd = chance.one_in(3);
         let mut choices = Choices::default();
         for group in EXCLUSIVE {
             let kept = chance.below(group.len());
@@ -99,7 +99,7 @@ impl Maker {
         }
         let hide = [0, 0, 12, 5][chance.below(4)];
         let sparse = [30, 15, 8, 60][chance.below(4)];
-        let variables = [("TAG", "v1"), ("EMPTY", ""), ("PORT", "8090"), ("FLAG", "true")];
+        let variables = [("TAG", "v1"), ("EMPTY", ""), ("PORT", "8090"), ("FLAG", "true"), ("DOLLAR", "${TAG}$$")];
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Self {
             chance,
@@ -146,17 +146,25 @@ impl Maker {
 
     fn number(&mut self, steps: &[&str]) -> Tree {
         if self.odd && self.chance.one_in(60) {
-            return raw(self.chance.of(words::WILD));
+            let soup = self.chance.one_in(2);
+            return Raw(if soup {
+                words::number_soup(&mut self.chance)
+            } else {
+                self.chance.of(words::WILD).to_owned()
+            });
         }
         raw(self.chance.of(words::numbers(steps)))
     }
 
     fn word(&mut self, steps: &[&str]) -> Tree {
-        let odd = self.odd && self.chance.one_in(80);
-        let word = self.chance.of(if odd { words::odd(steps) } else { words::good(steps) });
-        if odd && self.chance.one_in(2) {
-            return text(word);
+        if self.odd && self.chance.one_in(60) {
+            return match self.chance.below(3) {
+                0 => text(self.chance.of(words::odd(steps))),
+                1 => text(words::soup(&[], &mut self.chance)),
+                _ => text(words::soup(steps, &mut self.chance)),
+            };
         }
+        let word = self.chance.of(words::good(steps));
         // Dollar signs of the words are doubled already.
         if word.contains('$') { text(word) } else { self.text(word.to_owned()) }
     }

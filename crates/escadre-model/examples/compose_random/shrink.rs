@@ -24,8 +24,8 @@ pub(crate) fn shrink(mut case: Case, shows: &mut dyn FnMut(&Case) -> std::io::Re
             Ok(false)
         };
         smaller |= try_it(&mut case, &|case| {
-            let other =
-                (case.layout.flow_from, case.layout.remarks) != (Layout::PLAIN.flow_from, Layout::PLAIN.remarks);
+            let look = |layout: Layout| (layout.flow_from, layout.remarks, layout.frame);
+            let other = look(case.layout) != look(Layout::PLAIN);
             case.layout = Layout::PLAIN;
             other
         })?;

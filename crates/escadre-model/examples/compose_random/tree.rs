@@ -56,11 +56,41 @@ pub(crate) struct Layout {
     pub(crate) deep_items: bool,
     /// Remarks and empty lines stand between keys.
     pub(crate) remarks: bool,
+    /// How lines end, and what stands around documents.
+    pub(crate) frame: Frame,
+}
+
+/// What stands around the documents of a file.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Frame {
+    Bare,
+    /// Lines end as on Windows.
+    Windows,
+    /// A mark of the byte order stands first.
+    Mark,
+    /// `---` first, `...` last.
+    Full,
+    /// A directive, then `---`.
+    Directive,
 }
 
 impl Layout {
     /// The plainest.
-    pub(crate) const PLAIN: Self = Self { flow_from: 4, indent: 2, deep_items: true, remarks: false };
+    pub(crate) const PLAIN: Self =
+        Self { flow_from: 4, indent: 2, deep_items: true, remarks: false, frame: Frame::Bare };
+
+    /// A file of documents.
+    pub(crate) fn file(self, documents: &[Tree]) -> String {
+        let texts: Vec<String> = documents.iter().map(|tree| self.document(tree)).collect();
+        let text = texts.join("---\n");
+        match self.frame {
+            Frame::Bare => text,
+            Frame::Windows => text.replace('\n', "\r\n"),
+            Frame::Mark => format!("\u{feff}{text}"),
+            Frame::Full => format!("---\n{text}...\n"),
+            Frame::Directive => format!("%YAML 1.1\n---\n{text}"),
+        }
+    }
 
     /// A document.
     pub(crate) fn document(self, tree: &Tree) -> String {

@@ -175,5 +175,42 @@ pub(crate) const FRACTIONS: &[&str] = &["1.5", "2.0", "0.25", "1.50", ".5", "1e3
 pub(crate) const WILD: &[&str] = &[
     "null", "~", "true", "False", "no", "0", "-1", "010", "0o17", "0x1F", "1_000", "0b11", "99999999999999999999", "9223372036854775808", "1.5", "1e3", ".5", "1e999", ".inf",
     "-.inf", ".nan", "[]", "{}", "[null]", "{a: null}", "\"\"", "x", "[x, x]", "{x: 1}", "[[x]]", "[{}]", "2001-12-14", "12:30", "!!str 5", "!!int \"5\"", "!!float 3", "!!null x", "!own x",
-    "[1, 2]", "[true]", "!reset null", "!override {}", "!reset {a: b}", "!!binary aGk=", "+5", "0o8", "08", "1__0", "0x", "-0", "+.inf", "yes", "Null", "NULL", "nULL", "y", "=", "<<",
+    "[1, 2]", "[true]", "!!binary aGk=", "+5", "0o8", "08", "1__0", "0x", "-0", "+.inf", "yes", "Null", "NULL", "nULL", "y", "=", "<<",
 ];
+
+/// Pieces of which texts of a kind are made.
+#[rustfmt::skip]
+fn pieces(path: &[&str]) -> &'static [&'static str] {
+    match path {
+        [.., "ports", "[]"] => &["80", ":", "-", "/", "tcp", "udp", "127.0.0.1", "[::1]", "8000", "9", " ", "0", "::"],
+        [.., "volumes", "[]"] => &["data", ":", "/", "a", ".", "~", "ro", ",", "rw", "z", "C", "\\", "nocopy", "..", " ", "rshared"],
+        [.., "interval" | "timeout" | "start_period" | "start_interval" | "stop_grace_period" | "delay" | "window" | "monitor"] => &["1", "0", "5", ".", "s", "m", "h", "ms", "us", "ns", "d", "w", "-", "+", " ", "µs"],
+        [.., "mem_limit" | "memswap_limit" | "mem_reservation" | "shm_size" | "memory" | "size" | "rate" | "mem_swappiness"] => &["1", "0", "5", ".", "k", "m", "g", "b", "i", "B", "K", " ", "-", "e", "_", "t", "P"],
+        [.., "command" | "entrypoint"] => &["a", " ", "\"", "'", "\\", "$$", "(", ")", "`", "|", "&", ";", ">", "<", "\n", "\t", "#", "=", "$$(", "b"],
+        [.., "extra_hosts"] | [.., "extra_hosts", "[]"] => &["a", "=", ":", "1.2.3.4", "[", "]", "::1", ",", " ", "b"],
+        [.., "cpus" | "max_failure_ratio"] => &["1", "0", ".", "e", "-", "+", "_", "5", "x", "p"],
+        [.., "restart" | "mode" | "umask" | "retries" | "replicas" | "scale" | "soft" | "hard" | "weight" | "pids_limit" | "count"] => &["0", "7", "1", "x", "o", "_", "-", "+", " ", "b", "8"],
+        _ => &["${", "}", "$", "$$", "{", "TAG", "UNSET", "EMPTY", "DOLLAR", ":-", "-", ":?", "?", ":+", "+", ":", "x", " ", "\n", "_", "1", "${TAG", "${UNSET:-", "é"],
+    }
+}
+
+/// A text of such pieces.
+pub(crate) fn soup(path: &[&str], chance: &mut super::chance::Chance) -> String {
+    let pieces = pieces(path);
+    (0..=chance.below(7)).map(|_| chance.of(pieces)).collect()
+}
+
+/// A word of the letters that numbers are made of.
+pub(crate) fn number_soup(chance: &mut super::chance::Chance) -> String {
+    let pieces = ["0", "1", "7", "9", ".", "e", "E", "+", "-", "_", "x", "o", "b", "f", ":", "inf", "nan"];
+    let word: String = (0..=chance.below(5)).map(|_| chance.of(&pieces)).collect();
+    // What ends with a colon is a key, and a dash alone begins a list.
+    if word.ends_with(':') || word.starts_with('-') && word.len() < 2 { "0".to_owned() } else { word }
+}
+
+/// A line for an environment file.
+#[rustfmt::skip]
+pub(crate) fn line_soup(chance: &mut super::chance::Chance) -> String {
+    let pieces = ["A", "B", "=", "=", "\"", "'", "$", "${", "}", "TAG", ":-", " ", "#", "\\", "n", "\\n", "export ", ":", "\t", "x", "1", "é", "`", ".", "-", "\\$", "$$", "UNSET"];
+    format!("{}{}", chance.of(&["A=", "B=", "export C=", "", "D: "]), (0..=chance.below(8)).map(|_| chance.of(&pieces)).collect::<String>())
+}

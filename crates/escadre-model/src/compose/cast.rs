@@ -8,7 +8,7 @@
 
 use super::decode::Decoder;
 use super::schema::{ROOT, Shape, tables as t};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::text::{Node, Resolved, Value};
 
 /// A path, with `*` for any step.
@@ -83,7 +83,11 @@ pub(crate) fn check(root: &Node, findings: &mut Vec<Diagnostic>) {
                         .as_scalar()
                         .is_some_and(|scalar| scalar.as_str().is_some() && scalar.resolve() == Resolved::Text);
                     if text && let Some(shape) = shape(path) {
-                        Decoder::at(path.join("."), findings).reads(node, shape);
+                        let mut found = Vec::new();
+                        Decoder::at(path.join("."), &mut found).reads(node, shape);
+                        // What is a number, and too large or too small, a later file may still replace. Only a umask has no sign at all.
+                        let is_umask = path.last().is_some_and(|last| last == "umask");
+                        findings.extend(found.into_iter().filter(|one| one.code == Code::E0408 || is_umask));
                     }
                 });
             }

@@ -22,7 +22,7 @@ pub(crate) fn complete(root: &mut Node, findings: &mut Vec<Diagnostic>) {
 
 fn default(mapping: &mut Mapping, key: &str, value: Node) {
     if !mapping.contains(key) {
-        mapping.insert(Key::new(key, &value.span), value);
+        mapping.insert(Key::implied(key, &value.span), value);
     }
 }
 
@@ -47,12 +47,15 @@ fn container(entry: &mut Mapping, findings: &mut Vec<Diagnostic>) {
             default(secret, "target", Node::text(target, &source.span));
         }
     });
+    for port in entry.get("ports").and_then(Node::as_sequence).unwrap_or_default() {
+        if port.as_mapping().is_some() && port.get("target").is_none() {
+            findings
+                .push(Diagnostic::error(Code::E0404, "a port needs `target:`, the container's port").at(&port.span));
+        }
+    }
     list(entry, "ports", |port| {
         check_address(port, findings);
         let Some(span) = port.iter().next().map(|(key, _)| key.span.clone()) else { return };
-        if !port.contains("target") {
-            findings.push(Diagnostic::error(Code::E0404, "a port needs `target:`, the container's port").at(&span));
-        }
         default(port, "protocol", Node::text("tcp", &span));
         default(port, "mode", Node::text("ingress", &span));
     });

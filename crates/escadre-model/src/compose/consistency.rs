@@ -6,6 +6,7 @@
 //! Source: Compose Specification; the reference's checks.
 //! Tests: tests/cases/compose.
 
+use super::verdicts::acknowledged;
 use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::text::{Key, Mapping, Node};
 use std::collections::{BTreeMap, HashSet};
@@ -25,6 +26,7 @@ pub(crate) fn check(model: &Model<'_>, findings: &mut Vec<Diagnostic>) {
     secrets(model, findings);
     jobs(model, findings);
     cycles(model, findings);
+    acknowledged(model.root, findings);
 }
 
 fn section<'n>(root: &'n Node, name: &str) -> Option<&'n Mapping> {

@@ -165,10 +165,7 @@ impl Decoder<'_> {
                 Err(outcome) => return outcome,
                 // A quoted number is decimal: `"010"` is ten, while a bare `010` is eight.
                 // Only a umask reads the same with and without quotes.
-                Ok(text) if self.path.ends_with(".umask") => match Scalar::plain(text).resolve() {
-                    Resolved::Integer(value) if !text.contains('_') => i64::try_from(value).ok(),
-                    _ => None,
-                },
+                Ok(text) if self.path.ends_with(".umask") => units::go_integer(text).map(i64::from),
                 Ok(text) => text.parse().ok(),
             },
         };
@@ -238,6 +235,7 @@ impl Decoder<'_> {
     fn mode(&mut self, node: &Node) -> Outcome {
         let value = match node.as_scalar().map(Scalar::resolve) {
             Some(Resolved::Integer(value)) => i64::try_from(value).ok(),
+            Some(Resolved::Float(_)) => None,
             _ => match self.letters(node) {
                 Err(outcome) => return outcome,
                 Ok(text) => i64::from_str_radix(text, 8).ok(),
@@ -252,6 +250,7 @@ impl Decoder<'_> {
     fn tmpfs_mode(&mut self, node: &Node) -> Outcome {
         let value = match node.as_scalar().map(Scalar::resolve) {
             Some(Resolved::Integer(value)) => u32::try_from(value).ok(),
+            Some(Resolved::Float(_)) => None,
             _ => match self.letters(node) {
                 Err(outcome) => return outcome,
                 Ok(text) => u32::from_str_radix(text, 8).ok(),
@@ -265,6 +264,9 @@ impl Decoder<'_> {
     }
 
     fn device_count(&mut self, node: &Node) -> Outcome {
+        if let Some(Resolved::Integer(value)) = node.as_scalar().map(Scalar::resolve) {
+            return if value == 0 { Outcome::Drop } else { plain(node, value.to_string()) };
+        }
         match self.letters(node) {
             Err(outcome) => outcome,
             Ok(text) if text.eq_ignore_ascii_case("all") => plain(node, "-1".to_owned()),
@@ -381,7 +383,7 @@ impl Decoder<'_> {
         }
         let mut changed: Option<Mapping> = None;
         for (key, value) in mapping.iter() {
-            if key.text.ends_with(char::is_whitespace) && pairs == Pairs::Environment {
+            if key.text.ends_with(char::is_whitespace) && matches!(pairs, Pairs::Environment | Pairs::Arguments) {
                 self.error(Code::E0405, value, &format!("the variable `{}` ends with a space", key.text));
             }
             let new = match &value.value {

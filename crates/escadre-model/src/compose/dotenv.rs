@@ -23,24 +23,27 @@ pub(crate) struct Line {
     pub(crate) span: Span,
 }
 
-/// Variables written above in the same file, and those known before.
+/// Variables known before, those written above in the same file, and those of files that this one overrides.
 struct Known<'a> {
     before: &'a dyn Lookup,
     lines: &'a [Line],
+    below: &'a dyn Lookup,
 }
 
 impl Lookup for Known<'_> {
     fn value(&self, name: &str) -> Option<&Text> {
-        self.before.value(name).or_else(|| self.lines.iter().rev().find(|line| line.key == name).map(|line| &line.text))
+        let here = || self.lines.iter().rev().find(|line| line.key == name).map(|line| &line.text);
+        self.before.value(name).or_else(here).or_else(|| self.below.value(name))
     }
 }
 
-/// Reads an environment file. With `raw`, values are taken as they are: no quotes, comments or variables.
+/// Reads an environment file. With `raw`, values are taken as they are: no quotes, comments or variables. Values may use what is known `before`, what stands
+/// above in the file, and what is `below` it: the variables of files that this one overrides.
 pub(crate) fn parse(
     file: &Arc<str>,
     bytes: &[u8],
     raw: bool,
-    before: &dyn Lookup,
+    (before, below): (&dyn Lookup, &dyn Lookup),
     findings: &mut Vec<Diagnostic>,
 ) -> Vec<Line> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
@@ -54,7 +57,7 @@ pub(crate) fn parse(
         );
         return Vec::new();
     }
-    let mut reader = Reader { file, text, at: 0, line: 1, lines: Vec::new(), before, raw };
+    let mut reader = Reader { file, text, at: 0, line: 1, lines: Vec::new(), before, below, raw };
     while let Some(finding) = reader.next() {
         // What follows an error may be inside an open quote; the rest of the file is not guessed at.
         if let Err(finding) = finding {
@@ -65,6 +68,15 @@ pub(crate) fn parse(
     reader.lines
 }
 
+/// No variables.
+pub(crate) struct Nothing;
+
+impl Lookup for Nothing {
+    fn value(&self, _: &str) -> Option<&Text> {
+        None
+    }
+}
+
 struct Reader<'a> {
     file: &'a Arc<str>,
     text: &'a str,
@@ -72,6 +84,7 @@ struct Reader<'a> {
     line: u32,
     lines: Vec<Line>,
     before: &'a dyn Lookup,
+    below: &'a dyn Lookup,
     raw: bool,
 }
 
@@ -202,7 +215,7 @@ impl<'a> Reader<'a> {
     }
 
     fn fill(&self, value: &str) -> Step<Text> {
-        let known = Known { before: self.before, lines: &self.lines };
+        let known = Known { before: self.before, lines: &self.lines, below: self.below };
         substitute(value, &known, &mut BTreeSet::new()).map_err(|problem| {
             self.error(match problem {
                 Problem::Required(name, message) => format!("the variable `{name}` is needed: {message}"),

@@ -54,7 +54,7 @@ impl Variables {
         findings: &mut Vec<Diagnostic>,
     ) -> Result<bool, ReadError> {
         let Some(bytes) = files.read(path)? else { return Ok(false) };
-        let lines = dotenv::parse(&files.shown(path).into(), &bytes, false, self, findings);
+        let lines = dotenv::parse(&files.shown(path).into(), &bytes, false, (&*self, &dotenv::Nothing), findings);
         // Within one file the last line for a name stands.
         for line in lines.into_iter().rev() {
             self.set_default(line.key, Variable { text: line.text, span: Some(line.span) });

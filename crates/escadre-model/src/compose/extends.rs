@@ -6,6 +6,7 @@
 //! Source: Compose Specification, services, `extends`.
 //! Tests: tests/cases/compose.
 
+use super::include::{elsewhere, is_remote};
 use super::load::{Loader, Scope};
 use super::merge::merge;
 use super::paths::{join, parent, relative};
@@ -125,6 +126,10 @@ impl Loader<'_> {
                     }
                     self.complete_service(base_name, entries, &inner, scope, cache, resets)?
                 }
+                Some((file, span)) if is_remote(&file) => {
+                    self.report(elsewhere(&file, &span).path(format!("services.{name}.extends")));
+                    return None;
+                }
                 Some((file, span)) => {
                     let file = join(&scope.folder, &file);
                     let (mut lent, their_resets) = self.lent(&file, &span, scope, cache)?;
@@ -139,8 +144,18 @@ impl Loader<'_> {
         if base.is_null() {
             return Some(service);
         }
+        if base.as_mapping().is_none() {
+            let message = format!("`{name}` extends `{base_name}`, which must be a mapping, here is {}", base.kind());
+            let finding = Diagnostic::error(Code::E0403, message).at(&base.span);
+            self.report(finding.path(format!("services.{name}.extends")));
+            return Some(service);
+        }
         let mut base = base;
         resets.apply_within(place.section, name, &mut base);
+        if let Some(key) = service.as_mapping().and_then(|service| service.key("extends")).cloned() {
+            let attribute = if place.section == "jobs" { "jobs.*.extends" } else { "services.*.extends" };
+            self.use_up(format!("{}.{name}.extends", place.section), attribute, &key.span);
+        }
         let mut merged = merge(base, service, &["services", "x"], &mut self.findings);
         if let Some(merged) = merged.mapping_mut() {
             merged.remove("extends");

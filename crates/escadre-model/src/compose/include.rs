@@ -8,13 +8,14 @@
 //! Tests: tests/cases/compose.
 
 use super::environment::Variables;
+use super::interpolate::Lookup;
 use super::load::{Loader, Scope};
 use super::merge::{merge, same};
 use super::paths::{each, join, parent, relative};
 use super::reset::Resets;
 use super::schema::{Checker, ROOT};
-use crate::diagnostic::{Code, Diagnostic, has_errors};
-use crate::text::{Key, Mapping, Node, Scalar, Style, Value};
+use crate::diagnostic::{Code, Diagnostic, Span, has_errors};
+use crate::text::{Mapping, Node, Scalar, Style, Value};
 use std::sync::Arc;
 
 /// Levels of includes within includes.
@@ -44,7 +45,7 @@ impl Loader<'_> {
         };
         let known = self.findings.len();
         if let Some(shape) = ROOT.field("include") {
-            Checker::new(&mut self.findings).check_at("include", &include, shape);
+            Checker::new(&mut self.findings).check_at("include", &without_nothing(items, &include), shape);
         }
         if has_errors(self.findings.get(known..).unwrap_or_default()) {
             return;
@@ -60,6 +61,9 @@ impl Loader<'_> {
             let Some(model) = self.included(item, scope, &trail) else { continue };
             self.import(root, &model, resets);
         }
+        if let Some(key) = root.as_mapping().and_then(|root| root.key("include")).cloned() {
+            self.use_up("include".to_owned(), "include", &key.span);
+        }
         if let Some(root) = root.mapping_mut() {
             root.remove("include");
         }
@@ -71,6 +75,10 @@ impl Loader<'_> {
             self.report(Diagnostic::error(Code::E0404, "an include needs `path:`").at(&item.span).path("include"));
             return None;
         };
+        if let Some(remote) = texts(path).into_iter().find(|text| is_remote(text)) {
+            self.report(elsewhere(remote, &path.span).path("include"));
+            return None;
+        }
         let files: Vec<String> = texts(path).into_iter().map(|text| join(&scope.folder, text)).collect();
         let Some(main) = files.first() else {
             self.report(
@@ -123,11 +131,12 @@ impl Loader<'_> {
         for file in named.iter().filter(|file| **file != "/dev/null") {
             let path = join(&scope.folder, file);
             let Some(bytes) = self.read(&path, item.get("env_file").map(|node| &node.span)) else { continue };
-            let mut seen = Variables::clone(&scope.variables);
+            let mut above = Variables::default();
             for (name, variable) in &below {
-                seen.set_default(name.clone(), variable.clone());
+                above.set(name.clone(), variable.text.clone(), None);
             }
-            let lines = super::dotenv::parse(&path.as_str().into(), &bytes, false, &seen, &mut self.findings);
+            let known: (&dyn Lookup, &dyn Lookup) = (&*scope.variables, &above);
+            let lines = super::dotenv::parse(&path.as_str().into(), &bytes, false, known, &mut self.findings);
             below.extend(
                 lines.into_iter().map(|line| (line.key, super::Variable { text: line.text, span: Some(line.span) })),
             );
@@ -144,10 +153,10 @@ impl Loader<'_> {
             let Some(theirs) = model.get(section).and_then(Node::as_mapping).filter(|theirs| !theirs.is_empty()) else {
                 continue;
             };
-            let span = model.get(section).map_or_else(|| root.span.clone(), |node| node.span.clone());
+            let Some(key) = model.as_mapping().and_then(|model| model.key(section)) else { continue };
             let Some(target) = root.mapping_mut() else { return };
             if target.get(section).is_none_or(Node::is_null) {
-                target.insert(Key::new(section, &span), Node::mapping(Mapping::new(), &span));
+                target.insert(key.clone(), Node::mapping(Mapping::new(), &key.span));
             }
             let Some(ours) = target.get_mut(section).and_then(Node::mapping_mut) else { continue };
             for (key, entry) in theirs.iter() {
@@ -165,6 +174,39 @@ impl Loader<'_> {
             }
         }
     }
+}
+
+/// Whether a path is an address: nothing is fetched while files are read.
+pub(super) fn is_remote(path: &str) -> bool {
+    path.contains("://") || path.starts_with("git@")
+}
+
+/// A file on another machine: refused, more so where it could change without a commit.
+pub(super) fn elsewhere(address: &str, span: &Span) -> Diagnostic {
+    let hexadecimal = |text: &str, lengths: &[usize]| {
+        let digits = text.split(|c: char| !c.is_ascii_hexdigit()).next().unwrap_or_default();
+        lengths.contains(&digits.len())
+    };
+    let digest = address.split_once("@sha256:").is_some_and(|(_, digest)| hexadecimal(digest, &[64]));
+    let commit = address.split_once('#').is_some_and(|(_, commit)| hexadecimal(commit, &[40, 64]));
+    let message = if digest || commit {
+        format!("{address} lies on another machine, and nothing is fetched while files are read")
+    } else {
+        format!("{address} lies on another machine and is not pinned: it could change without a commit")
+    };
+    Diagnostic::error(Code::E0423, message).at(span).hint("keep a copy in the repository, and name that")
+}
+
+/// The items of an include without keys that hold nothing: those count as absent.
+fn without_nothing(items: &[Node], include: &Node) -> Node {
+    let items = items.iter().map(|item| {
+        let mut item = item.clone();
+        if let Some(mapping) = item.mapping_mut() {
+            mapping.retain(|_, value| !value.is_null());
+        }
+        item
+    });
+    Node::sequence(items.collect(), &include.span)
 }
 
 /// Names alone in a list of variables take the value that the included project has; in a mapping, that of the project as a whole.

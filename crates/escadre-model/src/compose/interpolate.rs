@@ -109,7 +109,7 @@ fn push_value(
 ) -> Result<(), Problem> {
     match lookup.value(name) {
         Some(text) => {
-            *room = room.checked_sub(text.known_length()).ok_or(Problem::Large)?;
+            *room = room.checked_sub(text.longest()).ok_or(Problem::Large)?;
             out.extend(text.pieces());
         }
         None => {
@@ -280,7 +280,7 @@ impl<'a> Interpolation<'a> {
             self.unset.entry(name).or_insert_with(|| node.span.clone());
         }
         let filled = filled.and_then(|text| {
-            self.room = self.room.checked_sub(text.known_length()).ok_or(Problem::Large)?;
+            self.room = self.room.checked_sub(text.longest()).ok_or(Problem::Large)?;
             Ok(text)
         });
         match filled {

@@ -10,17 +10,17 @@ use super::consistency::{self, Model};
 use super::dotenv;
 use super::environment::Variables;
 use super::extends::ExtendsCache;
-use super::interpolate::{Interpolation, substitute};
+use super::interpolate::{Interpolation, Lookup, substitute};
 use super::merge::merge;
 use super::normalise::normalise;
 use super::paths::{self, Base, join};
-use super::project::Project;
+use super::project::{Project, UsedUp};
 use super::schema::{Checker, ROOT, Shape};
 use super::source::{Cache, Files, Parsed};
 use super::unique::unique;
 use super::{Options, canonical, cast, decode};
 use crate::diagnostic::{Code, Diagnostic, Span, has_errors};
-use crate::text::{Key, Mapping, Node, Scalar, Style, Text, Value};
+use crate::text::{Key, Mapping, Node, Origin, Scalar, Style, Text, Value};
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
@@ -29,8 +29,16 @@ const MOST_FILES: usize = 1_000;
 
 /// Loads a project. Without errors there is a project; with or without, there may be findings.
 pub fn load(options: &Options, files: &dyn Files, cache: &Cache) -> (Option<Project>, Vec<Diagnostic>) {
-    let mut loader =
-        Loader { files, cache, options, findings: Vec::new(), loaded: 0, exhausted: false, includes: Vec::new() };
+    let mut loader = Loader {
+        files,
+        cache,
+        options,
+        findings: Vec::new(),
+        loaded: 0,
+        exhausted: false,
+        includes: Vec::new(),
+        used_up: Vec::new(),
+    };
     let project = loader.project();
     let mut told = HashSet::new();
     let mut findings = loader.findings;
@@ -65,11 +73,20 @@ pub(crate) struct Loader<'a> {
     pub(crate) exhausted: bool,
     /// Models of includes that were loaded already.
     pub(crate) includes: Vec<super::include::Loaded>,
+    used_up: Vec<UsedUp>,
 }
 
 impl Loader<'_> {
     pub(crate) fn report(&mut self, finding: Diagnostic) {
         self.findings.push(finding);
+    }
+
+    /// Remembers a key that is taken out of the tree because what it says is done.
+    pub(crate) fn use_up(&mut self, path: String, attribute: &'static str, span: &Span) {
+        let used = UsedUp { path, attribute, span: span.clone() };
+        if !self.used_up.contains(&used) {
+            self.used_up.push(used);
+        }
     }
 
     /// Reads a file that has to be there.
@@ -121,6 +138,10 @@ impl Loader<'_> {
         let scope = Scope { base: folder.clone(), folder, variables: Arc::clone(&variables), trail: Vec::new() };
         let mut root = self.model(&files, None, &scope)?;
         if self.findings.iter().any(|finding| finding.is_error() && is_structural(finding.code)) {
+            // Parts are missing, so that most checks would only speak of that; whether files can be read is known all the same.
+            let root = decode::decode(&root, &Shape::Object(&ROOT), &mut Vec::new());
+            let (mut root, _) = split(root, &self.options.profiles);
+            self.environment_files(&mut root, &variables);
             return None;
         }
         if root.as_mapping().is_none_or(Mapping::is_empty) {
@@ -137,7 +158,8 @@ impl Loader<'_> {
         self.add_news(more);
         self.environment_files(&mut root, &variables);
         let Scope { folder, .. } = scope;
-        Some(Project { name, root, disabled, working_dir: folder, files, variables })
+        let used_up = std::mem::take(&mut self.used_up);
+        Some(Project { name, root, disabled, working_dir: folder, files, used_up, variables })
     }
 
     /// Adds findings of later steps, except those that only follow from what was found already: at the same place, or a
@@ -303,6 +325,7 @@ impl Loader<'_> {
         if let Some(model) = model.mapping_mut() {
             model.remove("version");
         }
+        self.use_up("version".to_owned(), "version", &key.span);
         let finding = Diagnostic::warning(Code::W0401, "`version` has no effect").at(&key.span).hint("remove the line");
         self.report(finding.path("version"));
     }
@@ -341,7 +364,12 @@ impl Loader<'_> {
         };
         let mut from_files = Mapping::new();
         for file in list(entry, "env_file") {
-            let Some(path) = file.get("path").and_then(Node::as_str) else { continue };
+            let Some(path) = file.get("path").and_then(Node::as_str) else {
+                if file.get("path").is_none_or(|path| path.as_scalar().is_none()) {
+                    self.report(Diagnostic::error(Code::E0404, "an environment file needs `path:`").at(&file.span));
+                }
+                continue;
+            };
             let required = file.get("required").and_then(Node::as_str) != Some("false");
             let raw = file.get("format").and_then(Node::as_str) == Some("raw");
             if let Some(format) = file.get("format").and_then(Node::as_str).filter(|format| *format != "raw") {
@@ -349,20 +377,15 @@ impl Loader<'_> {
                 self.report(Diagnostic::error(Code::E0405, message).at(&file.span));
                 continue;
             }
-            let known = OwnVariables {
-                variables,
-                own: entry.get("environment").and_then(Node::as_mapping),
-                above: &from_files,
-            };
-            let read = self.lines(path, required, raw, &file.span, &known);
+            let own = OwnVariables { variables, own: entry.get("environment").and_then(Node::as_mapping) };
+            let read = self.lines(path, required, raw, &file.span, (&own, &Above(&from_files)));
             from_files = std::mem::take(&mut from_files).into_iter().chain(read).collect();
         }
         add_below(entry, "environment", from_files);
         let mut labels = Mapping::new();
         for file in list(entry, "label_file") {
             let Some(path) = file.as_str() else { continue };
-            let known = OwnVariables { variables: &Variables::default(), own: None, above: &labels };
-            let read = self.lines(path, true, false, &file.span, &known);
+            let read = self.lines(path, true, false, &file.span, (&Above(&labels), &dotenv::Nothing));
             labels = std::mem::take(&mut labels).into_iter().chain(read).collect();
         }
         add_below(entry, "labels", labels);
@@ -374,7 +397,7 @@ impl Loader<'_> {
         required: bool,
         raw: bool,
         span: &Span,
-        known: &OwnVariables<'_>,
+        known: (&dyn Lookup, &dyn Lookup),
     ) -> Vec<(Key, Node)> {
         let bytes = match self.files.read(path) {
             Ok(Some(bytes)) => bytes,
@@ -399,16 +422,23 @@ impl Loader<'_> {
 struct OwnVariables<'a> {
     variables: &'a Variables,
     own: Option<&'a Mapping>,
-    above: &'a Mapping,
 }
 
-impl super::interpolate::Lookup for OwnVariables<'_> {
+impl Lookup for OwnVariables<'_> {
     fn value(&self, name: &str) -> Option<&Text> {
         if let Some(variable) = self.variables.get(name) {
             return Some(&variable.text);
         }
-        let own = self.own.and_then(|own| own.get(name)).and_then(Node::as_scalar).map(|scalar| &scalar.text);
-        own.or_else(|| self.above.get(name).and_then(Node::as_scalar).map(|scalar| &scalar.text))
+        self.own.and_then(|own| own.get(name)).and_then(Node::as_scalar).map(|scalar| &scalar.text)
+    }
+}
+
+/// What earlier files of the same list say.
+struct Above<'a>(&'a Mapping);
+
+impl Lookup for Above<'_> {
+    fn value(&self, name: &str) -> Option<&Text> {
+        self.0.get(name).and_then(Node::as_scalar).map(|scalar| &scalar.text)
     }
 }
 
@@ -430,7 +460,10 @@ fn add_below(entry: &mut Mapping, key: &str, mut below: Mapping) {
 /// Whether an error leaves the model without parts of it, so that later checks would only speak of what is missing.
 fn is_structural(code: Code) -> bool {
     code < Code::E0112
-        || matches!(code, Code::E0401 | Code::E0409 | Code::E0410 | Code::E0411 | Code::E0417 | Code::E0422)
+        || matches!(
+            code,
+            Code::E0401 | Code::E0409 | Code::E0410 | Code::E0411 | Code::E0417 | Code::E0422 | Code::E0423
+        )
 }
 
 /// Lower case, and only what a project name may hold.
@@ -468,7 +501,7 @@ fn promote(root: &mut Node, findings: &mut Vec<Diagnostic>) {
                 }
                 _ => extension,
             };
-            service.insert(Key::new("develop", &merged.span), merged.clone());
+            service.insert(renamed("develop", &merged.span), merged.clone());
         }
         let Some(develop) = service.get_mut("develop").and_then(Node::mapping_mut) else { return };
         let Some(items) = develop.get_mut("watch").and_then(Node::sequence_mut) else { return };
@@ -476,7 +509,7 @@ fn promote(root: &mut Node, findings: &mut Vec<Diagnostic>) {
             if let Some(extension) = item.remove("x-initialSync")
                 && !item.contains("initial_sync")
             {
-                item.insert(Key::new("initial_sync", &extension.span), extension.clone());
+                item.insert(renamed("initial_sync", &extension.span), extension.clone());
             }
         }
     });
@@ -508,4 +541,9 @@ fn split(mut root: Node, profiles: &[String]) -> (Node, Mapping) {
         });
     }
     (root, disabled)
+}
+
+/// A key that stands in a file under another name.
+fn renamed(text: &str, span: &Span) -> Key {
+    Key { origin: Origin::Written, ..Key::new(text, span) }
 }

@@ -40,7 +40,7 @@ pub use discover::discover;
 pub use environment::{Variable, Variables};
 pub(crate) use interpolate::substitute;
 pub use load::load;
-pub use project::{Project, Service, bytes, duration, fraction, integer};
+pub use project::{Project, Service, UsedUp, bytes, duration, fraction, integer};
 pub use source::{Cache, Files, ReadError};
 
 use crate::text::Text;

@@ -36,8 +36,8 @@ fn networks(root: &mut Node) {
                 return;
             }
             let Some(span) = entry.iter().next().map(|(key, _)| key.span.clone()) else { return };
-            let default = std::iter::once((Key::new("default", &span), Node::null(&span)));
-            entry.insert(Key::new("networks", &span), Node::mapping(default.collect(), &span));
+            let default = std::iter::once((Key::implied("default", &span), Node::null(&span)));
+            entry.insert(Key::implied("networks", &span), Node::mapping(default.collect(), &span));
             used = true;
         });
     }
@@ -47,12 +47,12 @@ fn networks(root: &mut Node) {
     let span = root.span.clone();
     let Some(model) = root.mapping_mut() else { return };
     if !model.contains("networks") {
-        model.insert(Key::new("networks", &span), Node::mapping(Mapping::new(), &span));
+        model.insert(Key::implied("networks", &span), Node::mapping(Mapping::new(), &span));
     }
     if let Some(networks) = model.get_mut("networks").and_then(Node::mapping_mut)
         && !networks.contains("default")
     {
-        networks.insert(Key::new("default", &span), Node::null(&span));
+        networks.insert(Key::implied("default", &span), Node::null(&span));
     }
 }
 
@@ -66,7 +66,7 @@ fn container(entry: &mut Mapping, variables: &dyn Lookup, findings: &mut Vec<Dia
         let span = build.span.clone();
         if let Some(build) = build.mapping_mut() {
             if !build.contains("dockerfile") && !build.contains("dockerfile_inline") {
-                build.insert(Key::new("dockerfile", &span), Node::text("Dockerfile", &span));
+                build.insert(Key::implied("dockerfile", &span), Node::text("Dockerfile", &span));
             }
             inherit(build, "args", variables, false);
         }
@@ -90,7 +90,7 @@ fn container(entry: &mut Mapping, variables: &dyn Lookup, findings: &mut Vec<Dia
         && let Some(deploy) = entry.get_mut("deploy").and_then(Node::mapping_mut)
         && !deploy.contains("replicas")
     {
-        deploy.insert(Key::new("replicas", &scale.span), scale);
+        deploy.insert(Key::implied("replicas", &scale.span), scale);
     }
     pre_start(entry, variables, findings);
 }
@@ -146,7 +146,7 @@ fn dependencies(entry: &mut Mapping) {
     if entry.get("depends_on").and_then(Node::as_mapping).is_none()
         && let Some((_, _, node)) = implied.first()
     {
-        entry.insert(Key::new("depends_on", &node.span), Node::mapping(Mapping::new(), &node.span));
+        entry.insert(Key::implied("depends_on", &node.span), Node::mapping(Mapping::new(), &node.span));
     }
     let Some(depends_on) = entry.get_mut("depends_on").and_then(Node::mapping_mut) else { return };
     for (service, restart, node) in implied {
@@ -155,11 +155,11 @@ fn dependencies(entry: &mut Mapping) {
         }
         let span = &node.span;
         let dependency = [
-            (Key::new("condition", span), Node::text("service_started", span)),
-            (Key::new("restart", span), Node::plain(if restart { "true" } else { "false" }, span)),
-            (Key::new("required", span), Node::plain("true", span)),
+            (Key::implied("condition", span), Node::text("service_started", span)),
+            (Key::implied("restart", span), Node::plain(if restart { "true" } else { "false" }, span)),
+            (Key::implied("required", span), Node::plain("true", span)),
         ];
-        depends_on.insert(Key::new(service, span), Node::mapping(dependency.into_iter().collect(), span));
+        depends_on.insert(Key::implied(service, span), Node::mapping(dependency.into_iter().collect(), span));
     }
 }
 
@@ -180,7 +180,7 @@ fn pre_start(entry: &mut Mapping, variables: &dyn Lookup, findings: &mut Vec<Dia
         if let Some(hook) = hook.mapping_mut() {
             if let Some(listed) = hook.get("environment").filter(|node| node.as_sequence().is_some()).cloned() {
                 let empty = Node::mapping(Mapping::new(), &listed.span);
-                let key = Key::new("environment", &listed.span);
+                let key = Key::implied("environment", &listed.span);
                 hook.insert(key, merge(empty, listed, &["services", "hook", "environment"], findings));
             }
             inherit(hook, "environment", variables, true);
@@ -208,7 +208,7 @@ fn names(root: &mut Node, project: &Text) {
             let name =
                 if is_external(entry) { Text::from(Arc::clone(&key.text)) } else { implied_name(project, &key.text) };
             if let Some(entry) = entry.mapping_mut() {
-                entry.insert(Key::new("name", &key.span), Node::text(name, &key.span));
+                entry.insert(Key::implied("name", &key.span), Node::text(name, &key.span));
             }
         }
     }

@@ -25,8 +25,21 @@ pub struct Project {
     pub working_dir: String,
     /// The Compose files, in order, as absolute paths.
     pub files: Vec<String>,
+    /// Keys that reading itself uses up, with their places: `version`, `include`, `extends`.
+    pub used_up: Vec<UsedUp>,
     /// The variables, `.env` included; values for `environment:` of secrets and configs come from here.
     pub variables: Arc<Variables>,
+}
+
+/// A key that is no longer in the tree, because what it says has been done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsedUp {
+    /// Its path: `services.web.extends`.
+    pub path: String,
+    /// The attribute: `services.*.extends`.
+    pub attribute: &'static str,
+    /// Where it was written.
+    pub span: Span,
 }
 
 /// One service of a project.

@@ -90,8 +90,35 @@ fn read(path: &str, bytes: &Arc<[u8]>) -> Parsed {
         Checker::new(&mut findings).keys(&root);
         documents.push(Document { root, resets });
     }
+    findings.extend(private_key(path, bytes));
     if documents.is_empty() && !has_errors(&findings) {
         findings.push(Diagnostic::error(Code::E0417, format!("{path} is empty")).at(&Span::whole(&path.into())));
     }
     Parsed { bytes: Arc::clone(bytes), documents, findings }
+}
+
+/// A private key anywhere in a file, in a comment too.
+fn private_key(path: &str, bytes: &[u8]) -> Option<Diagnostic> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let start = text.match_indices("-----BEGIN ").map(|(at, _)| at).find(|at| {
+        let line = text.get(*at..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        line.contains("PRIVATE KEY-----")
+    })?;
+    let (before, rest) = text.split_at(start);
+    let clip = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count();
+    let end = start + rest.lines().next().unwrap_or_default().len();
+    let span = Span {
+        file: path.into(),
+        line: clip(before.matches('\n').count() + 1),
+        column: clip(column + 1),
+        start: clip(start),
+        end: clip(end),
+    };
+    let message = "a private key stands here in plain text, for everybody who reads the repository";
+    let finding = Diagnostic::warning(Code::W0406, message).at(&span);
+    Some(
+        finding
+            .hint("take it out, give the program a secret from outside of Git, and make a new key: this one is known"),
+    )
 }

@@ -57,6 +57,20 @@ pub(crate) fn joined(number: &str) -> Option<Cow<'_, str>> {
     fits.then(|| Cow::Owned(number.replace('_', "")))
 }
 
+/// A whole number as Go writes it: octal behind `0` or `0o`, in base 16 or 2 behind `0x` or `0b`, without a sign. Nothing where it is none.
+pub(crate) fn go_integer(number: &str) -> Option<u32> {
+    let lower = number.to_ascii_lowercase();
+    let bases = [("0x", 16), ("0b", 2), ("0o", 8), ("0", 8)];
+    let prefixed = bases.iter().find_map(|(prefix, base)| Some((lower.strip_prefix(prefix)?, *base)));
+    let (digits, base) = match prefixed {
+        Some(("", 8)) if lower == "0" => return Some(0),
+        Some((digits, base)) => (digits.strip_prefix('_').unwrap_or(digits), base),
+        None => (lower.as_str(), 10),
+    };
+    let parts = digits.split('_').all(|part| !part.is_empty() && part.chars().all(|digit| digit.is_digit(base)));
+    if parts { u32::from_str_radix(&digits.replace('_', ""), base).ok() } else { None }
+}
+
 const UNITS: &[(&str, i64)] = &[
     ("ns", 1),
     ("us", 1_000),

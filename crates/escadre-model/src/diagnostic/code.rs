@@ -108,6 +108,7 @@ codes! {
     E0420 "a secret stands where it cannot be kept secret";
     E0421 "an entry is listed twice";
     E0422 "a project grows too large";
+    E0423 "a file lies on another machine";
     E0430 "an engine cannot give what a Compose attribute asks for";
     E0431 "a path outside the repository is not granted";
     E0432 "a file that a service needs is not there";
@@ -136,6 +137,9 @@ codes! {
     E0522 "nobody certifies a host name";
     E0523 "endpoints of one host name disagree about TLS";
     E0524 "two instances take over the same thing";
+    E0525 "an instance is larger than a host can carry";
+    E0526 "two services have one host name";
+    E0527 "a label is Escadre's own";
     // E06: secrets
     E0601 "a secret is not encrypted";
     E0602 "a secret belongs somewhere else";
@@ -164,6 +168,7 @@ codes! {
     W0403 "a boolean is spelled the old way";
     W0404 "`external.name` is deprecated";
     W0405 "several Compose files stand side by side";
+    W0406 "a secret stands in plain text";
     W0430 "a Compose attribute is only approximated";
     // W05: fleet files
     W0501 "a secrets file belongs to nobody";
@@ -171,18 +176,18 @@ codes! {
     W0503 "a registry's password has no value";
     W0504 "an override belongs to no environment";
     W0505 "a certificate that was brought ends soon";
+    W0506 "an acknowledgement fits nothing";
     // C01: verdicts on Compose keys
     C0101 "an attribute works as the specification says";
     C0102 "published ports belong to the edge";
     C0103 "a container's name becomes an alias";
     C0104 "updates are decided by plan and gates";
     C0105 "an attribute is for the developer's machine";
-    C0106 "an attribute has no effect yet";
+    C0106 "an attribute is not done yet";
     C0107 "an attribute belongs to another system";
     C0108 "a secret or config that the engine cannot keep";
     C0109 "logs are always rotated";
     C0110 "an attribute belongs to a Swarm";
-    C0112 "owners of secret files";
     C0113 "models and providers";
     C0114 "the engine's socket";
     C0115 "an attribute is limited without root";

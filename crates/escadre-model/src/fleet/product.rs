@@ -10,6 +10,7 @@ use super::folder::{Found, Reader};
 use super::parameter::{self, Parameter};
 use super::size::{self, Size};
 use super::{check, reserved, scalar, zone};
+use crate::compose::verdicts::Acknowledgement;
 use crate::diagnostic::{Code, Diagnostic, Span, Spanned};
 use crate::name::Name;
 use crate::text::{Fields, Mapping, Node};
@@ -44,6 +45,8 @@ pub struct Product {
     pub shared_volumes: Vec<Spanned<Arc<str>>>,
     /// Absolute paths of the host that services may bind.
     pub binds: Vec<Spanned<Arc<str>>>,
+    /// Verdicts on Compose attributes that are known and accepted.
+    pub acknowledged: Vec<Acknowledgement>,
     /// Files called `compose.NAME.yaml`: NAME and path. The one of an environment is laid over the Compose file there.
     pub overrides: Vec<(Arc<str>, Arc<str>)>,
     /// Environments named in channels.yaml; all of them run `tree` until there are releases.
@@ -163,6 +166,7 @@ fn read(reader: &mut Reader<'_>, folder: &str, stem: &str, names: &[Arc<str>]) -
         sizes: BTreeMap::new(),
         shared_volumes: Vec::new(),
         binds: Vec::new(),
+        acknowledged: Vec::new(),
         channels,
     };
     parts(&mut fields, &mut product);
@@ -204,6 +208,12 @@ fn parts(fields: &mut Fields<'_, '_>, product: &mut Product) {
             product.shared_volumes.push(Spanned::new(Arc::clone(&key.text), key.span.clone()));
         }
         volume.finish();
+    }
+    for item in fields.optional_strs("acknowledge").unwrap_or_default() {
+        match Acknowledgement::new(&item.value, &item.span) {
+            Ok(acknowledgement) => product.acknowledged.push(acknowledgement),
+            Err(finding) => fields.findings().push(finding.path("acknowledge")),
+        }
     }
     if let Some(node) = fields.optional("grants") {
         let mut grants = Fields::new(node, "grants", fields.findings());

@@ -248,6 +248,12 @@ fn product() -> Value {
             ("endpoints", named("Under which names services are reached.", endpoint)),
             ("sizes", named("How much each service gets.", named("Services.", resources))),
             ("volumes", named("What Compose cannot say about volumes.", volume)),
+            (
+                "acknowledge",
+                texts(
+                    "Verdicts on Compose attributes that are known and accepted: codes such as C0102, or paths such as services.*.logging.",
+                ),
+            ),
             ("grants", mapping([("binds", texts("Absolute paths of the host that services may bind."))], &[])),
         ],
         reserved::PRODUCT,

@@ -62,7 +62,8 @@ impl Work<'_> {
         all
     }
 
-    fn granted(&self, path: &str) -> bool {
+    /// Whether the product lets services bind a path of the host.
+    pub(super) fn granted(&self, path: &str) -> bool {
         self.product.binds.iter().any(|bind| {
             let granted = bind.value.trim_end_matches('/');
             path.strip_prefix(granted).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

@@ -5,6 +5,7 @@
 //! Not here: how a target spells it (`escadre-render`), what runs (`escadre-plan`).
 //! Tests: `tests/it/resolve.rs`.
 
+mod bounds;
 mod build;
 mod clash;
 mod content;
@@ -12,6 +13,7 @@ mod endpoint;
 mod files;
 mod ignore;
 mod limits;
+mod plain;
 mod secrets;
 mod shape;
 mod single;

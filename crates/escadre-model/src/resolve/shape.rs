@@ -7,18 +7,16 @@
 //! Tests: `escadre-plan/tests/it/shapes.rs`.
 
 use super::values::{Given, source};
-use super::{Work, clash, files, secrets};
+use super::{Work, bounds, clash, files, secrets};
 use crate::compose::{self, Project};
 use crate::diagnostic::{Diagnostic, has_errors};
 use crate::name::Name;
 use crate::resolved::Shape;
 use crate::source::Source;
-use crate::text::{LateVariables, Text};
+use crate::text::{LONGEST_LATE, LateVariables, Text};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// Longer values are known from the start: a text may hold many of them, and the loader bounds how long it grows.
-const LONGEST: usize = 256;
 /// Shapes that are remembered of one class. Where a variable that is different everywhere is asked for, each instance has a shape of its own, and
 /// remembering them all would only cost memory.
 const REMEMBERED: usize = 128;
@@ -189,7 +187,7 @@ impl Work<'_> {
     /// Variables that may be late: parameters first, then what is called like the instance.
     fn open(&self, values: &BTreeMap<Arc<str>, Given>) -> Vec<Open> {
         let is_secret = |name: &Arc<str>| self.product.secrets.get(name).is_some_and(|declared| declared.environment);
-        let fits = |given: &Given| given.file.is_none() && (1..=LONGEST).contains(&given.value.text.len());
+        let fits = |given: &Given| given.file.is_none() && (1..=LONGEST_LATE).contains(&given.value.text.len());
         let mut open: Vec<Open> = values
             .iter()
             .filter(|(name, given)| fits(given) && !is_secret(name))
@@ -219,6 +217,10 @@ impl Work<'_> {
         self.limits(&mut project);
         self.fill_configs(&mut project, values);
         self.strip(&mut project);
+        let mut found = Vec::new();
+        let grants = bounds::Grants { granted: Some(&|path: &str| self.granted(path)), file: &self.product.file };
+        bounds::check(&project, &grants, &mut found);
+        self.findings.extend(found);
         let contents = self.contents(&project);
         let builds = self.builds(&project);
         let served = self.served(&project);
@@ -227,6 +229,7 @@ impl Work<'_> {
         let product = self.product;
         let shape = Shape {
             single: false,
+            acknowledged: product.acknowledged.iter().cloned().chain(project.acknowledgements()).collect(),
             product: product.name.value.as_str().into(),
             environment: self.instance.environment.value.as_str().into(),
             project,

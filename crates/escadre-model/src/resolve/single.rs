@@ -7,7 +7,7 @@
 
 use super::content::gather;
 use super::values::source;
-use super::{Cache, build, clash, files};
+use super::{Cache, bounds, build, clash, files};
 use crate::compose::{self, Options, Project, Variables};
 use crate::desired::Adopts;
 use crate::diagnostic::{Code, Diagnostic, has_errors};
@@ -84,6 +84,7 @@ fn resolve(
         }
     };
     let (seen, secrets) = secrets(tree, key, &project, findings);
+    bounds::check(&project, &bounds::Grants { granted: None, file: "" }, findings);
     let contents = contents(tree, &project, findings);
     let builds = builds(tree, &project, findings);
     let values = values(tree, &project);
@@ -91,6 +92,7 @@ fn resolve(
     let shape = Shape {
         single: true,
         contents,
+        acknowledged: project.acknowledgements(),
         builds,
         ports,
         secrets: seen.keys().cloned().collect(),

@@ -56,7 +56,9 @@ impl<'n, 'd> Fields<'n, 'd> {
 
     /// The node of a key, if it is there and not null.
     pub fn optional(&mut self, key: &'static str) -> Option<&'n Node> {
-        self.asked.push(key);
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
         let node = self.mapping?.get(key)?;
         if let Some(tag) = &node.tag {
             let path = self.path_of(key);

@@ -10,6 +10,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// Bytes that the value of a late variable may have. Longer ones are known from the start: a text may hold many of them, and the loader bounds how long it grows.
+pub const LONGEST: usize = 256;
+
 /// The late variables of one spelling.
 #[derive(Debug, Default)]
 pub struct LateVariables {

@@ -13,7 +13,7 @@ mod scalar;
 mod tests;
 
 pub use fields::Fields;
-pub use late::{Late, LateVariables};
+pub use late::{LONGEST as LONGEST_LATE, Late, LateVariables};
 pub use parse::{Limits, parse, parse_one};
 pub use scalar::{Piece, Resolved, Scalar, SecretRef, Style, Text};
 
@@ -57,6 +57,19 @@ pub struct Key {
     pub span: Span,
     /// Whether it was written plain and reads as a number, a boolean or null. Compose refuses such keys.
     pub typed: bool,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// Where a key comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It stands in a file.
+    Written,
+    /// The long syntax of something that stands in a file in its short one.
+    Spelled,
+    /// A rule or a default adds it.
+    Implied,
 }
 
 impl PartialEq for Key {
@@ -173,9 +186,14 @@ impl FromIterator<(Key, Node)> for Mapping {
 }
 
 impl Key {
-    /// A key that some rule adds; `span` is the place that made the rule apply.
+    /// A key of the long syntax; `span` is the place of the short one.
     pub fn new(text: impl Into<Arc<str>>, span: &Span) -> Self {
-        Self { text: text.into(), span: span.clone(), typed: false }
+        Self { text: text.into(), span: span.clone(), typed: false, origin: Origin::Spelled }
+    }
+
+    /// A key that some rule adds; `span` is the place that made the rule apply.
+    pub fn implied(text: impl Into<Arc<str>>, span: &Span) -> Self {
+        Self { origin: Origin::Implied, ..Self::new(text, span) }
     }
 }
 

@@ -381,7 +381,7 @@ fn as_key(node: &Node) -> Step<Key> {
             return Err(Box::new(Diagnostic::error(Code::E0110, message).at(&node.span)));
         }
     };
-    Ok(Key { text, span: node.span.clone(), typed })
+    Ok(Key { text, span: node.span.clone(), typed, origin: super::Origin::Written })
 }
 
 /// The tag as written, unless it is one of YAML's core tags.
@@ -412,7 +412,14 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Node
         },
         None => style,
     };
-    let scalar = Scalar { text: Text::from(text), style };
+    // `!!float 3` is a number that may have a fraction.
+    let whole = || text.bytes().all(|byte| byte.is_ascii_digit());
+    let scalar = match tag.and_then(Tag::core_suffix) {
+        Some("float") if !text.is_empty() && whole() => {
+            Scalar { text: Text::from(format!("{text}.0").as_str()), style }
+        }
+        _ => Scalar { text: Text::from(text), style },
+    };
     let value = if matches!(scalar.resolve(), super::Resolved::Null) { Value::Null } else { Value::Scalar(scalar) };
     Node { value, span, tag: tag.and_then(custom), raw: None }
 }

@@ -5,7 +5,7 @@
 //! Not here: interpolation, units.
 //! Tests: `tests.rs`.
 
-use super::late::Late;
+use super::late::{LONGEST, Late};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -87,9 +87,13 @@ impl Text {
         matches!(&self.0, Inner::Plain(text) if text.is_empty())
     }
 
-    /// How many bytes of it are known.
-    pub fn known_length(&self) -> usize {
-        let length = |piece: &Piece| if let Piece::Literal(text) = piece { text.len() } else { 0 };
+    /// How many bytes it may have at most, secrets apart.
+    pub fn longest(&self) -> usize {
+        let length = |piece: &Piece| match piece {
+            Piece::Literal(text) => text.len(),
+            Piece::Late(_) => LONGEST,
+            Piece::Secret(_) => 0,
+        };
         match &self.0 {
             Inner::Plain(text) => text.len(),
             Inner::Pieces(pieces) => pieces.iter().map(length).sum(),
@@ -213,7 +217,12 @@ impl Text {
                     Some(Piece::Literal(first)) => first,
                     _ => "",
                 };
-                (begins, self.known_length() + 1)
+                let fewest = |piece: &Piece| match piece {
+                    Piece::Literal(text) => text.len(),
+                    Piece::Late(_) => 1,
+                    Piece::Secret(_) => 0,
+                };
+                (begins, pieces.iter().map(fewest).sum())
             }
         }
     }

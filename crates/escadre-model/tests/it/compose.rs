@@ -1,7 +1,7 @@
 //! Compose projects: files in, findings and the normalised model out.
 
 use crate::case::{self, Case};
-use escadre_model::compose::verdicts::{Capabilities, Kind};
+use escadre_model::compose::verdicts::{Capabilities, Kind, acknowledge};
 use escadre_model::compose::{Cache, Files, Options, Project, ReadError, discover, load};
 use escadre_model::diagnostic::Diagnostic;
 use escadre_model::text::Text;
@@ -50,7 +50,7 @@ fn loaded(case: &Case) -> (Option<Project>, Vec<Diagnostic>) {
     (project, findings)
 }
 
-fn shown(case: &Case) -> String {
+pub(crate) fn shown(case: &Case) -> String {
     let (project, findings) = loaded(case);
     let mut out = String::new();
     for finding in findings {
@@ -66,20 +66,25 @@ fn shown(case: &Case) -> String {
             writeln!(out, "{}", serde_json::to_string_pretty(&project.to_json()).unwrap()).unwrap();
         }
         (Some(project), "verdicts") => {
-            for verdict in project.verdicts(&Capabilities::default()) {
+            let mut verdicts = project.verdicts(&Capabilities::default());
+            let list = project.acknowledgements();
+            let unused: Vec<String> =
+                acknowledge(&mut verdicts, &list).iter().map(|one| one.what.to_string()).collect();
+            for verdict in verdicts {
+                let kind = serde_json::to_value(verdict.kind).unwrap();
+                let mut line = format!("{} {} {}", verdict.span.short(), verdict.path, kind.as_str().unwrap());
                 if verdict.kind != Kind::Exact {
-                    writeln!(
-                        out,
-                        "{} {} {:?} {}: {}",
-                        verdict.span.short(),
-                        verdict.path,
-                        verdict.kind,
-                        verdict.code,
-                        verdict.text
-                    )
-                    .unwrap();
+                    write!(line, " {}: {}", verdict.code, verdict.text).unwrap();
                 }
+                if !verdict.instead.is_empty() {
+                    write!(line, "; instead: {}", verdict.instead).unwrap();
+                }
+                if let Some(span) = verdict.acknowledged {
+                    write!(line, " (acknowledged in {})", span.short()).unwrap();
+                }
+                writeln!(out, "{line}").unwrap();
             }
+            unused.iter().for_each(|what| writeln!(out, "fits nothing: {what}").unwrap());
         }
         (Some(project), path) => {
             // One part of the model, to keep the case short.
@@ -96,6 +101,21 @@ fn shown(case: &Case) -> String {
 #[test]
 fn cases() {
     case::run("compose", shown);
+}
+
+#[test]
+fn hostile_files_are_refused_or_mean_what_they_say() {
+    case::run("hostile", |case| {
+        let begin = std::time::Instant::now();
+        let out = shown(case);
+        assert!(begin.elapsed().as_secs() < 300, "{:?} took {:?}", case.settings, begin.elapsed());
+        // What a bomb prints is not kept.
+        if out.len() < 4_000 {
+            out
+        } else {
+            format!("{}\n... {} bytes\n", out.chars().take(300).collect::<String>(), out.len())
+        }
+    });
 }
 
 /// One file, made here because it is too long to be written down.

@@ -132,6 +132,17 @@ fn names_are_compared_as_dns_carries_them() {
 }
 
 #[test]
+fn a_host_name_is_no_place_for_a_secret() {
+    let endpoints = "  portal: { service: web, port: 80, hosts: [\"${TOKEN}.acme.fr\"] }\nsecrets: { TOKEN: { as: environment } }\n";
+    let (routes, findings) = resolved(&tree(endpoints, "x.fr", &["TOKEN"]));
+    assert!(routes.is_empty(), "{routes:?}");
+    assert!(
+        matches!(&findings[..], [(Code::E0607, text)] if text.contains("the host name \"${TOKEN}.acme.fr\" cannot hold a secret")),
+        "{findings:?}"
+    );
+}
+
+#[test]
 fn what_is_wrong_has_its_code_and_says_what_to_do() {
     let one = |rest: &str| format!("  portal: {{ service: web, port: 80, {rest} }}\n");
     let host = |host: &str| one(&format!("hosts: [\"{host}\"]"));

@@ -1,8 +1,9 @@
 //! Late variables make no difference: a project that was loaded without their values and filled is the project that was loaded with them.
 
 use escadre_model::compose::{Cache, Files, Options, Project, load};
+use escadre_model::diagnostic::has_errors;
 use escadre_model::resolved::{Resolved, Shape};
-use escadre_model::text::{LateVariables, Text};
+use escadre_model::text::{LONGEST_LATE, LateVariables, Text};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -15,8 +16,11 @@ pub(crate) fn compare(options: &Options, files: &dyn Files) -> usize {
         .environment
         .iter()
         .map(|(name, _)| Arc::from(name))
-        .filter(|name| values(name).is_some_and(|value| !value.is_empty()))
+        .filter(|name| values(name).is_some_and(|value| (1..=LONGEST_LATE).contains(&value.len())))
         .collect();
+    if names.is_empty() {
+        return 0;
+    }
     let mut given: BTreeSet<Arc<str>> = BTreeSet::new();
     loop {
         let open = || names.iter().filter(|name| !given.contains(*name)).cloned();
@@ -31,7 +35,12 @@ pub(crate) fn compare(options: &Options, files: &dyn Files) -> usize {
             given.extend(asked);
             continue;
         }
-        assert_eq!(said, told, "what was found, with {:?} late", late);
+        // Faulty files are loaded again with all values, so that every error is told of its own instance.
+        assert!(has_errors(&said) || !has_errors(&told), "an error hides behind {late:?}: {told:?}");
+        if has_errors(&said) {
+            return 0;
+        }
+        assert_eq!(said, told, "what was found, with {late:?} late");
         let Some((found, wanted)) = found.zip(wanted.as_ref()) else { return late.names().count() };
         let values: Arc<[Arc<str>]> = open().map(|name| Arc::from(values(&name).unwrap_or_default())).collect();
         let filled = filled(found, values);

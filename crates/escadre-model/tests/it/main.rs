@@ -12,3 +12,4 @@ mod mutation;
 mod random;
 mod resolve;
 mod schema;
+mod verdicts;

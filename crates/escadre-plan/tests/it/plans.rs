@@ -1,8 +1,9 @@
 //! First creation, the unchanged second plan, and single reasons.
 use crate::world::*;
 use escadre_model::desired::*;
+use escadre_model::hash::Hash;
 use escadre_model::ids::Kind;
-use escadre_model::observed::{HeldBy, Hold, Outcome, Phase};
+use escadre_model::observed::{HeldBy, Hold, MadeByCompose, Outcome, Phase};
 use escadre_plan::change::{Action, Reason};
 use escadre_plan::plan::{Consent, Refusal};
 use escadre_plan::step::Act;
@@ -188,6 +189,18 @@ fn a_job_runs_again_where_its_volume_is_made_anew() {
 }
 
 #[test]
+fn a_volume_that_would_be_made_otherwise_is_kept_and_that_is_told() {
+    let (_, plan) = changed(|desired| {
+        let key = key(Kind::Volume, "pgdata");
+        desired.resources.get_mut(&key).expect("the volume").spec = Hash::of("other settings");
+    });
+    let told: Vec<&str> = plan.notes.iter().filter(|note| &*note.code == "W0306").map(|note| &*note.text).collect();
+    assert_eq!(told.len(), 1, "{}", dump(&plan));
+    assert!(told[0].contains("volume") && told[0].contains("was made with other settings"), "{told:?}");
+    assert_eq!(action(&plan, Kind::Volume, "pgdata"), "keep", "{}", dump(&plan));
+}
+
+#[test]
 fn an_incomplete_list_refuses_changes_and_deletes_nothing() {
     let mut world = World::new();
     world.up(&[desk("acme", "1")]);
@@ -217,6 +230,21 @@ fn what_is_not_on_record_is_adopted_first() {
     assert_eq!((plan.steps(), plan.instances[0].consent), (0, Consent::Gap));
     world.apply(&plan, &desired);
     assert!(!world.plan(&desired).instances[0].goes_ahead());
+}
+
+#[test]
+fn a_volume_that_no_file_names_is_told_where_a_container_is_adopted() {
+    let desired = [desk("acme", "1")];
+    let mut world = World::new();
+    world.up(&desired);
+    let web = world.container("acme", "web");
+    let anonymous = [("/var/cache".into(), "8c2f".into())].into();
+    web.compose = Some(Box::new(MadeByCompose { project: "acme".into(), anonymous, ..MadeByCompose::default() }));
+    web.known = false;
+    let plan = world.plan(&desired);
+    let told = plan.notes.iter().filter(|note| &*note.code == "W0309").map(|note| &*note.text);
+    let text = "web: /var/cache is a volume that no file names (8c2f); its next update begins with an empty one";
+    assert_eq!(told.collect::<Vec<_>>(), [text]);
 }
 
 #[test]

@@ -16,7 +16,7 @@ pub(crate) struct Check {
     /// What becomes of every Compose key: exact, approximated, platform, refused.
     #[arg(long)]
     pub(crate) verdicts: bool,
-    /// Warnings count as errors.
+    /// Warnings count as errors, and so does every Compose key that is approximated or refused and not acknowledged.
     #[arg(long)]
     pub(crate) strict: bool,
     /// One line per finding.

@@ -19,16 +19,22 @@ use escadre_model::diagnostic::{Diagnostic, Severity};
 pub(super) async fn run(args: &Check, settings: &Settings, terminal: &Terminal) -> Done {
     let path = args.path.as_ref().map(|path| settings.folder.join(path));
     let read = wire::read(settings, &Ask { files: args.files.clone(), path, ..Ask::default() }).await?;
-    // Verdicts on Compose keys are notes; they are shown when asked for.
-    let list: Vec<Diagnostic> =
-        read.findings.into_iter().filter(|finding| args.verdicts || finding.severity != Severity::Note).collect();
+    // What is approximated is worth knowing when it is asked for; what is refused, always.
+    let verdicts = read.judged.findings(args.strict);
+    let list: Vec<Diagnostic> = read
+        .findings
+        .into_iter()
+        .chain(verdicts)
+        .filter(|finding| args.verdicts || finding.severity != Severity::Note)
+        .collect();
+    let counts = args.verdicts.then(|| read.judged.count());
     if args.form.json {
         terminal.json(&findings::json(&list))?;
     } else if args.short {
         terminal.data(&findings::lines(&list))?;
     } else {
         terminal.findings(&list, read.sources.0.as_ref());
-        terminal.say(&sum(&list, read.verdicts.filter(|_| args.verdicts), read.instances));
+        terminal.say(&sum(&list, counts, read.instances));
     }
     let stops = |finding: &Diagnostic| finding.is_error() || (args.strict && finding.severity == Severity::Warning);
     Ok(if list.iter().any(stops) { Exit::Files } else { Exit::Done })
@@ -37,11 +43,8 @@ pub(super) async fn run(args: &Check, settings: &Settings, terminal: &Terminal) 
 /// The last line.
 fn sum(list: &[Diagnostic], verdicts: Option<Verdicts>, instances: usize) -> String {
     let mut out = String::new();
-    if let Some(Verdicts { exact, approximated, platform, refused }) = verdicts {
-        let keys = count(exact + approximated + platform + refused, "key");
-        out = format!(
-            "{keys} read: {exact} exact, {approximated} approximated, {platform} left to the platform, {refused} refused.\n"
-        );
+    if let Some(verdicts) = verdicts {
+        out = format!("{}\n", verdicts.sentence());
     }
     if list.is_empty() {
         out.push_str(&format!("Nothing is wrong: {} read.\n", count(instances, "instance")));

@@ -75,7 +75,7 @@ fn paragraph(verb: &str) -> Option<&'static str> {
             "Secrets are encrypted one by one for the fleet's recipients and bound to their instance and name. A value is never an argument: it is asked for without echo, or read from standard input or a file."
         }
         "check" => {
-            "Reads everything and says everything that is wrong, at once, with codes, places and hints. `--verdicts` also says what becomes of every Compose key. Exit code 1 when there is an error."
+            "Reads everything and says everything that is wrong, at once, with codes, places and hints. `--verdicts` also says what becomes of every Compose key (docs/reference/compose.md has them all). With `--strict`, a warning is an error, and so is a Compose key that is approximated or refused, unless it is acknowledged by code or path: `acknowledge: [C0102, services.web.logging]` in product.yaml, or below `x-escadre:` in the Compose file. Exit code 1 when there is an error."
         }
         "compose" => {
             "Prints the Compose model as Escadre reads it: files merged, variables filled in, short forms spelled out, defaults added."

@@ -53,8 +53,22 @@ pub(crate) struct Verdicts {
     pub(crate) approximated: usize,
     /// The platform does it in its own way.
     pub(crate) platform: usize,
-    /// Not possible.
+    /// Not done.
     pub(crate) refused: usize,
+    /// Of those that are not exact: known and accepted.
+    pub(crate) acknowledged: usize,
+}
+
+impl Verdicts {
+    /// The counts in one sentence.
+    pub(crate) fn sentence(self) -> String {
+        let Self { exact, approximated, platform, refused, acknowledged } = self;
+        let keys = count(exact + approximated + platform + refused, "key");
+        let accepted = if acknowledged > 0 { format!(" ({acknowledged} acknowledged)") } else { String::new() };
+        format!(
+            "{keys} read: {exact} exact, {approximated} approximated, {platform} left to the platform, {refused} refused{accepted}."
+        )
+    }
 }
 
 /// The plan as text.
@@ -114,11 +128,7 @@ fn single(plan: &Plan, only: &InstancePlan, file: &str, around: &Around, look: L
 pub(crate) fn rest(plan: &Plan, around: &Around, look: Look) -> String {
     let mut out = String::new();
     if let Some(verdicts) = around.verdicts {
-        let Verdicts { exact, approximated, platform, refused } = verdicts;
-        let keys = count(exact + approximated + platform + refused, "key");
-        out.push_str(&format!(
-            "\n{keys} read: {exact} exact, {approximated} approximated, {platform} left to the platform, {refused} refused.\n"
-        ));
+        out.push_str(&format!("\n{}\n", verdicts.sentence()));
     }
     if !around.findings.is_empty() || !around.told.is_empty() || !plan.notes.is_empty() {
         out.push('\n');

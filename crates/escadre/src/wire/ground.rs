@@ -8,12 +8,12 @@
 use super::ended::ended;
 use super::files::{self, Wanted};
 use super::world::{self, World};
-use super::{Ask, Ground, Manner, Read};
+use super::{Ask, Ground, Manner, Read, verdicts};
 use crate::args::shared::Files;
 use crate::args::value::PlanRef;
 use crate::exit::{Exit, Fault, Sources};
 use crate::settings::{Seen, Selection, Settings};
-use crate::terminal::plan_text::{Around, Verdicts};
+use crate::terminal::plan_text::Around;
 use crate::terminal::report::Ended;
 use crate::views::look::EdgePorts;
 use escadre_drivers::edge::Settled;
@@ -23,7 +23,6 @@ use escadre_engine::apply::{self, Options, Stop};
 use escadre_engine::ports::{Progress, Secrets};
 use escadre_engine::reconcile::{self, Asked};
 use escadre_engine::recover::Recovery;
-use escadre_model::compose::verdicts::{Capabilities, Kind};
 use escadre_model::desired::{CertificateSource, Desired, HttpRoute, Route};
 use escadre_model::diagnostic::{Code, Diagnostic, has_errors};
 use escadre_model::host;
@@ -57,10 +56,10 @@ pub(crate) async fn read(settings: &Settings, ask: &Ask) -> Result<Read, Fault> 
     let root = read.source.root().to_owned();
     let facts = Facts::default();
     let wanted = read.want(settings, &ask.files, &facts, None)?;
-    let (verdicts, told) = verdicts(&wanted.resolved);
+    let judged = verdicts::judge(&wanted.resolved, facts.rootless);
     let mut findings = wanted.findings;
-    findings.extend(told.into_iter().map(|(_, finding)| finding));
-    Ok(Read { findings, sources: sources(&root), verdicts, instances: wanted.resolved.len() })
+    findings.retain(|finding| !judged.says(finding));
+    Ok(Read { findings, sources: sources(&root), judged, instances: wanted.resolved.len() })
 }
 
 /// Reads, resolves, renders, observes, plans.
@@ -364,7 +363,7 @@ fn build(
 
 fn around(world: &World, wanted: &Wanted, plan: &Plan, saved: bool) -> Around {
     let mut lead = Vec::new();
-    let (verdicts, told) = verdicts(&wanted.resolved);
+    let judged = verdicts::judge(&wanted.resolved, world.facts.rootless);
     if let (Some(file), Some(one)) = (&wanted.single, wanted.resolved.first()) {
         let services = one.shape.project.services().count();
         lead.push(format!(
@@ -377,15 +376,16 @@ fn around(world: &World, wanted: &Wanted, plan: &Plan, saved: bool) -> Around {
     if !wanted.beside.is_empty() {
         lead.push(wanted.beside.clone());
     }
-    let warnings = wanted.findings.iter().filter(|finding| !finding.is_error()).cloned().collect();
+    let told = |finding: &&Diagnostic| !finding.is_error() && !judged.says(finding);
+    let warnings = wanted.findings.iter().filter(told).chain(&judged.beside).cloned().collect();
     let first = wanted.single.is_some();
     Around {
         single: wanted.single.clone(),
         lead,
         seen: "seen in full just now".to_owned(),
         addresses: if first { addresses(&wanted.desired, plan, world.ports) } else { Vec::new() },
-        verdicts: verdicts.filter(|_| first),
-        told: if first { told } else { Vec::new() },
+        verdicts: first.then(|| judged.count()),
+        told: if first { judged.told() } else { Vec::new() },
         findings: warnings,
         saved,
         places: places(&wanted.resolved),
@@ -400,28 +400,6 @@ fn places(resolved: &[Resolved]) -> BTreeMap<InstanceId, BTreeMap<Arc<str>, Sour
         (one.instance.clone(), written.collect())
     };
     resolved.iter().map(of).collect()
-}
-
-/// What became of the keys of the Compose files; the first instance stands for all of its product.
-fn verdicts(resolved: &[Resolved]) -> (Option<Verdicts>, Vec<(&'static str, Diagnostic)>) {
-    let Some(one) = resolved.first() else { return (None, Vec::new()) };
-    let mut sum = Verdicts::default();
-    let mut told = Vec::new();
-    for verdict in one.project().verdicts(&Capabilities::default()) {
-        let (counter, word) = match verdict.kind {
-            Kind::Exact => (&mut sum.exact, "exact"),
-            Kind::Approximated => (&mut sum.approximated, "approximated"),
-            Kind::Platform => (&mut sum.platform, "platform"),
-            Kind::NotYet => (&mut sum.refused, "not yet"),
-            Kind::Refused => (&mut sum.refused, "refused"),
-        };
-        *counter += 1;
-        if verdict.kind != Kind::Exact {
-            let path = verdict.path.strip_prefix("services.").unwrap_or(&verdict.path).to_owned();
-            told.push((word, Diagnostic::note(verdict.code, verdict.text).at(&verdict.span).path(path)));
-        }
-    }
-    (Some(sum), told)
 }
 
 /// Has it a name that the local authority certifies?

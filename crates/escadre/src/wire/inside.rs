@@ -41,6 +41,7 @@ pub(crate) async fn logs(
     } else {
         Scope::Instances(ground::chosen(&ask.selection, &wanted).unwrap_or_default().into_iter().collect())
     };
+    named(&ask.selection, &scope, &world, &wanted).await?;
     let (to, from) = tokio::sync::mpsc::channel(LINES);
     if let Some(plan) = plan {
         let kept = kept(&world, &wanted, plan).await?;
@@ -73,6 +74,26 @@ pub(crate) async fn logs(
         }
     });
     Ok((from, wanted.single.is_some()))
+}
+
+/// Every instance that was named must be in the files, or run though it is in none.
+async fn named(
+    selection: &Selection,
+    scope: &Scope,
+    world: &super::world::World,
+    wanted: &files::Wanted,
+) -> Result<(), Fault> {
+    let Scope::Instances(meant) = scope else { return Ok(()) };
+    let written = |id: &&InstanceId| wanted.resolved.iter().any(|one| one.instance == **id);
+    let strange: Vec<InstanceId> = meant.iter().filter(|id| !written(id)).cloned().collect();
+    if strange.is_empty() {
+        return Ok(());
+    }
+    let ports = world.ports(Arc::clone(&wanted.secrets), None);
+    let observed = observe(&ports, &Scope::Instances(strange), &[]).await.map_err(Fault::world)?;
+    let seen = observed.instances.iter().filter(|(_, seen)| !seen.containers.is_empty()).map(|(id, _)| id);
+    let all: Vec<&InstanceId> = wanted.resolved.iter().map(|one| &one.instance).chain(seen).collect();
+    selection.known(all.iter().map(|id| id.instance.as_str()))
 }
 
 /// The last lines of what failed under a plan, as its receipt keeps them.

@@ -17,6 +17,7 @@ mod inside;
 mod instead;
 mod keys;
 mod trust;
+mod verdicts;
 mod world;
 mod write;
 
@@ -34,7 +35,7 @@ use crate::args::shared::Files;
 use crate::args::value::Doomed;
 use crate::exit::{Fault, Sources};
 use crate::settings::Selection;
-use crate::terminal::plan_text::{Around, Verdicts};
+use crate::terminal::plan_text::Around;
 use crate::terminal::time::Now;
 use crate::views::look::{EdgePorts, Looked};
 use escadre_edge::control::Status as EdgeStatus;
@@ -129,7 +130,7 @@ pub(crate) struct Read {
     /// The texts they point into.
     pub(crate) sources: Sources,
     /// What became of Compose's keys.
-    pub(crate) verdicts: Option<Verdicts>,
+    pub(crate) judged: verdicts::Judged,
     /// How many instances were read.
     pub(crate) instances: usize,
 }

@@ -187,7 +187,12 @@ fn engines_that_are_none() {
 
     let nowhere = format!("unix://{}/nowhere.sock", root.display());
     let output = escadre(&one, &["status", "-f", "compose.yaml"], &[("CONTAINER_HOST", &nowhere)]);
-    expect("nothing there", &output, 4, &["does not answer at", "nowhere.sock", "No such file or directory", help]);
+    expect(
+        "nothing there",
+        &output,
+        4,
+        &["error[E0301]", "does not answer at", "nowhere.sock", "No such file or directory", help],
+    );
 
     write(root, "file", b"");
     fs::set_permissions(root.join("file"), fs::Permissions::from_mode(0o000)).expect("rights");
@@ -213,6 +218,14 @@ fn engines_that_are_none() {
     let output = escadre(&one, &["status", "-f", "compose.yaml"], &[("CONTAINER_HOST", &garbage)]);
     expect("garbage", &output, 4, &["does not answer at", "garbage.sock", help]);
     answering.join().expect("it answered once");
+}
+
+#[test]
+fn a_folder_without_files() {
+    let folder = TempDir::new().expect("a folder");
+    let output = escadre(folder.path(), &["check"], &[]);
+    let says = ["error[E0306]: there is neither a fleet.yaml nor a compose.yaml in", "escadre new fleet NAME"];
+    expect("nothing", &output, 1, &says);
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod fleet;
 mod https;
 #[cfg(feature = "kill-points")]
 mod kill;
+mod refused;
 mod registry;
 mod stranger;
 mod trouble;

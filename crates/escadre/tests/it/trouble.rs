@@ -28,7 +28,11 @@ fn two_at_once() {
     let front = format!("{0}_web_1_g1", world.name);
     until("the first one waits at its gate", || world.containers().get(&front).is_some_and(|state| state == "running"));
     let second = world.run(&["up", "--yes"]).ends(3);
-    assert!(second.all().contains("locked") && second.all().contains("tester@"), "{}", second.all());
+    assert!(
+        second.all().contains("E0311") && second.all().contains("locked") && second.all().contains("tester@"),
+        "{}",
+        second.all()
+    );
     let third = world.start(&["up", "--yes", "--wait"]);
     std::thread::sleep(std::time::Duration::from_millis(500));
     podman(&["exec", &front, "touch", "/tmp/good"]);

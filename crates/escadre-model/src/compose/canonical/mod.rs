@@ -199,14 +199,21 @@ impl Canonical<'_> {
 
     fn env_files(&mut self, node: &Node) -> Option<Node> {
         let long = |item: &Node| {
-            if item.as_scalar().is_none() {
-                return item.clone();
-            }
-            Node::mapping(std::iter::once((Key::new("path", &item.span), item.clone())).collect(), &item.span)
+            let mut entries = match item.as_mapping() {
+                Some(mapping) if mapping.contains("required") => return item.clone(),
+                Some(mapping) => mapping.clone(),
+                None if item.as_scalar().is_some() => {
+                    std::iter::once((Key::new("path", &item.span), item.clone())).collect()
+                }
+                None => return item.clone(),
+            };
+            entries.insert(Key::new("required", &item.span), Node::plain("true", &item.span));
+            Node::mapping(entries, &item.span)
         };
+        let is_long = |item: &Node| item.as_scalar().is_none() && item.get("required").is_some();
         match &node.value {
             Value::Scalar(_) => Some(Node::sequence(vec![long(node)], &node.span)),
-            Value::Sequence(items) if items.iter().any(|item| item.as_scalar().is_some()) => {
+            Value::Sequence(items) if !items.iter().all(is_long) => {
                 Some(Node { value: Value::Sequence(Arc::new(items.iter().map(long).collect())), ..node.clone() })
             }
             _ => None,

@@ -44,6 +44,9 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Port>, String> {
         return Err("the container's port is missing".to_owned());
     }
     let (first, last) = range(container)?;
+    if first == 0 {
+        return Err("a container's port lies between 1 and 65535".to_owned());
+    }
     let (host_first, host_last) = if published.is_empty() { (0, 0) } else { range(published)? };
     let single = first == last;
     if !published.is_empty() && last - first != host_last - host_first && !single {
@@ -77,9 +80,9 @@ fn split(text: &str) -> (&str, &str, &str) {
 }
 
 fn range(text: &str) -> Result<(u16, u16), String> {
-    let number = |text: &str| {
-        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        text.parse::<u16>().ok().filter(|_| digits).ok_or_else(|| format!("`{text}` is no port (0 to 65535)"))
+    let number = |port: &str| {
+        let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+        port.parse::<u16>().ok().filter(|_| digits).ok_or_else(|| format!("`{text}` is no port (0 to 65535)"))
     };
     match text.split_once('-') {
         None => number(text).map(|port| (port, port)),

@@ -12,7 +12,7 @@ impl Lookup for Before {
 
 fn read(text: &str, raw: bool) -> (Vec<(String, String)>, Vec<String>) {
     let mut findings = Vec::new();
-    let lines = parse(&".env".into(), text.as_bytes(), raw, &Before, &mut findings);
+    let lines = parse(&".env".into(), text.as_bytes(), raw, (&Before, &Nothing), &mut findings);
     let shown = lines.into_iter().map(|line| (line.key, line.text.display().into_owned())).collect();
     (shown, findings.iter().map(ToString::to_string).collect())
 }

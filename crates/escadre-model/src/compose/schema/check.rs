@@ -524,7 +524,9 @@ fn is_endless(node: &Node) -> bool {
 
 /// Names that the specification accepts as keys of services, networks, volumes and the like.
 pub(crate) fn is_key_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+    let known = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    // A folder of that name would be this one, or the one above.
+    !matches!(text, "" | "." | "..") && text.bytes().all(known)
 }
 
 #[derive(Clone, Copy, PartialEq)]

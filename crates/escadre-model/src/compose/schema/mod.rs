@@ -13,6 +13,8 @@ mod tests;
 
 pub(crate) use check::Checker;
 pub(crate) use tables::{ROOT, SERVICE};
+#[cfg(test)]
+pub(crate) use tests::attributes;
 
 /// One attribute: its name and what it may hold.
 pub(crate) type Field = (&'static str, Shape);

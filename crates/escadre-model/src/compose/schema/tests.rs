@@ -24,6 +24,44 @@ fn objects(shape: &Shape, seen: &mut Vec<*const Object>) {
     }
 }
 
+/// Every attribute that the tables know, as paths: `services.*.ports.[].target`.
+pub(crate) fn attributes() -> Vec<String> {
+    let mut out = Vec::new();
+    members(&ROOT, "", &mut out);
+    out.sort_unstable();
+    out.dedup();
+    out
+}
+
+fn members(object: &Object, path: &str, out: &mut Vec<String>) {
+    for (name, shape) in object.parts.iter().flat_map(|part| part.iter()) {
+        let path = if path.is_empty() { (*name).to_owned() } else { format!("{path}.{name}") };
+        out.push(path.clone());
+        below(shape, &path, out);
+    }
+}
+
+fn below(shape: &Shape, path: &str, out: &mut Vec<String>) {
+    let item = format!("{path}.[]");
+    match shape {
+        Shape::Object(object) | Shape::Short(_, object) => members(object, path, out),
+        Shape::Build => members(&tables::BUILD, path, out),
+        Shape::External => members(&tables::EXTERNAL, path, out),
+        Shape::Ulimit => members(&tables::ULIMIT, path, out),
+        Shape::Volume => members(&tables::MOUNT, path, out),
+        Shape::Device => members(&tables::DEVICE, path, out),
+        Shape::FileReference => members(&tables::FILE_REFERENCE, path, out),
+        Shape::Schedule => members(&tables::SCHEDULE, path, out),
+        Shape::Ports => members(&tables::PORT, &item, out),
+        Shape::EnvFiles => members(&tables::ENV_FILE, &item, out),
+        Shape::Gpus => members(&tables::GPU, &item, out),
+        Shape::DependsOn => members(&tables::DEPENDENCY, &format!("{path}.*"), out),
+        Shape::Dict(_, of) | Shape::Named(of) => below(of, &format!("{path}.*"), out),
+        Shape::List { of, .. } => below(of, &item, out),
+        _ => {}
+    }
+}
+
 #[test]
 fn tables_are_sorted_and_complete() {
     let mut seen = Vec::new();

@@ -312,3 +312,26 @@ fn an_image_is_told_even_where_its_tag_came_from_the_environment() {
     assert_eq!(shown("image"), Some(Shown::Plain("x:v1".into())));
     assert_eq!(shown("environment.A"), Some(Shown::Plain("${TAG:-v1}".into())), "everything else stays hidden");
 }
+
+#[test]
+fn what_an_engine_cannot_give_is_told_with_its_place() {
+    let told = |yaml: &str, single: bool| -> Vec<(Code, String, u32)> {
+        let (_, findings) = rendered(yaml, single);
+        let line = |finding: &Diagnostic| finding.labels.first().map_or(0, |label| label.span.line);
+        findings
+            .iter()
+            .map(|finding| (finding.code, finding.path.as_deref().unwrap_or_default().to_owned(), line(finding)))
+            .collect()
+    };
+    assert_eq!(
+        told("services:\n  web: { image: x, pid: 'service:db' }\n  db: { image: y }\n", true),
+        [(Code::E0430, "services.web.pid".to_owned(), 2)]
+    );
+    assert_eq!(
+        told("services:\n  web: { image: x, configs: [c] }\nconfigs:\n  c: { file: ./c.txt }\n", true),
+        [(Code::E0432, "services.web.configs".to_owned(), 4)]
+    );
+    let shared = "services:\n  web: { image: x, networks: [back] }\nnetworks:\n  back: { name: backbone }\n";
+    assert_eq!(told(shared, false), [(Code::W0430, "networks.back.name".to_owned(), 4)]);
+    assert_eq!(told(shared, true), []);
+}

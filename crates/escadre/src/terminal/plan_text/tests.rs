@@ -22,7 +22,7 @@ fn compose() -> Around {
             "engine: podman 4.3.1 at unix:///run/podman/podman.sock".into(),
         ],
         addresses: vec![("http://localhost:8080".into(), "web:80".into())],
-        verdicts: Some(Verdicts { exact: 46, approximated: 1, platform: 1, refused: 0 }),
+        verdicts: Some(Verdicts { exact: 46, approximated: 1, platform: 1, refused: 0, acknowledged: 0 }),
         ..Around::default()
     }
 }
@@ -49,6 +49,16 @@ fn a_fleet() {
 fn markdown() {
     golden("plan/fleet.md", &plan_markdown::paint(&samples::fleet(), &fleet()));
     golden("plan/troubled.md", &plan_markdown::paint(&samples::troubled(), &fleet()));
+}
+
+#[test]
+fn an_instance_that_is_left_alone_names_the_page_that_explains_it() {
+    let what = || "port 443 of the host".into();
+    let next = |refusal: &Refusal| refusal_next("elm", refusal).unwrap_or_default();
+    assert!(next(&Refusal::Taken { what: what() }).ends_with("(escadre explain E0321)"));
+    assert!(next(&Refusal::NoAddress { what: what() }).ends_with("(escadre explain E0322)"));
+    assert!(next(&Refusal::OtherFleet { origin: "id:9".into() }).ends_with("(escadre explain E0323)"));
+    assert_eq!(next(&Refusal::Held { by: HeldBy::Hand, because: "plan by hand".into() }), "escadre unhold elm");
 }
 
 #[test]
