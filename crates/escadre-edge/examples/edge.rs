@@ -38,6 +38,9 @@ fn hold(dir: OsString, limits: Vec<OsString>) -> Result<(), Box<dyn std::error::
             "connect_timeout_ms" => options.limits.connect_timeout_ms = number,
             "acme_wait_ms" => options.limits.acme_wait_ms = number,
             "listen_retry_ms" => options.limits.listen_retry_ms = number,
+            "idle_timeout_ms" => options.limits.idle_timeout_ms = number,
+            "patience_ms" => options.limits.patience_ms = number,
+            "client_connections" => options.limits.client_connections = u32::try_from(number)?,
             "connections" => options.limits.connections = usize::try_from(number)?,
             _ => return Err(format!("no limit is called {name}").into()),
         }

@@ -11,7 +11,7 @@
 //! Tests: `flight/tests.rs`.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -235,6 +235,21 @@ pub(crate) enum Failure {
     Cut,
 }
 
+impl Failure {
+    const ALL: [Failure; 5] = [Failure::Refused, Failure::Broken, Failure::Late, Failure::Unserved, Failure::Cut];
+
+    /// As the access log and the counters call it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Failure::Refused => "refused",
+            Failure::Broken => "broken",
+            Failure::Late => "late",
+            Failure::Unserved => "unserved",
+            Failure::Cut => "cut",
+        }
+    }
+}
+
 /// One route's numbers; they outlive a change of the table.
 #[derive(Debug, Default)]
 pub(crate) struct RouteLive {
@@ -284,7 +299,7 @@ impl RouteLive {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         self.changed.ring();
-        Visit { route: Arc::clone(self), failed: AtomicBool::new(false) }
+        Visit { route: Arc::clone(self), failed: AtomicU8::new(0) }
     }
 
     /// A place in the waiting room, unless `room` are taken.
@@ -319,17 +334,25 @@ impl RouteLive {
 #[derive(Debug)]
 pub(crate) struct Visit {
     route: Arc<RouteLive>,
-    failed: AtomicBool,
+    /// One more than the number of its failure; 0: none.
+    failed: AtomicU8,
 }
 
 impl Visit {
     /// It could not be served, because of us or the backend; the first reason counts.
     pub(crate) fn fail(&self, failure: Failure) {
-        if !self.failed.swap(true, Ordering::Relaxed)
+        let first = self.failed.compare_exchange(0, failure as u8 + 1, Ordering::Relaxed, Ordering::Relaxed);
+        if first.is_ok()
             && let Some(count) = self.route.failures.get(failure as usize)
         {
             count.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Why it could not be served, if it could not.
+    pub(crate) fn failure(&self) -> Option<Failure> {
+        let number = self.failed.load(Ordering::Relaxed).checked_sub(1)?;
+        Failure::ALL.get(usize::from(number)).copied()
     }
 
     /// The backend itself answered 5xx.

@@ -1,17 +1,19 @@
 //! What is added to, replaced in and taken out of headers on their way.
 //!
-//! In → Out: a request's headers + who sent it → the headers the backend gets; a backend's headers → the client's.
+//! In → Out: a request's headers + who asks → the headers the backend gets; a backend's headers → the client's.
 //!
-//! **Invariant**: what a backend reads in `Forwarded` and `X-Forwarded-*` was written by us; what speaks about one
+//! **Invariant**: what a backend reads in `Forwarded` and `X-Forwarded-*` was written by us, of what is believed; what speaks about one
 //! connection (RFC 9110, 7.6.1) does not cross to the other.
 //!
 //! Not here: framing (hyper writes Content-Length and Transfer-Encoding for what it sends).
 //!
 //! Tests: `headers/tests.rs`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+use crate::client::Client;
 
 #[cfg(test)]
 mod tests;
@@ -58,16 +60,6 @@ fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
     values.flat_map(|v| v.split(',')).map(str::trim).filter(|t| !t.is_empty())
 }
 
-/// Who sent a request, and how.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct From {
-    pub(crate) peer: SocketAddr,
-    /// The port it came to.
-    pub(crate) port: u16,
-    /// `http` or `https`.
-    pub(crate) scheme: &'static str,
-}
-
 /// HTTP/2 lets a client say its cookies in pieces; a backend of HTTP/1.1 reads the first (RFC 9113, 8.2.3).
 fn one_cookie(headers: &mut HeaderMap) {
     let mut pieces = headers.get_all(header::COOKIE).iter();
@@ -82,7 +74,7 @@ fn one_cookie(headers: &mut HeaderMap) {
 }
 
 /// Makes the headers of a request those that the backend gets.
-pub(crate) fn forward(headers: &mut HeaderMap, from: From, host: &HeaderValue) {
+pub(crate) fn forward(headers: &mut HeaderMap, client: &Client, host: &HeaderValue) {
     strip_hop_by_hop(headers);
     one_cookie(headers);
     // HTTP/2 says it elsewhere; a backend reads it here.
@@ -99,19 +91,23 @@ pub(crate) fn forward(headers: &mut HeaderMap, from: From, host: &HeaderValue) {
     // We answer it ourselves.
     headers.remove(header::EXPECT);
 
-    let ip = from.peer.ip().to_canonical();
-    put(headers, "x-forwarded-for", &ip.to_string());
-    put(headers, "x-real-ip", &ip.to_string());
-    put(headers, "x-forwarded-proto", from.scheme);
-    put(headers, "x-forwarded-port", &from.port.to_string());
+    let hops: Vec<String> = client.chain().map(|ip| ip.to_string()).collect();
+    put(headers, "x-forwarded-for", &hops.join(", "));
+    put(headers, "x-real-ip", &client.ip.to_string());
+    put(headers, "x-forwarded-proto", client.scheme());
+    put(headers, "x-forwarded-port", &client.port.to_string());
+    // What the client asked for, wherever it asked.
+    let host = client.host.as_ref().unwrap_or(host);
     headers.insert(HeaderName::from_static("x-forwarded-host"), host.clone());
-    let node = match ip {
-        IpAddr::V4(ip) => ip.to_string(),
-        IpAddr::V6(ip) => format!("\"[{ip}]\""),
-    };
+    let mut nodes = client.chain().map(|ip| match ip {
+        IpAddr::V4(ip) => format!("for={ip}"),
+        IpAddr::V6(ip) => format!("for=\"[{ip}]\""),
+    });
+    let first = nodes.next().unwrap_or_default();
     // The host was checked to be a host name and port: it needs no escaping inside the quotes.
     let host = host.to_str().unwrap_or_default();
-    put(headers, "forwarded", &format!("for={node};host=\"{host}\";proto={}", from.scheme));
+    let first = format!("{first};host=\"{host}\";proto={}", client.scheme());
+    put(headers, "forwarded", &std::iter::once(first).chain(nodes).collect::<Vec<_>>().join(", "));
 }
 
 fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {

@@ -12,8 +12,10 @@
 //!        ├─ ledger    counters of all workers, added up
 //!        ├─ park      waiting while nobody can serve
 //!        ├─ tls       handshakes; certificates: the local authority's, brought ones
-//!        ├─ http      requests and answers; headers, pool, upgrade, pages
-//!        └─ tcp       bytes both ways
+//!        ├─ http      requests and answers; headers, client, pool, upgrade, pages
+//!        ├─ tcp       bytes both ways; proxy_protocol
+//!        ├─ pace, patience, crowd   how long and how often a client may
+//!        └─ access    the log of requests
 //! ```
 //!
 //! **Invariant**: the edge knows no fleet, no engine and no store; it writes nothing but its pid, its log and its own
@@ -25,10 +27,13 @@
 //!
 //! Tests: `tests/it/main.rs` (real processes and sockets), `tests.rs` beside the pure modules.
 
+mod access;
 pub mod certificate;
 mod channel;
+mod client;
 mod commands;
 pub mod control;
+mod crowd;
 pub mod files;
 mod flight;
 mod headers;
@@ -38,9 +43,12 @@ mod ledger;
 mod listeners;
 mod log;
 mod options;
+mod pace;
 mod pages;
 mod park;
+mod patience;
 mod pool;
+mod proxy_protocol;
 mod state;
 mod table;
 mod tcp;

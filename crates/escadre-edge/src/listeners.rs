@@ -27,7 +27,7 @@ use crate::channel::{Channel, ToHolder};
 use crate::control::{ListenerState, Listening};
 use crate::flight::lock;
 use crate::http::{Arrival, Scheme};
-use crate::state::{Edge, Retiring};
+use crate::state::{Edge, Place, Retiring};
 use crate::table::Role;
 
 /// Connections that may wait to be accepted: what comes while a worker is replaced. The system caps it (somaxconn).
@@ -240,6 +240,23 @@ async fn accept_all(edge: Arc<Edge>, listener: TcpListener, address: SocketAddr)
                 continue;
             }
         };
+        let table = edge.tables.load();
+        let is_believed = table.trusted.iter().any(|network| network.contains(peer.ip().to_canonical()));
+        let guest = if is_believed {
+            None
+        } else {
+            let most = table.client_connections.unwrap_or(edge.limits.client_connections);
+            match edge.crowd.enter(peer.ip(), most) {
+                Some(guest) => Some(guest),
+                None => {
+                    if edge.crowd.is_worth_telling() {
+                        edge.log.say(&format!("{} has {most} connections; further ones are closed", peer.ip()));
+                    }
+                    continue;
+                }
+            }
+        };
+        drop(table);
         // If there is room nothing is awaited between accepting and serving: a listener may be ended at any await, and
         // what it had accepted would be lost. If there is none, one waits here and those after it in the backlog.
         let permit = match Arc::clone(&edge.open).try_acquire_owned() {
@@ -250,18 +267,19 @@ async fn accept_all(edge: Arc<Edge>, listener: TcpListener, address: SocketAddr)
             },
         };
         tune(&stream);
-        let permit = Arc::new(permit);
+        let place = Place::new(permit, guest);
         match edge.tables.load().role(&address) {
             Some(Role::Http) => {
                 let Ok(local) = stream.local_addr() else { continue };
-                let arrival = Arrival { peer, local, scheme: Scheme::Http, connected: permit };
+                let arrival = Arrival { peer, local, scheme: Scheme::Http, connected: place };
                 tokio::spawn(crate::http::one(Arc::clone(&edge), stream, arrival));
             }
             Some(Role::Https) => {
-                tokio::spawn(crate::tls::connection(Arc::clone(&edge), stream, peer, permit));
+                tokio::spawn(crate::tls::connection(Arc::clone(&edge), stream, peer, place));
             }
             Some(Role::Tcp(entry)) => {
-                tokio::spawn(crate::tcp::connection(Arc::clone(&edge), stream, address, entry, permit));
+                let arrival = crate::tcp::Arrival { peer, listen: address, connected: place };
+                tokio::spawn(crate::tcp::connection(Arc::clone(&edge), stream, arrival, entry));
             }
             // Left the table a moment ago.
             None => {}

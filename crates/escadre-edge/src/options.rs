@@ -45,12 +45,20 @@ pub struct Limits {
     pub header_bytes: usize,
     /// Most header lines of a request (100).
     pub header_count: usize,
-    /// Longest time for a complete request head, and for silence between requests of one connection (milliseconds; 10 s).
+    /// Longest time for a complete request head, and for a handshake (milliseconds; 10 s).
     pub header_timeout_ms: u64,
+    /// Longest silence between requests of one connection (milliseconds; 60 s).
+    pub idle_timeout_ms: u64,
+    /// How long a client may keep us waiting for the next piece of a body, or with reading an answer; a second of it is
+    /// given back for each kilobyte that moves, so that it is also the end of a trickle (milliseconds; 60 s).
+    pub patience_ms: u64,
     /// Longest time for a connection to a backend (milliseconds; 5 s).
     pub connect_timeout_ms: u64,
     /// Connections open at once over all listeners; further ones wait in the accept backlog (10,000).
     pub connections: usize,
+    /// Of these, what one client may have, an IPv6 client being its /64; the routes file may say another number (2,500).
+    /// Further ones are closed at once.
+    pub client_connections: u32,
     /// How often a listener whose port was taken is tried again (milliseconds; 1 s).
     pub listen_retry_ms: u64,
     /// The first wait after a certificate was refused; each further one is four times the one before, a day at most
@@ -66,8 +74,11 @@ impl Default for Limits {
             header_bytes: 16 * 1024,
             header_count: 100,
             header_timeout_ms: 10_000,
+            idle_timeout_ms: 60_000,
+            patience_ms: 60_000,
             connect_timeout_ms: 5_000,
             connections: 10_000,
+            client_connections: 2_500,
             listen_retry_ms: 1_000,
             acme_wait_ms: 60_000,
             threads: 2,

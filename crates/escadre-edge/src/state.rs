@@ -17,8 +17,10 @@ use std::time::Instant;
 use escadre_model::routes::Routes;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
+use crate::access::AccessLog;
 use crate::channel::ToHolder;
 use crate::control::ListenerState;
+use crate::crowd::{Crowd, Guest};
 use crate::flight::{BackendLive, Changed, lock};
 use crate::ledger::Ledger;
 use crate::log::Log;
@@ -42,6 +44,10 @@ pub(crate) struct Edge {
     pub(crate) registry: Mutex<Registry>,
     /// A permit for each open connection or tunnel.
     pub(crate) open: Arc<Semaphore>,
+    /// Whose connections they are.
+    pub(crate) crowd: Arc<Crowd>,
+    /// The log of requests.
+    pub(crate) access: AccessLog,
     /// Whether this worker takes nothing new.
     pub(crate) retiring: watch::Sender<Retiring>,
     /// What became of each listening address.
@@ -84,7 +90,21 @@ pub(crate) enum Retiring {
 }
 
 /// One open connection or tunnel; it may be handed from the one to the other.
-pub(crate) type Connected = Arc<OwnedSemaphorePermit>;
+pub(crate) type Connected = Arc<Place>;
+
+/// What it takes as long as it is open.
+#[derive(Debug)]
+pub(crate) struct Place {
+    _permit: OwnedSemaphorePermit,
+    /// `None`: somebody who is not counted.
+    _guest: Option<Guest>,
+}
+
+impl Place {
+    pub(crate) fn new(permit: OwnedSemaphorePermit, guest: Option<Guest>) -> Connected {
+        Arc::new(Place { _permit: permit, _guest: guest })
+    }
+}
 
 impl Edge {
     /// The worker's state, and what is to be said to the holder.
@@ -100,6 +120,8 @@ impl Edge {
         let counted = Arc::<Changed>::default();
         let edge = Edge {
             open: Arc::new(Semaphore::new(limits.connections)),
+            crowd: Arc::default(),
+            access: AccessLog::new(dir),
             limits,
             log,
             tls: tls::config(&tables, &keyring)?,
@@ -146,6 +168,7 @@ impl Edge {
         self.keyring.settle(|host| table.secured(host).is_some());
         self.keyring.take_up(table.all_secured().filter(|(_, s)| s.is_public()).map(|(host, _)| host.as_str()));
         self.keeper.settle(routes.acme.as_ref());
+        self.access.settle(routes.access_log_bytes);
         for backend in left {
             backend.leave(Instant::now() + drain);
             let edge = Arc::clone(self);

@@ -15,7 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use escadre_model::routes::{self, Backend, BackendState, Routes};
+use escadre_model::cidr::Cidr;
+use escadre_model::routes::{self, Backend, BackendState, ProxyProtocol, Routes};
 
 use crate::control::Counters;
 use crate::flight::{BackendLive, Changed, Flight, RouteLive};
@@ -47,6 +48,10 @@ pub(crate) struct Table {
     pub(crate) https: Vec<SocketAddr>,
     /// By normalised host: those that are served with TLS.
     secured: HashMap<String, Secured>,
+    /// Proxies that are believed.
+    pub(crate) trusted: Vec<Cidr>,
+    /// Connections that one client may have, where the file says so.
+    pub(crate) client_connections: Option<u32>,
     /// Everything, in the order of the file.
     pub(crate) entries: Vec<Arc<Entry>>,
 }
@@ -69,6 +74,8 @@ pub(crate) struct Entry {
     pub(crate) queue: u32,
     pub(crate) timeout: Duration,
     pub(crate) body_limit: Option<u64>,
+    /// Backends are told who connects.
+    pub(crate) proxy_protocol: Option<ProxyProtocol>,
     /// The first host, for redirects; empty for TCP.
     pub(crate) host: String,
 }
@@ -166,6 +173,8 @@ impl Registry {
             drain: bounded(routes.drain_ms),
             http: routes.http_listen.clone(),
             https: routes.https_listen.clone(),
+            trusted: routes.trusted_proxies.clone(),
+            client_connections: routes.client_connections,
             ..Table::default()
         };
         for route in &routes.routes {
@@ -177,6 +186,7 @@ impl Registry {
                 queue: route.park_queue,
                 timeout: bounded(route.timeout_ms),
                 body_limit: route.body_limit_bytes,
+                proxy_protocol: None,
                 host: route.hosts.first().and_then(|h| routes::normal_host(h)).unwrap_or_default(),
             });
             let path = routes::normal_path(route.path.as_deref()).unwrap_or_default();
@@ -204,6 +214,7 @@ impl Registry {
                 queue: route.park_queue,
                 timeout: LONGEST,
                 body_limit: None,
+                proxy_protocol: route.proxy_protocol,
                 host: String::new(),
             });
             table.tcp.insert(route.listen, Arc::clone(&entry));

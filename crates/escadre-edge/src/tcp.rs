@@ -5,7 +5,7 @@
 //! **Invariant**: a client is connected to another backend only as long as not a byte was passed on. A reset on one side
 //! is a reset on the other: a broken stream never looks like a finished one.
 //!
-//! Not here: waiting (`park`), PROXY protocol (a later issue).
+//! Not here: waiting (`park`), what a PROXY header says (`proxy_protocol`).
 //!
 //! Tests: `tests/it/`.
 
@@ -16,41 +16,68 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, copy_bidirectional};
 use tokio::net::TcpStream;
 
-use crate::flight::{Failure, Flight};
+use crate::access::Line;
+use crate::flight::{Failure, Flight, Visit};
 use crate::park::Admission;
+use crate::proxy_protocol;
 use crate::state::{Connected, Edge};
 use crate::table::{Entry, Role, Table};
 
-/// Serves one connection that arrived at `listen`.
-pub(crate) async fn connection(
-    edge: Arc<Edge>,
-    mut client: TcpStream,
-    listen: SocketAddr,
-    entry: Arc<Entry>,
-    connected: Connected,
-) {
+/// Who connected, and where.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    pub(crate) peer: SocketAddr,
+    /// As the routes say it.
+    pub(crate) listen: SocketAddr,
+    pub(crate) connected: Connected,
+}
+
+/// Serves one connection.
+pub(crate) async fn connection(edge: Arc<Edge>, mut client: TcpStream, arrival: Arrival, entry: Arc<Entry>) {
+    let Arrival { peer, listen, connected } = arrival;
     let visit = entry.live.arrive();
+    let mut line = edge.access.begin();
+    if let Some(line) = &mut line {
+        line.came(peer.ip().to_canonical(), "tcp");
+        line.route(&entry.live);
+    }
+    drop(entry);
     let found = |table: &Table| match table.role(&listen) {
         Some(Role::Tcp(entry)) => Some(entry),
         _ => None,
     };
-    let (flight, backend) = match reach(&edge, &found).await {
-        Ok(reached) => reached,
+    match reach(&edge, &found, &client, peer).await {
+        Ok((flight, backend)) => {
+            if let Some(line) = &mut line {
+                line.backend(&flight.backend.id);
+            }
+            carry(&mut client, backend, flight, &visit, line.as_mut()).await;
+        }
         Err(failure) => {
             visit.fail(failure);
             reset(&client);
-            return;
         }
-    };
+    }
+    if let Some(line) = &mut line {
+        line.failed(visit.failure());
+    }
+    drop((client, visit, line, connected));
+}
+
+/// Bytes both ways, until both have ended or the backend is cut.
+async fn carry(client: &mut TcpStream, backend: TcpStream, flight: Flight, visit: &Visit, line: Option<&mut Line>) {
     let mut backend = Watched { stream: backend, broke: false };
     let mut cut = flight.cut();
     let broken = tokio::select! {
-        ended = copy_bidirectional(&mut client, &mut backend) => {
+        ended = copy_bidirectional(client, &mut backend) => {
             if backend.broke {
                 visit.fail(Failure::Broken);
+            }
+            if let (Some(line), Ok((received, sent))) = (line, &ended) {
+                line.carried(*received, *sent);
             }
             ended.is_err()
         }
@@ -60,10 +87,9 @@ pub(crate) async fn connection(
         }
     };
     if broken {
-        reset(&client);
+        reset(client);
         reset(&backend.stream);
     }
-    drop((client, backend, flight, visit, connected));
 }
 
 /// A backend's connection that remembers whether it was the one that broke.
@@ -103,7 +129,12 @@ impl AsyncWrite for Watched {
 }
 
 /// A connection to a backend of the route, once it can be had.
-async fn reach(edge: &Edge, found: &impl Fn(&Table) -> Option<Arc<Entry>>) -> Result<(Flight, TcpStream), Failure> {
+async fn reach(
+    edge: &Edge,
+    found: &impl Fn(&Table) -> Option<Arc<Entry>>,
+    client: &TcpStream,
+    peer: SocketAddr,
+) -> Result<(Flight, TcpStream), Failure> {
     let wait = Duration::from_millis(edge.limits.connect_timeout_ms);
     let mut tried = Vec::new();
     loop {
@@ -116,7 +147,14 @@ async fn reach(edge: &Edge, found: &impl Fn(&Table) -> Option<Arc<Entry>>) -> Re
             continue;
         };
         tried.push(flight.backend.address);
-        if let Ok(Ok(stream)) = tokio::time::timeout(wait, TcpStream::connect(flight.backend.address)).await {
+        let connecting = async {
+            let mut stream = TcpStream::connect(flight.backend.address).await?;
+            if let Some(version) = entry.proxy_protocol {
+                stream.write_all(&proxy_protocol::header(version, peer, client.local_addr()?)).await?;
+            }
+            io::Result::Ok(stream)
+        };
+        if let Ok(Ok(stream)) = tokio::time::timeout(wait, connecting).await {
             crate::listeners::tune(&stream);
             return Ok((flight, stream));
         }

@@ -15,18 +15,22 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
 
+use crate::access::Line;
 use crate::flight::{Failure, Flight, Visit};
 use crate::headers;
 use crate::state::Connected;
 
+/// What lives as long as a tunnel.
+#[derive(Debug)]
+pub(crate) struct Tunnel {
+    pub(crate) flight: Flight,
+    pub(crate) visit: Visit,
+    pub(crate) connected: Connected,
+    pub(crate) line: Option<Line>,
+}
+
 /// The 101 for the client; the tunnel begins when it has been sent.
-pub(crate) fn switch(
-    client: OnUpgrade,
-    mut response: Response<Incoming>,
-    flight: Flight,
-    visit: Visit,
-    connected: Connected,
-) -> Response<()> {
+pub(crate) fn switch(client: OnUpgrade, mut response: Response<Incoming>, mut tunnel: Tunnel) -> Response<()> {
     let backend = hyper::upgrade::on(&mut response);
     let (mut parts, _empty) = response.into_parts();
     let protocol = parts.headers.get(header::UPGRADE).cloned();
@@ -36,21 +40,31 @@ pub(crate) fn switch(
         parts.headers.insert(header::UPGRADE, protocol);
     }
     parts.extensions.clear();
-    tokio::spawn(tunnel(client, backend, flight, visit, connected));
+    if let Some(line) = &mut tunnel.line {
+        line.status(parts.status);
+    }
+    tokio::spawn(dig(client, backend, tunnel));
     Response::from_parts(parts, ())
 }
 
-async fn tunnel(client: OnUpgrade, backend: OnUpgrade, flight: Flight, visit: Visit, connected: Connected) {
+async fn dig(client: OnUpgrade, backend: OnUpgrade, tunnel: Tunnel) {
+    let Tunnel { flight, visit, connected, mut line } = tunnel;
     let mut cut = flight.cut();
     let bytes = async {
         let (Ok(client), Ok(backend)) = (client.await, backend.await) else { return };
         let (mut client, mut backend) = (TokioIo::new(client), TokioIo::new(backend));
         // How a tunnel ends is its users' affair: they have a protocol of their own.
-        let _ended = copy_bidirectional(&mut client, &mut backend).await;
+        let ended = copy_bidirectional(&mut client, &mut backend).await;
+        if let (Some(line), Ok((received, sent))) = (&mut line, ended) {
+            line.carried(received, sent);
+        }
     };
     tokio::select! {
         () = bytes => {}
         () = cut.told() => visit.fail(Failure::Cut),
     }
-    drop((flight, visit, connected));
+    if let Some(line) = &mut line {
+        line.failed(visit.failure());
+    }
+    drop((flight, visit, connected, line));
 }

@@ -336,6 +336,7 @@ impl Worker {
         let (heard, all_heard) = tokio::sync::oneshot::channel();
         edge.tell_and(heard);
         let _holder_is_gone = tokio::time::timeout(LAST_WORDS, all_heard).await;
+        let _slow_disk = tokio::time::timeout(LAST_WORDS, edge.access.flush()).await;
         edge.log.say("retired");
     }
 

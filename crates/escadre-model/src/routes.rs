@@ -54,9 +54,12 @@ pub struct Routes {
     /// How public certificates are had; nothing: none is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acme: Option<Acme>,
-    /// Networks of proxies in front of the edge, whose `X-Forwarded-For` and `Forwarded` are believed.
+    /// Networks of proxies in front of the edge, whose `X-Forwarded-*` are believed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trusted_proxies: Vec<Cidr>,
+    /// Connections that one client may have at once; nothing: the edge's own limit. Proxies that are believed are not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_connections: Option<u32>,
     /// Most bytes of the log of requests, all of its files together; nothing: there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_log_bytes: Option<u64>,
@@ -162,6 +165,9 @@ pub struct TcpRoute {
     pub id: String,
     /// The address the edge listens on for this route; an IPv6 address is bound for IPv6 only.
     pub listen: SocketAddr,
+    /// How backends are told who connects; nothing: they see the edge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// Where connections go. Empty and not parked means: stopped, the connection is reset.
     #[serde(default)]
     pub backends: Vec<Backend>,
@@ -174,6 +180,16 @@ pub struct TcpRoute {
     /// How many connections may wait parked at once; the next one is reset immediately.
     #[serde(default = "default_queue")]
     pub park_queue: u32,
+}
+
+/// A version of the PROXY protocol (HAProxy's specification).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProxyProtocol {
+    /// One line of text.
+    V1,
+    /// Bytes.
+    V2,
 }
 
 /// One address that serves a route.
@@ -304,6 +320,7 @@ impl Routes {
             https_listen: Vec::new(),
             acme: None,
             trusted_proxies: Vec::new(),
+            client_connections: None,
             access_log_bytes: None,
             routes: Vec::new(),
             tcp: Vec::new(),
@@ -480,6 +497,7 @@ impl TcpRoute {
         TcpRoute {
             id: id.into(),
             listen,
+            proxy_protocol: None,
             backends: Vec::new(),
             parked: false,
             park_ms: DEFAULT_PARK_MS,

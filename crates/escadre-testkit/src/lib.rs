@@ -1,7 +1,7 @@
-//! A small world for tests: a fake engine with real semantics, seeded faults, a virtual clock, stories, the conformance suite, an oracle.
+//! A small world for tests: a fake engine with real semantics, seeded faults, a virtual clock, stories, the conformance suite, an oracle; and a load on real servers.
 //!
 //! In: images with scripted behaviour, faults, commands. Out: transcripts, and the state of the world to be compared.
-//! **Invariant:** the same seed and script give the same transcript; nothing here touches the outside.
+//! **Invariant:** the same seed and script give the same transcript; nothing here touches the outside but `load`, which is a client.
 //! Not here: the product. No other crate uses it but in tests.
 //! Tests: `tests/`.
 
@@ -10,6 +10,7 @@
 pub mod bench;
 pub mod clock;
 pub mod conformance;
+pub mod load;
 pub mod sketch;
 pub mod store;
 pub mod stories;

@@ -124,7 +124,8 @@ pub(crate) fn small(image: &str) -> String {
     text
 }
 
-fn put(path: &Path, text: &str) -> Result<()> {
+/// Writes a file, and the folders it is in.
+pub(crate) fn put(path: &Path, text: &str) -> Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
     }

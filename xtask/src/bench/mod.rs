@@ -1,6 +1,6 @@
-//! The measurements, as one table with the machine and the versions: `cargo xtask bench [planning|engine|size]… [--out FILE]`.
+//! The measurements, as one table with the machine and the versions: `cargo xtask bench [planning|engine|update|size]… [--keep]`.
 //!
-//! In: words. Out: docs/bench.md (with some of the parts only: standard output).
+//! In: words. Out: docs/bench.md; with some of the parts only standard output, unless `--keep` puts them into the page.
 //! **Invariant:** peers and floors run in the same run as what they are compared with; nothing of what ran is left behind.
 //! Not here: fetching peers (`scripts/peers`), building the binary (`scripts/bench`).
 //! Tests: each measurement checks what it measured.
@@ -13,12 +13,16 @@ mod planning;
 mod record;
 mod size;
 mod table;
+mod update;
 mod wire;
 
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
 use table::Table;
+
+/// What can be measured.
+const PARTS: [&str; 4] = ["planning", "engine", "update", "size"];
 
 /// Runs the measurements that were asked for.
 ///
@@ -31,9 +35,10 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<()> {
         println!("{}", planning::case(rest)?);
         return Ok(());
     }
+    let (keep, words): (Vec<&str>, Vec<&str>) = words.into_iter().partition(|word| *word == "--keep");
     let all = words.is_empty();
-    if let Some(unknown) = words.iter().find(|word| !["planning", "engine", "size"].contains(word)) {
-        bail!("there is no measurement \"{unknown}\"; there are planning, engine, size");
+    if let Some(unknown) = words.iter().find(|word| !PARTS.contains(word)) {
+        bail!("there is no measurement \"{unknown}\"; there are {}", PARTS.join(", "));
     }
     let wants = |part: &str| all || words.contains(&part);
     let scratch = Scratch::new()?;
@@ -47,13 +52,19 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<()> {
         table.part("Engine");
         engine::rows(&mut table, root, &scratch.0, &peers)?;
     }
+    if wants("update") {
+        table.part("Updates under load");
+        update::rows(&mut table, root, &scratch.0, &peers)?;
+    }
     if wants("size") {
         table.part("Size");
         size::rows(&mut table, root, &scratch.0)?;
     }
-    let page = table.page();
-    if all {
-        let file = root.join("docs/bench.md");
+    let file = root.join("docs/bench.md");
+    let kept = all || !keep.is_empty();
+    let former = if kept && !all { fs::read_to_string(&file).context("read docs/bench.md")? } else { String::new() };
+    let page = table.page(&former);
+    if kept {
         fs::write(&file, &page).with_context(|| format!("write {}", file.display()))?;
     }
     println!("{page}");

@@ -76,41 +76,70 @@ pub(crate) fn note(text: &str) {
 /// All rows, in order; each is told on standard error as soon as it is there.
 #[derive(Default)]
 pub(crate) struct Table {
-    parts: Vec<(String, Vec<Row>)>,
+    parts: Vec<Part>,
 }
+
+struct Part {
+    title: String,
+    rows: Vec<Row>,
+    /// The machine's load when it began, and the time.
+    began: String,
+}
+
+/// What stands above all parts.
+const HEAD: &str = "# How fast, how small\n\nWritten by `make bench` (`cargo xtask bench`, one part: `cargo xtask bench PART --keep`); do not edit. Peers and floors are measured in \
+                    the same run on the same machine, so ratios say more than seconds. Times of planning are medians of several processes; a target that is missed is said to be.\n\n";
 
 impl Table {
     /// Begins a part.
     pub(crate) fn part(&mut self, title: &str) {
-        self.parts.push((title.to_owned(), Vec::new()));
+        self.parts.push(Part { title: title.to_owned(), rows: Vec::new(), began: load() });
     }
 
     /// Adds a row.
     #[expect(clippy::print_stderr, reason = "a tool tells what it does while it does it")]
     pub(crate) fn add(&mut self, row: Row) {
         eprintln!("bench: {}", row.line());
-        if let Some((_, rows)) = self.parts.last_mut() {
-            rows.push(row);
+        if let Some(part) = self.parts.last_mut() {
+            part.rows.push(row);
         }
     }
 
-    /// The page.
-    pub(crate) fn page(&self) -> String {
-        let mut text = String::from(
-            "# How fast, how small\n\nWritten by `make bench` (`cargo xtask bench`); do not edit. Peers and floors are measured in the same run on the same machine, \
-             so ratios say more than seconds. Times of planning are medians of several processes; a target that is missed is said to be.\n\n",
-        );
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{}\n", machine());
-        for (title, rows) in &self.parts {
-            let _ = writeln!(text, "| {title} | measured | beside it | target |\n|---|---|---|---|");
-            for row in rows {
-                let _ = writeln!(text, "{}", row.line());
+    /// The page; parts of a former one that were not measured now stay as they are, in their places.
+    pub(crate) fn page(&self, former: &str) -> String {
+        let mut sections: Vec<(String, String)> = Vec::new();
+        for section in former.split("\n## ").skip(1) {
+            let (title, _) = section.split_once('\n').unwrap_or((section, ""));
+            sections.push((title.to_owned(), format!("## {}\n", section.trim_end())));
+        }
+        for part in &self.parts {
+            let text = part.section();
+            match sections.iter_mut().find(|(title, _)| *title == part.title) {
+                Some((_, section)) => *section = text,
+                None => sections.push((part.title.clone(), text)),
             }
-            text.push('\n');
+        }
+        let sections: Vec<String> = sections.into_iter().map(|(_, section)| section).collect();
+        format!("{HEAD}{}", sections.join("\n"))
+    }
+}
+
+impl Part {
+    fn section(&self) -> String {
+        let mut text = format!("## {}\n\n{}, when it began {}\n\n", self.title, machine(), self.began);
+        text.push_str("| | measured | beside it | target |\n|---|---|---|---|\n");
+        for row in &self.rows {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{}", row.line());
         }
         text
     }
+}
+
+/// How busy the machine was in the last one, five and fifteen minutes.
+fn load() -> String {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split_whitespace().take(3).collect::<Vec<_>>().join(" ")
 }
 
 /// The machine, the versions, the date.
@@ -125,8 +154,7 @@ fn machine() -> String {
         found.map_or_else(|| "unknown".to_owned(), |(_, value)| value.trim().trim_matches('"').to_owned())
     };
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
-    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load = load.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
+    let load = load();
     format!(
         "{} · {cores} cores · {} · kernel {} · {} · {} · Podman {} · {} · measured {} · load average at the end {load}",
         line("/proc/cpuinfo", "model name"),

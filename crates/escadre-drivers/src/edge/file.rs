@@ -47,6 +47,8 @@ pub struct Settings {
     pub acme: Option<Acme>,
     /// Proxies in front of it that are believed.
     pub trusted_proxies: Vec<Cidr>,
+    /// Connections that one client may have; `None`: the edge's own number.
+    pub client_connections: Option<u32>,
     /// Most bytes of the access log; `None`: there is none.
     pub access_log: Option<u64>,
 }
@@ -59,7 +61,8 @@ impl Settings {
         routes.https_listen = if tls { self.https.clone() } else { Vec::new() };
         routes.acme = self.acme.clone().filter(|_| tls);
         routes.trusted_proxies.clone_from(&self.trusted_proxies);
-        routes.access_log_bytes = self.access_log.filter(|_| any);
+        routes.client_connections = self.client_connections;
+        routes.access_log_bytes = self.access_log;
     }
 }
 

@@ -28,8 +28,8 @@ fn what_the_client_says_about_itself_is_replaced() {
         ("accept", "text/html"),
     ]);
     let host = HeaderValue::from_static("Acme.Localhost:8080");
-    let peer = "[2001:db8::1]:999".parse().expect("peer");
-    forward(&mut headers, From { peer, port: 8080, scheme: "https" }, &host);
+    let client = Client::of(&headers, "[2001:db8::1]:999".parse().expect("peer"), 8080, true, &[]);
+    forward(&mut headers, &client, &host);
     assert_eq!(told(&headers, "x-forwarded-for"), ["2001:db8::1"]);
     assert_eq!(told(&headers, "x-forwarded-proto"), ["https"]);
     assert_eq!(told(&headers, "x-forwarded-host"), ["Acme.Localhost:8080"]);
@@ -40,6 +40,29 @@ fn what_the_client_says_about_itself_is_replaced() {
         assert!(!headers.contains_key(gone), "{gone}");
     }
     assert_eq!(told(&headers, "accept"), ["text/html"]);
+}
+
+#[test]
+fn what_a_trusted_proxy_says_is_passed_on() {
+    let mut headers = map(&[
+        ("x-forwarded-for", "6.6.6.6, 2001:db8::7, 10.0.0.2"),
+        ("forwarded", "for=6.6.6.6;proto=https"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-host", "www.acme.test"),
+        ("x-forwarded-prefix", "/admin"),
+    ]);
+    let trusted = ["10.0.0.0/8".parse().expect("a network")];
+    let client = Client::of(&headers, "10.0.0.1:999".parse().expect("peer"), 80, false, &trusted);
+    forward(&mut headers, &client, &HeaderValue::from_static("acme.test"));
+    assert_eq!(told(&headers, "host"), ["acme.test"]);
+    assert_eq!(told(&headers, "x-forwarded-for"), ["2001:db8::7, 10.0.0.2, 10.0.0.1"]);
+    assert_eq!(told(&headers, "x-real-ip"), ["2001:db8::7"]);
+    assert_eq!(told(&headers, "x-forwarded-proto"), ["https"]);
+    assert_eq!(told(&headers, "x-forwarded-port"), ["443"]);
+    assert_eq!(told(&headers, "x-forwarded-host"), ["www.acme.test"]);
+    let forwarded = "for=\"[2001:db8::7]\";host=\"www.acme.test\";proto=https, for=10.0.0.2, for=10.0.0.1";
+    assert_eq!(told(&headers, "forwarded"), [forwarded]);
+    assert!(!headers.contains_key("x-forwarded-prefix"));
 }
 
 #[test]
@@ -64,8 +87,8 @@ fn what_belongs_to_one_connection_stays_there() {
 #[test]
 fn cookies_said_in_pieces_become_one() {
     let mut headers = map(&[("cookie", "a=1"), ("cookie", "b=2; c=3")]);
-    let peer = "127.0.0.1:999".parse().expect("peer");
-    forward(&mut headers, From { peer, port: 80, scheme: "https" }, &HeaderValue::from_static("a.test"));
+    let client = Client::of(&headers, "127.0.0.1:999".parse().expect("peer"), 80, true, &[]);
+    forward(&mut headers, &client, &HeaderValue::from_static("a.test"));
     assert_eq!(told(&headers, "cookie"), ["a=1; b=2; c=3"]);
 }
 

@@ -20,13 +20,16 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
 
-use super::OpenRequest;
+use super::two::OpenRequest;
+use crate::access::Line;
 use crate::flight::{Failure, Flight, Visit, lock};
+use crate::pace::Pace;
+use crate::patience::Patience;
 
 /// A client's body, as long as it may have to be sent to another backend, and how far it is.
 #[derive(Debug)]
 pub(crate) struct Source {
-    body: Mutex<Incoming>,
+    body: Mutex<(Incoming, Patience)>,
     begin: Instant,
     /// Milliseconds from the beginning to the last piece.
     last: AtomicU64,
@@ -35,17 +38,20 @@ pub(crate) struct Source {
     /// It is the client that is waited for.
     waits: AtomicBool,
     exceeded: AtomicBool,
+    /// It was waited for too long.
+    slow: AtomicBool,
 }
 
 impl Source {
-    pub(crate) fn new(body: Incoming) -> Arc<Source> {
+    pub(crate) fn new(body: Incoming, patience: Duration) -> Arc<Source> {
         Arc::new(Source {
-            body: Mutex::new(body),
+            body: Mutex::new((body, Patience::new(patience))),
             begin: Instant::now(),
             last: AtomicU64::new(0),
             begun: AtomicBool::new(false),
             waits: AtomicBool::new(false),
             exceeded: AtomicBool::new(false),
+            slow: AtomicBool::new(false),
         })
     }
 
@@ -62,6 +68,11 @@ impl Source {
     /// Whether it is the client that is waited for.
     pub(crate) fn waits(&self) -> bool {
         self.waits.load(Ordering::Relaxed)
+    }
+
+    /// Whether the client took too long with it.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.slow.load(Ordering::Relaxed)
     }
 
     /// Whether it is larger than the route allows.
@@ -86,6 +97,8 @@ pub(crate) enum Upload {
 pub(crate) enum BodyError {
     #[error("the body is larger than the route allows")]
     TooLarge,
+    #[error("the client is too slow with the body")]
+    Slow,
     #[error("the backend's answer was cut at the end of its drain")]
     Cut,
     #[error(transparent)]
@@ -98,13 +111,25 @@ impl Body for Upload {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Upload::Stream { source, left } = self.get_mut() else { return Poll::Ready(None) };
-        let polled = Pin::new(&mut *lock(&source.body)).poll_frame(cx);
-        source.waits.store(polled.is_pending(), Ordering::Relaxed);
-        let Poll::Ready(next) = polled else { return Poll::Pending };
+        let (next, size) = {
+            let mut body = lock(&source.body);
+            let (body, patience) = &mut *body;
+            let polled = Pin::new(body).poll_frame(cx);
+            source.waits.store(polled.is_pending(), Ordering::Relaxed);
+            let Poll::Ready(next) = polled else {
+                if patience.poll_end(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                source.slow.store(true, Ordering::Relaxed);
+                return Poll::Ready(Some(Err(BodyError::Slow)));
+            };
+            let size = next.as_ref().and_then(|f| f.as_ref().ok()?.data_ref()).map_or(0, Bytes::len);
+            patience.moved(size);
+            (next, size as u64)
+        };
         source.begun.store(true, Ordering::Relaxed);
         let since = source.begin.elapsed().as_millis();
         source.last.store(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);
-        let size = next.as_ref().and_then(|f| f.as_ref().ok()?.data_ref()).map_or(0, Bytes::len) as u64;
         if let Some(left) = left {
             match left.checked_sub(size) {
                 Some(rest) => *left = rest,
@@ -120,14 +145,14 @@ impl Body for Upload {
     fn is_end_stream(&self) -> bool {
         match self {
             Upload::Empty => true,
-            Upload::Stream { source, .. } => lock(&source.body).is_end_stream(),
+            Upload::Stream { source, .. } => lock(&source.body).0.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Upload::Empty => SizeHint::with_exact(0),
-            Upload::Stream { source, .. } => lock(&source.body).size_hint(),
+            Upload::Stream { source, .. } => lock(&source.body).0.size_hint(),
         }
     }
 }
@@ -136,8 +161,9 @@ impl Body for Upload {
 #[derive(Debug)]
 pub(crate) struct Answer {
     kind: Kind,
-    /// The connection counts it as long as it lives.
-    open: Option<OpenRequest>,
+    hold: Hold,
+    /// Written when this ends.
+    line: Option<Line>,
 }
 
 /// Where it comes from.
@@ -147,9 +173,19 @@ pub(crate) enum Kind {
     Backend(Download),
 }
 
+/// What must know how far it is.
+#[derive(Debug)]
+pub(crate) enum Hold {
+    Nobody,
+    /// A connection of HTTP/1.1.
+    One(Arc<Pace>),
+    /// A request of HTTP/2.
+    Two(OpenRequest),
+}
+
 impl Answer {
     pub(crate) fn of(kind: Kind) -> Answer {
-        Answer { kind, open: None }
+        Answer { kind, hold: Hold::Nobody, line: None }
     }
 
     /// One of ours, whole.
@@ -157,28 +193,21 @@ impl Answer {
         Answer::of(Kind::Page(bytes))
     }
 
-    /// Keeps its request open on its connection.
-    pub(crate) fn hold(&mut self, open: OpenRequest) {
-        self.open = Some(open);
+    /// Has its connection know how far it is.
+    pub(crate) fn hold(&mut self, hold: Hold) {
+        if let Hold::Two(request) = &hold {
+            request.given();
+        }
+        self.hold = hold;
     }
-}
 
-/// A backend's body; while it lives the request is under way.
-#[derive(Debug)]
-pub(crate) struct Download {
-    pub(crate) body: Incoming,
-    pub(crate) flight: Flight,
-    pub(crate) visit: Visit,
-    pub(crate) sender: Option<SendRequest<Upload>>,
-    pub(crate) ended: bool,
-}
+    /// Has it told when it ends.
+    pub(crate) fn tell(&mut self, line: Line) {
+        self.line = Some(line);
+    }
 
-impl Body for Answer {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match &mut self.get_mut().kind {
+    fn poll_kind(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut self.kind {
             Kind::Page(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
             Kind::Backend(download) => {
                 let Poll::Ready(next) = Pin::new(&mut download.body).poll_frame(cx) else { return Poll::Pending };
@@ -202,6 +231,39 @@ impl Body for Answer {
             }
         }
     }
+}
+
+/// A backend's body; while it lives the request is under way.
+#[derive(Debug)]
+pub(crate) struct Download {
+    pub(crate) body: Incoming,
+    pub(crate) flight: Flight,
+    pub(crate) visit: Visit,
+    pub(crate) sender: Option<SendRequest<Upload>>,
+    pub(crate) ended: bool,
+}
+
+impl Download {
+    fn is_whole(&self) -> bool {
+        self.ended || self.body.is_end_stream()
+    }
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        let polled = this.poll_kind(cx);
+        if let Hold::Two(request) = &this.hold {
+            if polled.is_ready() { request.given() } else { request.asked() }
+        }
+        if let (Some(line), Poll::Ready(Some(Ok(frame)))) = (&mut this.line, &polled) {
+            line.sent(frame.data_ref().map_or(0, Bytes::len) as u64);
+        }
+        polled
+    }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
@@ -218,10 +280,25 @@ impl Body for Answer {
     }
 }
 
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if let Hold::One(pace) = &self.hold {
+            pace.idle();
+        }
+        if let Some(line) = &mut self.line
+            && let Kind::Backend(download) = &self.kind
+        {
+            let failure = download.visit.failure();
+            line.failed(failure);
+            line.left(failure.is_none() && !download.is_whole());
+        }
+    }
+}
+
 impl Drop for Download {
     fn drop(&mut self) {
         if let Some(sender) = self.sender.take()
-            && (self.ended || self.body.is_end_stream())
+            && self.is_whole()
             && self.flight.backend.is_open()
         {
             self.flight.backend.pool.put(sender);

@@ -43,7 +43,13 @@ pub(crate) struct Call {
 
 impl Call {
     /// `parts` are as the backend shall get them but for the body's framing.
-    pub(crate) fn new(mut parts: Parts, body: Incoming, limit: Option<u64>, upgrade: Option<HeaderValue>) -> Call {
+    pub(crate) fn new(
+        mut parts: Parts,
+        body: Incoming,
+        limit: Option<u64>,
+        patience: Duration,
+        upgrade: Option<HeaderValue>,
+    ) -> Call {
         let empty = body.is_end_stream();
         let safe = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE);
         let idempotent = safe || matches!(parts.method, Method::PUT | Method::DELETE);
@@ -58,8 +64,13 @@ impl Call {
         }
         let path = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         parts.uri = Uri::from(path);
-        let source = (!empty).then(|| Source::new(body));
+        let source = (!empty).then(|| Source::new(body, patience));
         Call { parts, source, limit, idempotent: empty && idempotent && !fresh, safe: empty && safe && !fresh }
+    }
+
+    /// As the backend gets them.
+    pub(crate) fn headers(&self) -> &http::HeaderMap {
+        &self.parts.headers
     }
 
     fn request(&self) -> Request<Upload> {
@@ -206,6 +217,9 @@ async fn send(
                 let unsent = failed.take_message().is_some();
                 if call.source.as_ref().is_some_and(|s| s.is_exceeded()) {
                     return Err(Trouble::Final(Instead::client(Page::TooLarge)));
+                }
+                if call.source.as_ref().is_some_and(|s| s.is_slow()) {
+                    return Err(Trouble::Final(Instead::client(Page::Unfinished)));
                 }
                 let failure = if flight.was_cut() { Failure::Cut } else { Failure::Broken };
                 return Err(if unsent || call.may_go_again() {

@@ -17,7 +17,7 @@ use http::uri::PathAndQuery;
 use http::{Response, StatusCode, Uri};
 
 use super::ask::Asked;
-use super::{Answer, Arrival, Scheme};
+use super::{Answer, Arrival};
 use crate::flight::lock;
 use crate::state::Edge;
 use crate::table::{Table, Target};
@@ -26,16 +26,25 @@ use crate::table::{Table, Target};
 const HTTP: u16 = 80;
 const HTTPS: u16 = 443;
 
+/// How a request came.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct How {
+    /// With TLS, to us or to a proxy that is believed.
+    pub(crate) tls: bool,
+    /// The port of ours that it came to.
+    pub(crate) came_to: u16,
+}
+
 /// The redirect for a request, if it is one.
 pub(crate) fn of(
     edge: &Edge,
     table: &Table,
-    arrival: &Arrival,
+    how: How,
     asked: &Asked,
     target: &Target,
     uri: &Uri,
 ) -> Option<Response<Answer>> {
-    let is_tls = arrival.scheme != Scheme::Http;
+    let is_tls = how.tls;
     let (entry, host, other_name) = match target {
         Target::Serve(entry) => (entry, asked.host.as_str(), false),
         Target::Redirect(entry) => (entry, entry.host.as_str(), true),
@@ -48,7 +57,7 @@ pub(crate) fn of(
     // A redirect is an answer of the route: it counts.
     drop(entry.live.arrive());
     let port = match (is_tls, to_tls) {
-        (false, true) => tls_port(edge, table, arrival, asked),
+        (false, true) => tls_port(edge, table, how, asked),
         (true, false) => None,
         _ => asked.port,
     };
@@ -66,10 +75,10 @@ pub(crate) fn to_tls_here(arrival: &Arrival, asked: &Asked, uri: &Uri) -> Respon
 }
 
 /// The port of HTTPS as the client must name it; `None`: the usual one.
-fn tls_port(edge: &Edge, table: &Table, arrival: &Arrival, asked: &Asked) -> Option<u16> {
+fn tls_port(edge: &Edge, table: &Table, how: How, asked: &Asked) -> Option<u16> {
     // Whoever came by the usual port although we do not listen there came through something that leads to us; it leads
     // the usual port of HTTPS to us as well.
-    if asked.port.is_none() && arrival.local.port() != HTTP {
+    if asked.port.is_none() && how.came_to != HTTP {
         return None;
     }
     let listening = lock(&edge.listening);

@@ -1,7 +1,5 @@
 //! What clients send who mean no good: refused with 400 and a closed connection, or made harmless.
 
-use std::time::{Duration, Instant};
-
 use crate::world::{Server, World, route};
 
 /// The request, the status, and how many requests the backend may have seen.
@@ -11,6 +9,7 @@ async fn broken_requests_are_refused_and_the_connection_closed() {
     let world = World::new(|r| r.routes.push(route("f/a/web", "a.localhost", &[&a]))).await;
     let many_headers = format!("GET / HTTP/1.1\r\nHost: a.localhost\r\n{}\r\n", "X-A: 1\r\n".repeat(10_000));
     let over_by_one = format!("GET / HTTP/1.1\r\nHost: a.localhost\r\n{}\r\n", "X-A: 1\r\n".repeat(100));
+    let endless_header = format!("GET / HTTP/1.1\r\nHost: a.localhost\r\nX-A: {}\r\n\r\n", "a".repeat(1 << 20));
     let long_header = format!("GET / HTTP/1.1\r\nHost: a.localhost\r\nX-A: {}\r\n\r\n", "a".repeat(17 * 1024));
     let table: &[(&str, &str, u16)] = &[
         (
@@ -41,6 +40,7 @@ async fn broken_requests_are_refused_and_the_connection_closed() {
         ("10,000 headers", &many_headers, 431),
         ("101 headers", &over_by_one, 431),
         ("a header of 17 kB", &long_header, 431),
+        ("a header of 1 MB", &endless_header, 431),
     ];
     for (what, request, status) in table {
         let mut wire = world.dial().await;
@@ -100,27 +100,65 @@ async fn what_is_within_the_limits_is_served() {
 }
 
 #[tokio::test]
-async fn a_slow_head_and_an_idle_connection_are_closed() {
+async fn a_client_has_its_share_of_connections() {
     let a = Server::new("a").await;
-    let world =
-        World::with(&["header_timeout_ms=300"], |r| r.routes.push(route("f/a/web", "a.localhost", &[&a]))).await;
-    let begin = Instant::now();
-    let mut slow = world.dial().await;
-    slow.say("GET /name HTTP/1.1\r\nHost: a.loc").await;
-    let mut idle = world.dial().await;
-    idle.say("GET /name HTTP/1.1\r\nHost: a.localhost\r\n\r\n").await;
-    assert_eq!(idle.reply().await.status, 200);
-    let said = slow.rest().await.unwrap_or_default();
-    assert!(said.is_empty() || said.contains("408"), "{said}");
-    assert!(begin.elapsed() >= Duration::from_millis(300));
-    assert!(idle.is_closed().await);
-    // An answer that takes longer than the head may take is not meant by it.
-    let mut patient = world.dial().await;
-    patient.say("GET /hold HTTP/1.1\r\nHost: a.localhost\r\n\r\n").await;
-    a.has(2).await;
-    tokio::time::sleep(Duration::from_millis(400)).await;
+    let world = World::with(&["client_connections=3"], |r| {
+        r.routes.push(route("f/a/web", "a.localhost", &[&a]));
+        r.tcp.push(crate::world::tcp_route("f/a/tcp", 92, &[&a]));
+    })
+    .await;
+    let (http, tcp) = (world.http().await, world.bound(world.routes.tcp[0].listen).await);
+    let mut open = Vec::new();
+    for n in 0..3 {
+        // Both kinds count together.
+        let mut wire = crate::world::Wire::to(if n == 0 { tcp } else { http }).await;
+        wire.say("GET /hold HTTP/1.1\r\nHost: a.localhost\r\nConnection: close\r\n\r\n").await;
+        a.has(n + 1).await;
+        open.push(wire);
+    }
+    for at in [http, tcp] {
+        let mut fourth = crate::world::Wire::to(at).await;
+        assert!(fourth.is_closed().await);
+    }
+    // Somebody else is served.
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind("127.0.0.77:0".parse().expect("an address")).expect("bound");
+    let mut other =
+        crate::world::Wire { stream: tokio::io::BufReader::new(socket.connect(http).await.expect("there")) };
+    other.say("GET /name HTTP/1.1\r\nHost: a.localhost\r\n\r\n").await;
+    assert_eq!(other.reply().await.body, "a");
+    assert_eq!(world.log().matches("127.0.0.1 has 3 connections").count(), 1, "said once: {}", world.log());
+    // Whoever closes one may open one.
     a.release();
-    assert_eq!(patient.reply().await.status, 200);
+    assert_eq!(open[1].reply().await.body, "a");
+    crate::world::until("there is room", || async { world.status().await.connections < 3 }).await;
+    assert_eq!(world.get("a.localhost", "/name").await.body, "a");
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_believed_is_not_counted_and_the_file_may_say_another_number() {
+    let a = Server::new("a").await;
+    let mut world = World::new(|r| {
+        r.client_connections = Some(1);
+        r.routes.push(route("f/a/web", "a.localhost", &[&a]));
+    })
+    .await;
+    let mut one = world.dial().await;
+    one.say("GET /name HTTP/1.1\r\nHost: a.localhost\r\n\r\n").await;
+    assert_eq!(one.reply().await.body, "a");
+    let mut two = world.dial().await;
+    assert!(two.is_closed().await);
+    world.change(|r| r.trusted_proxies.push("127.0.0.0/8".parse().expect("a network"))).await;
+    assert_eq!(world.get("a.localhost", "/name").await.body, "a");
+}
+
+#[tokio::test]
+async fn an_answer_with_a_head_without_end_is_a_failure_of_the_backend() {
+    let a = Server::new("a").await;
+    let world = World::new(|r| r.routes.push(route("f/a/web", "a.localhost", &[&a]))).await;
+    assert_eq!(world.get("a.localhost", "/long").await.status, 502);
+    assert_eq!(world.status().await.routes[0].counters.broken, 1);
+    assert_eq!(world.get("a.localhost", "/name").await.body, "a");
 }
 
 #[tokio::test]

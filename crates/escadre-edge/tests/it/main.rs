@@ -3,6 +3,7 @@
 //!
 //! Nothing here sleeps for luck: tests wait for conditions, with a deadline that only a failure reaches.
 
+mod access;
 mod acme;
 mod counters;
 mod drain;
@@ -12,6 +13,7 @@ mod pebble;
 mod process;
 mod routing;
 mod secure;
+mod slow;
 mod streams;
 mod tcp;
 mod tls;

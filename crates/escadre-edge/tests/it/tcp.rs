@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use escadre_model::routes::Backend;
+use escadre_model::routes::{Backend, ProxyProtocol};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -50,6 +50,43 @@ async fn a_reset_is_passed_on_as_a_reset() {
     backend.set_zero_linger().expect("set");
     drop(backend);
     assert!(client.rest().await.is_err());
+}
+
+#[tokio::test]
+async fn a_backend_that_asked_for_it_hears_first_who_connects() {
+    for (last, version) in [(55, ProxyProtocol::V1), (56, ProxyProtocol::V2)] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+        let address = listener.local_addr().expect("an address");
+        let world = World::new(|r| {
+            let mut route = tcp_route("f/a/db", last, &[]);
+            route.backends.push(Backend::new("db", address));
+            route.proxy_protocol = Some(version);
+            r.tcp.push(route);
+        })
+        .await;
+        let at = world.bound(world.routes.tcp[0].listen).await;
+        let mut client = Wire::to(at).await;
+        let (from, to) = (client.stream.get_ref().local_addr().expect("an address").port(), at.port());
+        // Before the client has said anything: there are protocols in which the server speaks first.
+        let (mut backend, _) = within("accepted", listener.accept()).await.expect("accepted");
+        let expected = match version {
+            ProxyProtocol::V1 => format!("PROXY TCP4 127.0.0.1 127.0.0.{last} {from} {to}\r\n").into_bytes(),
+            ProxyProtocol::V2 => {
+                let ports = [from.to_be_bytes(), to.to_be_bytes()].concat();
+                [&b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x7f\0\0\x01\x7f\0\0"[..], &[last], &ports].concat()
+            }
+        };
+        let mut header = vec![0; expected.len()];
+        within("the header", backend.read_exact(&mut header)).await.expect("read");
+        assert_eq!(header, expected);
+        client.say("question").await;
+        let mut question = [0; 8];
+        within("the question", backend.read_exact(&mut question)).await.expect("read");
+        assert_eq!(&question, b"question");
+        backend.write_all(b"answer").await.expect("written");
+        drop(backend);
+        assert_eq!(client.rest().await.expect("ended in order"), "answer");
+    }
 }
 
 #[tokio::test]

@@ -165,6 +165,48 @@ fn head() -> Vec<u8> {
     [vec![0x82, 0x87], literal(0x01, "a.localhost"), literal(0x04, "/hold")].concat()
 }
 
+/// HTTP/2 can carry any byte in a value; HTTP/1.1 to the backend cannot, or one request would become two.
+#[tokio::test]
+async fn a_line_end_within_a_field_reaches_no_backend() {
+    let a = Server::new("a").await;
+    let world = world(&[&a]).await;
+    let literal = |name: &[u8], value: &[u8]| {
+        let short = |text: &[u8]| u8::try_from(text.len()).expect("short");
+        [&[0x00, short(name)][..], name, &[short(value)], value].concat()
+    };
+    let smuggled = &b"x\r\nGET /smuggled HTTP/1.1\r\nHost: a.localhost\r\n\r\n"[..];
+    for field in [
+        literal(b"x-a", smuggled),
+        literal(b"cookie", b"a=1\nb: c"),
+        literal(b"x-a", b"a\0b"),
+        literal(b"x-a: b\r\nx-c", b"d"),
+        literal(b"transfer-encoding", b"chunked"),
+        literal(b"connection", b"close"),
+        literal(b"X-Upper", b"a"),
+        // The path and the method again, now with more in them.
+        [&[0x04, 52][..], b"/\r\nx: y HTTP/1.1\r\n\r\nGET /smuggled HTTP/1.1\r\nX: y"].concat(),
+    ] {
+        let mut stream = raw(&world).await;
+        let request = [head(), field.clone()].concat();
+        let bytes = [PREFACE, &frame(4, 0, 0, &[]), &frame(1, 0x5, 1, &request)].concat();
+        stream.write_all(&bytes).await.expect("written");
+        // A reset of the stream (3), a goodbye (7), the end, or an answer 400 (1).
+        let kind = loop {
+            let mut head = [0; 9];
+            if within("a frame", stream.read_exact(&mut head)).await.is_err() {
+                break 7;
+            }
+            let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+            stream.read_exact(&mut payload).await.expect("a whole frame");
+            if matches!(head[3], 1 | 3 | 7) {
+                break head[3];
+            }
+        };
+        assert!(matches!(kind, 1 | 3 | 7), "{}", String::from_utf8_lossy(&field));
+    }
+    assert_eq!(*a.arrived.borrow(), 0, "the backend saw none of it");
+}
+
 /// What a client does until it is cut off; gives whether it was, and how much the worker grew meanwhile.
 async fn attack(world: &World, rounds: u32, bytes: impl Fn(u32) -> Vec<u8>) -> (bool, u64) {
     let pid = world.status().await.pid;

@@ -272,9 +272,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 }
 
+/// What `/big` answers, in bytes: more than all sockets and buffers on the way take.
+pub(crate) const BIG: usize = 64 << 20;
+const PIECE: usize = 64 << 10;
+
 /// A backend in this process. Its paths say what it does: `/name`, `/head` (what arrived), `/hold` (answers when
 /// released), `/events` (a chunk for each release), `/ws` (101, then echo), `/upload`, `/drop`, `/half`
-/// (breaks off), `/both` (two framings), `/error`.
+/// (breaks off), `/both` (two framings), `/error`, `/big` (more than all buffers hold), `/long` (a head of 200 kB).
 pub(crate) struct Server {
     pub(crate) name: String,
     pub(crate) address: SocketAddr,
@@ -401,6 +405,19 @@ async fn serve(
                 let answer =
                     "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
                 stream.get_mut().write_all(answer.as_bytes()).await?;
+                continue;
+            }
+            "big" => {
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {BIG}\r\n\r\n");
+                stream.get_mut().write_all(head.as_bytes()).await?;
+                for _ in 0..BIG / PIECE {
+                    stream.get_mut().write_all(&[b'x'; PIECE]).await?;
+                }
+                continue;
+            }
+            "long" => {
+                let head = format!("HTTP/1.1 200 OK\r\nX-Long: {}\r\nContent-Length: 0\r\n\r\n", "x".repeat(200_000));
+                stream.get_mut().write_all(head.as_bytes()).await?;
                 continue;
             }
             "error" => {

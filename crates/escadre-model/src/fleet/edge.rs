@@ -23,8 +23,10 @@ pub struct EdgeSettings {
     pub https: Option<Spanned<u16>>,
     /// Who certifies public names.
     pub acme: AcmeSetting,
-    /// Proxies in front of it whose `X-Forwarded-For` and `Forwarded` are believed.
+    /// Proxies in front of it whose `X-Forwarded-*` are believed.
     pub trusted_proxies: Vec<Cidr>,
+    /// Connections that one client may have at once; `None`: the edge's own number. Proxies that are believed are not counted.
+    pub client_connections: Option<u32>,
     /// Most bytes of the access log, all of its files together; `None`: there is none.
     pub access_log: Option<u64>,
 }
@@ -75,6 +77,11 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> EdgeSettings {
             }
         }
     }
+    settings.client_connections =
+        scalar::parsed(&mut edge, "client_connections", "a number from 1 to 1000000", |text| {
+            text.parse().ok().filter(|number| (1..=1_000_000).contains(number))
+        })
+        .map(|found| found.value);
     settings.access_log = scalar::parsed(&mut edge, "access_log", "`off`, or its largest size such as 256M", |text| {
         if text == "off" { Some(None) } else { scalar::bytes(text).filter(|bytes| *bytes >= 1 << 20).map(Some) }
     })

@@ -189,7 +189,13 @@ fn edge() -> Value {
             ("acme", acme),
             (
                 "trusted_proxies",
-                texts("Networks of proxies in front, whose X-Forwarded-For and Forwarded are believed."),
+                texts("Networks of proxies in front, whose X-Forwarded-For, -Proto, -Host and -Port are believed."),
+            ),
+            (
+                "client_connections",
+                scalar(
+                    "Connections that one client may have at once: 2500 when absent; trusted proxies are not counted.",
+                ),
             ),
             ("access_log", log),
         ],

@@ -215,11 +215,12 @@ fn the_edge_of_a_target_has_safe_defaults_and_says_what_is_wrong() {
     let AcmeSetting::At { directory, email: None, ca: None } = &settings.acme else { panic!("{settings:?}") };
     assert_eq!(&**directory, fleet::LETS_ENCRYPT);
     let (settings, findings) = edge(
-        "{ http: 8080, https: 8443, acme: { directory: \"https://ca.internal/dir\", email: ops@example.org, ca: files/ca.pem }, trusted_proxies: [10.0.0.0/8, \"::1\"], access_log: 256M }",
+        "{ http: 8080, https: 8443, acme: { directory: \"https://ca.internal/dir\", email: ops@example.org, ca: files/ca.pem }, trusted_proxies: [10.0.0.0/8, \"::1\"], client_connections: 200, access_log: 256M }",
     );
     let settings = settings.unwrap();
     assert!(findings.is_empty(), "{findings:?}");
     assert_eq!((settings.access_log, settings.trusted_proxies.len()), (Some(256 << 20), 2));
+    assert_eq!(settings.client_connections, Some(200));
     assert!(matches!(edge("{ acme: off, access_log: off }").0.unwrap().acme, AcmeSetting::Off));
     for (text, code, words) in [
         ("{ http: 80, https: 80 }", Code::E0115, "one port, 80"),
@@ -229,6 +230,7 @@ fn the_edge_of_a_target_has_safe_defaults_and_says_what_is_wrong() {
         ("{ acme: { ca: ../../etc/ca.pem } }", Code::E0515, "leads out of the repository"),
         ("{ acme: { mail: x } }", Code::E0112, "email"),
         ("{ trusted_proxies: [10.0.0.1/8] }", Code::E0115, "is no network such as 10.0.0.0/8"),
+        ("{ client_connections: 0 }", Code::E0115, "a number from 1 to 1000000"),
         ("{ access_log: 12 }", Code::E0115, "its largest size such as 256M"),
         ("{ htps: 1 }", Code::E0112, "https"),
     ] {

@@ -133,6 +133,7 @@ fn edge_settings(root: &Path, target: Option<&Target>, ports: EdgePorts) -> Resu
         https: everywhere(ports.https),
         acme,
         trusted_proxies: written.trusted_proxies,
+        client_connections: written.client_connections,
         access_log: written.access_log,
     })
 }

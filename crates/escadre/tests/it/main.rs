@@ -16,6 +16,7 @@ mod refused;
 mod registry;
 mod stranger;
 mod trouble;
+mod update;
 mod world;
 mod write;
 
