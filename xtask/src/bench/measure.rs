@@ -24,10 +24,21 @@ pub(crate) fn timed<T>(what: impl FnOnce() -> T) -> (T, Duration) {
 
 /// Processor seconds this process has used.
 pub(crate) fn cpu_seconds() -> Result<f64> {
+    ticks(11)
+}
+
+/// Processor seconds that ended children of this process have used.
+pub(crate) fn children_cpu_seconds() -> Result<f64> {
+    ticks(13)
+}
+
+/// Two numbers of `/proc/self/stat` from this one on, counted behind the name: time in programs and time in the kernel.
+fn ticks(first: usize) -> Result<f64> {
     let stat = fs::read_to_string("/proc/self/stat").context("read /proc/self/stat")?;
     // The second field is a name in parentheses and may hold anything.
     let after = stat.rsplit_once(')').map(|(_, after)| after).unwrap_or_default();
-    let fields: Vec<f64> = after.split_whitespace().skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
+    let fields: Vec<f64> =
+        after.split_whitespace().skip(first).take(2).filter_map(|field| field.parse().ok()).collect();
     Ok(fields.iter().sum::<f64>() / TICKS)
 }
 

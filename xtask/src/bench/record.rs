@@ -137,6 +137,8 @@ fn perform(step: &Step, engine: EngineId, seen: &mut InstanceSeen, world: &mut O
         }
         Act::EnsureVolume { name, .. } => {
             let key = step.on.resource.clone();
+            // The engine knows a volume by its name.
+            seen.record.owned.insert(EngineId(Arc::clone(name)), step.on.clone());
             seen.volumes.push(VolumeSeen { key, name: Arc::clone(name), spec: step.payload.clone() });
         }
         Act::Create(place) => {

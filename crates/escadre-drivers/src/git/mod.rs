@@ -14,6 +14,7 @@ pub use tree::GitTree;
 use crate::exec::{self, Call, Program};
 use escadre_model::hash::Hash;
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -58,6 +59,12 @@ pub(crate) fn call(folder: &Path, arguments: &[&str]) -> Call {
 /// # Errors
 /// When Git cannot be run, or refuses the repository (an owner it does not trust).
 pub fn is_repository(folder: &Path) -> Result<bool, Error> {
+    // Git would look for the same and find nothing; to start it costs more than to read a small fleet. What cannot be looked at, Git is asked about.
+    let without =
+        |above: &Path| above.join(".git").symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    if folder.canonicalize().is_ok_and(|whole| whole.ancestors().all(without)) {
+        return Ok(false);
+    }
     match call(folder, &["rev-parse", "--is-inside-work-tree"]).run() {
         Ok(answer) => Ok(answer.starts_with(b"true")),
         // Code 128 with these words is Git's "there is none"; everything else is a failure.

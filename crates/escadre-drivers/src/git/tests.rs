@@ -33,6 +33,7 @@ fn a_commit_is_read_whatever_the_work_tree_holds() {
     let first = head(root).unwrap();
     assert_eq!((first.changed.len(), &first.dirty), (0, &None));
     let fleet = root.join("fleet");
+    assert!(is_repository(root).unwrap() && is_repository(&fleet).unwrap());
     fs::write(fleet.join("fleet.yaml"), "two\n").unwrap();
     fs::write(fleet.join("new"), "new").unwrap();
 

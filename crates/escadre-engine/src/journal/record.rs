@@ -382,8 +382,10 @@ pub async fn desired_and_blobs(
 ) -> Result<(Option<Arc<Desired>>, BTreeSet<Hash>), StoreError> {
     let mut blobs = BTreeSet::from([hash.clone()]);
     let desired = desired_of(store, hash).await?;
-    if let Some(text) = store.blobs(std::slice::from_ref(hash)).await?.get(hash) {
-        blobs.extend(Head::read(text).map_err(|error| unreadable(hash, error.into()))?.parts().into_iter().cloned());
+    // One that is held whole has no parts; one that nobody can read was an error just now.
+    let text = store.blobs(std::slice::from_ref(hash)).await?.remove(hash);
+    if let Some(head) = text.and_then(|text| Head::read(&text).ok()) {
+        blobs.extend(head.parts().into_iter().cloned());
     }
     blobs.extend(desired.iter().flat_map(|desired| contents(desired)).flat_map(hashes_of));
     Ok((desired, blobs))
@@ -395,15 +397,20 @@ fn unreadable(hash: &Hash, source: UnpackError) -> StoreError {
 
 /// What instances were told to be, by hash; what they have in common is read and held once. One that is not whole any more is left out.
 async fn all_desired(store: &dyn Store, hashes: &[Hash]) -> Result<BTreeMap<Hash, Arc<Desired>>, StoreError> {
-    let mut heads = Vec::with_capacity(hashes.len());
+    let (mut heads, mut all) = (Vec::with_capacity(hashes.len()), BTreeMap::new());
     for (hash, text) in store.blobs(hashes).await? {
-        let head = Head::read(&text).map_err(|error| unreadable(&hash, error.into()))?;
-        heads.push((hash, head));
+        match Head::read(&text) {
+            Ok(head) => heads.push((hash, head)),
+            // Journals before there were parts hold it whole.
+            Err(error) => match serde_json::from_slice::<Desired>(&text) {
+                Ok(whole) => drop(all.insert(hash, whole)),
+                Err(_) => return Err(unreadable(&hash, error.into())),
+            },
+        }
     }
     let wanted: BTreeSet<&Hash> = heads.iter().flat_map(|(_, head)| head.parts()).collect();
     let texts = store.blobs(&wanted.into_iter().cloned().collect::<Vec<_>>()).await?;
     let mut parts = Parts::default();
-    let mut all = BTreeMap::new();
     for (hash, head) in heads {
         match head.unpack(&mut parts, &|part| texts.get(part).cloned()) {
             Ok(desired) => drop(all.insert(hash, desired)),

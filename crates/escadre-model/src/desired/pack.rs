@@ -54,12 +54,14 @@ pub struct Head {
     state: State,
     environment: Arc<str>,
     labels: BTreeMap<Arc<str>, Arc<str>>,
+    /// Values of late variables in the sheets.
     late: Arc<[Arc<str>]>,
-    secrets: BTreeMap<SecretRef, KeyedHash>,
+    /// Keyed hashes of secrets in the sheets.
+    hidden: BTreeMap<SecretRef, KeyedHash>,
     resources: Vec<(ResourceKey, Hash, Hash, PackedBody)>,
     routes: BTreeMap<Arc<str>, Route>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    uses: BTreeMap<Arc<str>, KeyedHash>,
+    secrets: BTreeMap<Arc<str>, KeyedHash>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     adopts: Option<Adopts>,
 }
@@ -140,10 +142,10 @@ impl Desired {
             environment: self.environment.clone(),
             labels: self.labels.clone(),
             late: values.late.clone(),
-            secrets: values.secrets.clone(),
+            hidden: values.secrets.clone(),
             resources,
             routes: self.routes.clone(),
-            uses: self.secrets.clone(),
+            secrets: self.secrets.clone(),
             adopts: self.adopts.clone(),
         })?;
         Ok(Packed { head, parts })
@@ -176,7 +178,7 @@ impl Head {
     /// # Errors
     /// When a part is missing, or is not what was written.
     pub fn unpack(self, parts: &mut Parts, text: &dyn Fn(&Hash) -> Option<Arc<[u8]>>) -> Result<Desired, UnpackError> {
-        let values = Arc::new(Values { late: self.late, secrets: self.secrets });
+        let values = Arc::new(Values { late: self.late, secrets: self.hidden });
         let mut resources = BTreeMap::new();
         for (key, spec, sheet, body) in self.resources {
             let sheet = parts.sheet(&sheet, text)?;
@@ -195,7 +197,7 @@ impl Head {
             labels: self.labels,
             resources,
             routes: self.routes,
-            secrets: self.uses,
+            secrets: self.secrets,
             adopts: self.adopts,
         })
     }

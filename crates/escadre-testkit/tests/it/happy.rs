@@ -2,7 +2,7 @@
 
 use escadre_engine::apply::{End, Refused};
 use escadre_engine::hold::{hold, unhold};
-use escadre_engine::ports::Holder;
+use escadre_engine::ports::{Holder, Store as _};
 use escadre_engine::rebuild::{Rebuilt, rebuild};
 use escadre_model::desired::{Condition, State};
 use escadre_model::observed::Outcome;
@@ -51,6 +51,22 @@ fn first_up_then_nothing() {
         assert!(matches!(report.instances[0].end, End::NothingToDo), "{:#?}", report);
         assert_eq!(bench.world.mutating(), 0);
         assert_eq!(before, bench.snapshot());
+    });
+}
+
+#[test]
+fn a_journal_without_parts_is_read() {
+    paused(async {
+        let bench = Bench::new();
+        images(&bench);
+        bench.up(&[desk("api:1")]).await;
+        let desired = desk("api:1").desired();
+        let whole = serde_json::to_vec(&desired).expect("JSON");
+        bench.store.append(Vec::new(), vec![(desired.hash(), whole.into())]).await.unwrap();
+        let report = bench.up(&[desk("api:1")]).await;
+        assert!(matches!(report.instances[0].end, End::NothingToDo), "{:#?}", report);
+        let report = bench.up(&[desk("api:2")]).await;
+        assert!(matches!(report.instances[0].end, End::Done(_)), "{:#?}", report);
     });
 }
 
