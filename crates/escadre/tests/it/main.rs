@@ -8,6 +8,7 @@ mod acme;
 mod adopt;
 mod back;
 mod bad;
+mod edge;
 mod fleet;
 mod https;
 #[cfg(feature = "kill-points")]
