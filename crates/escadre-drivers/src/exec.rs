@@ -204,6 +204,11 @@ impl Call {
     }
 }
 
+/// The file of the program that a process runs, if that can be seen.
+pub fn program_of(pid: u32) -> Option<PathBuf> {
+    std::fs::read_link(format!("/proc/{pid}/exe")).ok()
+}
+
 /// A program that stays when this one ends.
 #[derive(Debug)]
 pub struct Detached(Child);

@@ -3,12 +3,12 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use escadre_edge::{Options, WorkerProgram, holder, worker};
+use escadre_edge::{Options, Version, WorkerProgram, holder, worker};
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
     let done = match args.next() {
-        Some(first) if first == "worker" => worker::run().map_err(Box::<dyn std::error::Error>::from),
+        Some(first) if first == "worker" => worker::run(Version::ours()).map_err(Box::<dyn std::error::Error>::from),
         Some(dir) => hold(dir, args.collect()),
         None => Err("usage: edge DIR [worker=program] [limit=number ...]".into()),
     };

@@ -153,13 +153,12 @@ fn unknown(what: &str, id: &str) -> Refused {
 pub(crate) async fn load(worker: &Arc<Worker>, asked: u64) -> Result<Loaded, Refused> {
     let _one_at_a_time = worker.loading.lock().await;
     let edge = &worker.edge;
-    let dir = worker.dir.clone();
+    let (dir, newest) = (worker.dir.clone(), worker.version.routes_schema);
     let read = tokio::task::spawn_blocking(move || {
-        let opened = crate::files::open_routes(&dir)?;
-        Ok::<_, crate::files::FileError>(opened.map(|(routes, file)| {
-            let brought = keyring::brought(&dir, &routes);
-            (routes, file, brought)
-        }))
+        let Some((routes, file)) = crate::files::open_routes(&dir)? else { return Ok(None) };
+        let routes = routes.for_readers_of(newest)?;
+        let brought = keyring::brought(&dir, &routes);
+        Ok::<_, crate::files::FileError>(Some((routes, file, brought)))
     });
     let read = read.await.map_err(|e| Refused { code: Code::BadRoutes, message: e.to_string() });
     let opened = read.and_then(|r| r.map_err(|e| Refused { code: Code::BadRoutes, message: e.sentence() }));
@@ -289,6 +288,7 @@ fn status(worker: &Worker) -> Status {
     Status {
         worker: worker.number,
         pid: std::process::id(),
+        version: Some(worker.version.clone()),
         generation: table.generation,
         problem: lock(&worker.problem).clone(),
         connections: connections as u64,

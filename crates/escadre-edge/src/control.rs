@@ -195,6 +195,9 @@ pub struct Status {
     pub worker: u64,
     /// The worker's process.
     pub pid: u32,
+    /// What its program is; `None`: a version from before this was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<crate::Version>,
     /// The generation that is served.
     pub generation: u64,
     /// Why the routes file that lies there is not the one that is served.

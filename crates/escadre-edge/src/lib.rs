@@ -54,7 +54,9 @@ mod table;
 mod tcp;
 pub(crate) mod tls;
 mod upgrade;
+mod version;
 pub mod worker;
 
 pub use options::{Limits, Options, WorkerProgram};
 pub use tls::authority;
+pub use version::Version;

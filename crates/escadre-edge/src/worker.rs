@@ -31,6 +31,7 @@ use crate::log::Log;
 use crate::state::{Edge, Retiring, Said};
 use crate::tls::acme::keeper;
 use crate::tls::keyring;
+use crate::version::Version;
 
 /// How often a retiring worker tells what it still has.
 const TELL: Duration = Duration::from_millis(50);
@@ -62,6 +63,7 @@ pub enum WorkerError {
 #[derive(Debug)]
 pub(crate) struct Worker {
     pub(crate) number: u64,
+    pub(crate) version: Version,
     pub(crate) began: Instant,
     pub(crate) dir: PathBuf,
     pub(crate) edge: Arc<Edge>,
@@ -75,11 +77,13 @@ pub(crate) struct Worker {
 }
 
 /// Runs a worker until it has retired. Called by the hidden verb `escadre proxy worker`, outside of any async runtime;
-/// everything it needs comes from the holder.
+/// everything else that it needs comes from the holder.
+///
+/// `version` is [`Version::ours`]; another one makes it say so, and refuse the routes files that one would not read.
 ///
 /// # Errors
 /// When it was not started by a holder, or the system refuses a runtime.
-pub fn run() -> Result<(), WorkerError> {
+pub fn run(version: Version) -> Result<(), WorkerError> {
     let input = std::io::stdin().as_fd().try_clone_to_owned().map_err(WorkerError::NoHolder)?;
     rustix::net::sockopt::socket_type(&input).map_err(|e| WorkerError::NoHolder(e.into()))?;
     crate::listeners::raise_descriptors();
@@ -111,6 +115,7 @@ pub fn run() -> Result<(), WorkerError> {
         let listeners = Arc::new(Listeners::new(Arc::clone(&edge), Arc::clone(&channel)));
         let worker = Arc::new(Worker {
             number: worker,
+            version,
             began: Instant::now(),
             dir,
             edge,
@@ -170,7 +175,8 @@ impl Worker {
     /// is good and not older. Gives whether it was.
     async fn begin(self: &Arc<Self>, kept: Option<OwnedFd>) -> bool {
         if let Some(kept) = kept {
-            match files::read_from(&mut File::from(kept), &files::routes_path(&self.dir)) {
+            let read = files::read_from(&mut File::from(kept), &files::routes_path(&self.dir));
+            match read.and_then(|routes| Ok(routes.for_readers_of(self.version.routes_schema)?)) {
                 Ok(routes) => drop(self.edge.replace(&routes, &keyring::brought(&self.dir, &routes))),
                 Err(error) => self.edge.log.say(&format!("the routes before are gone: {}", error.sentence())),
             }

@@ -309,6 +309,11 @@ pub enum Conflict {
     NoHost(String),
 }
 
+/// The number in the name of a schema of this file.
+fn schema_number(schema: &str) -> Option<u32> {
+    schema.strip_prefix("escadre.routes/")?.parse().ok()
+}
+
 impl Routes {
     /// An empty table of the given generation.
     #[must_use]
@@ -338,8 +343,7 @@ impl Routes {
             schema: String,
         }
         let head: Head = serde_json::from_slice(bytes).map_err(|e| RoutesError::Unreadable(e.to_string()))?;
-        let number = head.schema.strip_prefix("escadre.routes/").and_then(|n| n.parse::<u32>().ok());
-        match number {
+        match schema_number(&head.schema) {
             None => return Err(RoutesError::WrongSchema(head.schema)),
             Some(n) if n > SCHEMA_NUMBER => return Err(RoutesError::NewerSchema(head.schema)),
             Some(n) if n + 1 < SCHEMA_NUMBER || n == 0 => return Err(RoutesError::WrongSchema(head.schema)),
@@ -348,6 +352,17 @@ impl Routes {
         let routes: Routes = serde_json::from_slice(bytes).map_err(|e| RoutesError::Unreadable(e.to_string()))?;
         let conflicts = routes.conflicts();
         if conflicts.is_empty() { Ok(routes) } else { Err(RoutesError::Conflicts(conflicts)) }
+    }
+
+    /// The table as one who reads schemas up to `newest` gets it.
+    ///
+    /// # Errors
+    /// [`RoutesError::NewerSchema`] when it cannot.
+    pub fn for_readers_of(self, newest: u32) -> Result<Routes, RoutesError> {
+        match schema_number(&self.schema) {
+            Some(number) if number > newest => Err(RoutesError::NewerSchema(self.schema)),
+            _ => Ok(self),
+        }
     }
 
     /// The bytes of the file, for people to read too.

@@ -5,6 +5,7 @@
 //! Not here: the shape of the file (`escadre_model::routes`), the edge itself.
 //! Tests: `file/tests.rs`, `tests/it`.
 
+use super::outdated::{self, Outdated};
 use super::{Edge, Reveal, RoutesSeen, brought};
 use crate::exec;
 use async_trait::async_trait;
@@ -93,6 +94,8 @@ pub struct EdgeFiles {
     client: Client,
     settings: Option<Settings>,
     start: Option<Start>,
+    /// The one that runs was found to be of our version, or made so.
+    caught_up: Arc<tokio::sync::OnceCell<()>>,
 }
 
 /// A route as it was; nothing means there was none.
@@ -112,7 +115,7 @@ impl EdgeFiles {
     /// error once a route needs it.
     pub fn new(dir: impl Into<PathBuf>, settings: Option<Settings>, start: Option<Start>) -> Self {
         let dir = dir.into();
-        Self { client: Client::new(&dir), dir, settings, start }
+        Self { client: Client::new(&dir), dir, settings, start, caught_up: Arc::default() }
     }
 
     /// The client of its control socket.
@@ -125,6 +128,7 @@ impl EdgeFiles {
     /// # Errors
     /// When the file cannot be read, or the edge does not acknowledge.
     pub async fn settle(&self) -> Result<Settled, Error> {
+        self.keep_up().await?;
         let there = self.read()?;
         if there.routes.is_empty() && there.tcp.is_empty() {
             return Ok(Settled::Already);
@@ -142,6 +146,22 @@ impl EdgeFiles {
             (true, false) => Settled::Changed,
             (true, true) => Settled::Already,
         })
+    }
+
+    /// Has an edge that is older than this program replaced before anything is changed: it would refuse what we write, and what
+    /// was begun could not be ended. Its listeners are handed over and what it carries goes on. Gives the version that was replaced.
+    ///
+    /// # Errors
+    /// When it stays what it is, or is of a version that cannot work with what we write.
+    pub async fn catch_up(&self) -> Result<Option<String>, Outdated> {
+        outdated::catch_up(&self.client, &files::log_path(&self.dir)).await
+    }
+
+    /// [`EdgeFiles::catch_up`], once.
+    async fn keep_up(&self) -> Result<(), Error> {
+        let caught_up = || async { self.catch_up().await.map(drop) };
+        let done = self.caught_up.get_or_try_init(caught_up).await;
+        done.map(drop).map_err(|outdated| Error::Edge(outdated.to_string().into()))
     }
 
     fn put_settings(&self, routes: &mut Routes) {
@@ -168,6 +188,7 @@ impl EdgeFiles {
         &self,
         change: impl Fn(&mut Routes, &mut Specs) + Send + 'static,
     ) -> Result<(Changed, Loaded), Error> {
+        self.keep_up().await?;
         let this = self.clone();
         let changing = tokio::task::spawn_blocking(move || this.write(&change));
         let (changed, generation) = changing

@@ -7,8 +7,10 @@
 
 pub mod brought;
 mod file;
+mod outdated;
 
 pub use file::{EdgeFiles, Settings, Settled, Start};
+pub use outdated::{Cause, Outdated};
 
 use async_trait::async_trait;
 use escadre_engine::ports::{Changed, Error, Traffic};

@@ -234,6 +234,7 @@ async fn a_new_worker_takes_over_and_the_old_one_finishes() {
 
     let after = world.client.upgrade().await.expect("upgraded");
     assert!(after.worker > before.worker && after.pid != before.pid);
+    assert_eq!(after.version, Some(escadre_edge::Version::ours()));
     socket.say("still here\n").await;
     assert_eq!(socket.line().await, "still here\n");
     assert_eq!(world.get("a.localhost", "/name").await.body, "a");

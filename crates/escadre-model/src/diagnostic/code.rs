@@ -85,6 +85,7 @@ codes! {
     E0322 "there is no free address";
     E0323 "another fleet has this name";
     E0324 "what runs cannot be taken over";
+    E0325 "the edge that runs is of another version";
     // E04: Compose files
     E0401 "a Compose file is not a mapping";
     E0402 "a Compose attribute is not known";

@@ -50,6 +50,10 @@ pub(super) fn consent(question: Option<Question>, typed: &Typed, terminal: &Term
 /// # Errors
 /// When it could not begin.
 pub(super) async fn carry_out(ground: &Ground, typed: &Typed, settings: &Settings, terminal: &Terminal) -> Done {
+    // Before anything is changed.
+    if let Some(said) = wire::settle_edge(ground).await?.filter(|_| !typed.json) {
+        terminal.say(&format!("{said}\n"));
+    }
     let moving: Vec<&str> =
         ground.plan.instances.iter().filter(|one| goes(one)).map(|one| one.instance.instance.as_str()).collect();
     let painter = Painter::new(terminal, &moving, typed.json);

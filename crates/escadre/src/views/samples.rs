@@ -357,6 +357,7 @@ pub(crate) fn edge() -> escadre_edge::control::Status {
     escadre_edge::control::Status {
         worker: 1,
         pid: 7,
+        version: Some(escadre_edge::Version::ours()),
         generation: 3,
         problem: None,
         connections: 0,

@@ -10,7 +10,7 @@ use crate::exit::{Exit, Fault};
 use crate::settings::Settings;
 use escadre_drivers::edge::{EdgeFiles, Start};
 use escadre_edge::control::{CertificateStatus, Client};
-use escadre_edge::{Options, WorkerProgram};
+use escadre_edge::{Options, Version, WorkerProgram};
 use escadre_model::diagnostic::Code;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,9 @@ pub(crate) async fn proxy(settings: &Settings, args: &Proxy) -> Result<u8, Fault
             Ok(Exit::Done.number())
         }
         None => hold(folder),
-        Some(ProxyVerb::Worker { .. }) => apart(|| escadre_edge::worker::run().map_err(anyhow::Error::new)),
+        Some(ProxyVerb::Worker { .. }) => {
+            apart(|| escadre_edge::worker::run(Version::ours()).map_err(anyhow::Error::new))
+        }
         Some(ProxyVerb::Status { json }) => status(&folder, *json).await,
         Some(ProxyVerb::Stop) => {
             match Client::new(&folder).stop(GOODBYE).await {
@@ -82,8 +84,12 @@ async fn status(folder: &std::path::Path, json: bool) -> Result<u8, Fault> {
         say(&format!("{text}\n"))?;
         return Ok(Exit::Done.number());
     }
-    let mut text =
-        format!("The edge runs (process {}), with routes of generation {}.\n", status.pid, status.generation);
+    let version =
+        status.version.as_ref().map_or_else(|| "an early version".to_owned(), |version| format!("version {version}"));
+    let mut text = format!(
+        "The edge runs ({version}, process {}), with routes of generation {}.\n",
+        status.pid, status.generation
+    );
     if let Some(problem) = &status.problem {
         text.push_str(&format!("  problem  {problem}\n"));
     }

@@ -16,7 +16,7 @@ use crate::settings::{Seen, Selection, Settings};
 use crate::terminal::plan_text::Around;
 use crate::terminal::report::Ended;
 use crate::views::look::EdgePorts;
-use escadre_drivers::edge::Settled;
+use escadre_drivers::edge::{Cause, Outdated, Settled};
 use escadre_drivers::files as whole;
 use escadre_drivers::podman::Credentials;
 use escadre_engine::apply::{self, Options, Stop};
@@ -480,7 +480,6 @@ pub(crate) async fn carry_out(
     progress: Arc<dyn Progress>,
 ) -> Result<Ended, Fault> {
     let held = &ground.held;
-    settle_edge(ground).await?;
     let ports = held.world.ports(Arc::clone(&held.secrets), Some(progress));
     let stop = Stop::default();
     let by = match &manner.because {
@@ -517,12 +516,31 @@ pub(crate) async fn carry_out(
 ///
 /// # Errors
 /// When the edge does not acknowledge.
-pub(crate) async fn settle_edge(ground: &Ground) -> Result<Option<&'static str>, Fault> {
-    Ok(match ground.held.world.edge.settle().await.map_err(Fault::world)? {
+pub(crate) async fn settle_edge(ground: &Ground) -> Result<Option<String>, Fault> {
+    let edge = &ground.held.world.edge;
+    // Before anything is changed: an older one would refuse what is written for it, in the middle.
+    let replaced = edge.catch_up().await.map_err(outdated)?;
+    let upgraded =
+        replaced.map(|runs| format!("The edge was of {runs}: it is upgraded, its listeners are handed over."));
+    let settled = match edge.settle().await.map_err(Fault::world)? {
         Settled::Already => None,
         Settled::Changed => Some("The edge has taken over what the files say about it."),
         Settled::Started => Some("The edge did not run: it is started."),
-    })
+    };
+    let said: Vec<String> = upgraded.into_iter().chain(settled.map(str::to_owned)).collect();
+    Ok(Some(said.join("\n")).filter(|said| !said.is_empty()))
+}
+
+/// The edge that runs is of another version, and stays so: nothing was changed.
+fn outdated(error: Outdated) -> Fault {
+    let finding = Diagnostic::error(Code::E0325, format!("{error}; nothing was changed"));
+    let at = error.program.map_or_else(|| "its program".to_owned(), |program| program.display().to_string());
+    let finding = finding.hint(match error.because {
+        Cause::SameProgram => format!("put this version in the place of {at}, then the same command again"),
+        Cause::Failed(_) => "what it says of itself: escadre proxy status".to_owned(),
+        Cause::Newer => format!("use the newer program: {at}"),
+    });
+    Fault::Findings(Exit::World, vec![finding])
 }
 
 /// Where to die, in tests of the real binary that were built for it.

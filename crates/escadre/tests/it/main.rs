@@ -9,6 +9,7 @@ mod adopt;
 mod back;
 mod bad;
 mod compose_peer;
+mod edge;
 mod fleet;
 mod https;
 mod import;
