@@ -2,7 +2,7 @@
 //! an image; it is compiled by rustc alone and knows nothing but the standard library.
 //!
 //! In: `TAG` (what it answers), `PORT` (HTTP), `LINES` (a port that sends lines back), `UPSTREAM` (whom `/call` calls, name:port). Out: answers.
-//! `service check` asks the one beside it whether it is well. When /tmp/stop appears it takes nothing new, finishes what it has begun, and ends.
+//! `service check` asks the one beside it whether it is well. When /tmp/stop appears it closes its ports, finishes what it has begun, and ends.
 //!
 //! | path | answer |
 //! |---|---|
@@ -59,7 +59,8 @@ fn main() -> ExitCode {
     }
     let work = Arc::new(Work::default());
     listen(http, &work, serve);
-    if let Some(lines) = port("LINES") {
+    let lines = port("LINES");
+    if let Some(lines) = lines {
         listen(lines, &work, echo);
     }
     println!("service {} on port {http}", tag());
@@ -67,6 +68,10 @@ fn main() -> ExitCode {
         std::thread::sleep(Duration::from_millis(50));
     }
     work.ending.store(true, Ordering::SeqCst);
+    for port in [Some(http), lines].into_iter().flatten() {
+        // It wakes whoever waits for a connection, and sees that it is over.
+        drop(TcpStream::connect((Ipv4Addr::LOCALHOST, port)));
+    }
     while work.open.load(Ordering::SeqCst) > 0 {
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -77,12 +82,15 @@ fn tag() -> String {
     std::env::var("TAG").unwrap_or_default()
 }
 
-/// Who was let in by the kernel is served also when the end has begun; the listener goes with the process.
+/// Takes connections until the end begins; then the port is closed.
 fn listen(port: u16, work: &Arc<Work>, each: fn(TcpStream, Under) -> io::Result<()>) {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).expect("the port is free");
     let work = Arc::clone(work);
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
+            if work.ending.load(Ordering::SeqCst) {
+                return;
+            }
             let under = Under::way(&work);
             std::thread::spawn(move || {
                 // How a client goes is its affair.
@@ -266,17 +274,28 @@ fn question(number: u16, name: &str) -> Vec<u8> {
     bytes
 }
 
-/// The last address of an answer: with one record there is no other.
+/// The first address of an answer, as programs take it.
 fn address(answer: &[u8]) -> io::Result<IpAddr> {
     let byte = |at: usize| answer.get(at).copied().unwrap_or(0);
     match (byte(3) & 0x0f, byte(7)) {
         (0, 1..) => {
-            let end = answer.len();
-            // The record ends with its four bytes, unless an additional one follows (EDNS), which was not asked for.
-            let four = answer.get(end.saturating_sub(4)..).and_then(|four| <[u8; 4]>::try_from(four).ok());
-            four.map(IpAddr::from).ok_or_else(nobody)
+            // Behind the head and the question stands the first record: its name, ten bytes, four of address.
+            let record = name_end(answer, 12) + 4;
+            let four = answer.get(name_end(answer, record) + 10..).and_then(|rest| rest.first_chunk::<4>());
+            four.map(|four| IpAddr::from(*four)).ok_or_else(nobody)
         }
         (0, 0) => Err(nobody()),
         (code, _) => Err(io::Error::other(format!("the server said code {code}"))),
+    }
+}
+
+/// Where a name ends: with an empty label, or with two bytes that point to the rest of it (RFC 1035, 4.1.4).
+fn name_end(answer: &[u8], mut at: usize) -> usize {
+    loop {
+        match answer.get(at).copied().unwrap_or(0) {
+            0 => return at + 1,
+            0xc0.. => return at + 2,
+            length => at += usize::from(length) + 1,
+        }
     }
 }

@@ -75,10 +75,10 @@ impl Report {
         count
     }
 
-    /// The time below which this part of the answers came, among those that began in a span; nothing where there were none.
-    pub fn percentile(&self, part: f64, from: Duration, to: Duration) -> Option<Duration> {
-        let within = |piece: &&Piece| piece.kind.is_answer() && piece.at >= from && piece.at <= to;
-        let mut times: Vec<Duration> = self.pieces.iter().filter(within).map(|piece| piece.took).collect();
+    /// The time below which this part of the answers came, among those for which this holds; nothing where there were none.
+    pub fn percentile(&self, part: f64, which: impl Fn(&Piece) -> bool) -> Option<Duration> {
+        let meant = |piece: &&Piece| piece.kind.is_answer() && which(piece);
+        let mut times: Vec<Duration> = self.pieces.iter().filter(meant).map(|piece| piece.took).collect();
         times.sort();
         let last = times.len().checked_sub(1)?;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of a length")]

@@ -43,7 +43,7 @@ fn what_is_whole_is_good() {
     assert!(count.all >= 10 && count.failed() == 0, "{count}: {:?}", report.failures(|_| true));
     report.loaded().expect("it was loaded");
     assert_eq!(report.tags(0).into_iter().collect::<Vec<_>>(), ["v1".into()]);
-    assert!(report.percentile(0.99, Duration::ZERO, Duration::MAX).is_some());
+    assert!(report.percentile(0.99, |_| true).is_some());
 }
 
 #[test]

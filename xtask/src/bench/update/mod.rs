@@ -11,7 +11,7 @@ mod peers;
 
 use super::fleet::{FLEET, SOCKET, put};
 use super::floor;
-use super::measure::{self, timed};
+use super::measure;
 use super::planning::seconds;
 use super::table::{Row, Table, Verdict, note};
 use anyhow::{Context, Result, anyhow, ensure};
@@ -32,6 +32,8 @@ const ENDLESS: usize = 2;
 const BEFORE: Duration = Duration::from_secs(10);
 /// The load after it.
 const AFTER: Duration = Duration::from_secs(3);
+/// So close to a target's switch its answers are looked at apart.
+const AROUND: Duration = Duration::from_secs(1);
 /// How long the edge waits for connections to a former container before it cuts them.
 const DRAIN: Duration = Duration::from_secs(30);
 /// The image of the tests' service; tags v1 and v2.
@@ -74,6 +76,8 @@ struct Shown {
     to: Duration,
     /// How many of the targets, the first ones, were updated.
     updated: usize,
+    /// When each of them first answered anew.
+    switched: Vec<Option<Duration>>,
 }
 
 /// All rows about updates under load.
@@ -97,7 +101,15 @@ pub(crate) fn rows(table: &mut Table, root: &Path, scratch: &Path, programs: &Pa
     place.clear()?;
     let shown = ours(&place, instances);
     place.clear()?;
-    own_rows(table, &shown?, instances);
+    let (there, back) = shown?;
+    own_rows(
+        table,
+        &there,
+        &format!(
+            "**{instances} instances × 2 services go from v1 to v2 under 200 pieces of work a second through the edge, `escadre up --yes`**"
+        ),
+    );
+    own_rows(table, &back, "and back again, `escadre rollback --yes`");
     let compose = programs.join("docker-compose");
     if compose.exists() {
         peers::rows(table, scratch, &compose, instances)?;
@@ -132,7 +144,7 @@ fn under_load(
     targets: Vec<Target>,
     mix: Mix,
     endless: usize,
-    updated: usize,
+    (updated, tag): (usize, &'static str),
     update: impl FnOnce() -> Result<()>,
 ) -> Result<Shown> {
     // Connections without an end at some of those that are updated, and at those that are not.
@@ -161,14 +173,15 @@ fn under_load(
     for failure in report.failures(|_| true).into_iter().take(12) {
         note(&failure);
     }
-    Ok(Shown { report, from, to, updated })
+    let switched = (0..updated).map(|target| report.first(target, tag)).collect();
+    Ok(Shown { report, from, to, updated, switched })
 }
 
 impl Shown {
     /// Was an endless connection cut by the deadline of its drain, which began when its target answered anew?
     fn by_deadline(&self, piece: &Piece) -> Option<Duration> {
         let cut = piece.kind == Kind::Line && matches!(piece.end, End::Cut(_));
-        let switched = self.report.first(piece.target, "v2")?;
+        let switched = self.switched.get(piece.target).copied().flatten()?;
         let after = (piece.at + piece.took).checked_sub(switched)?;
         (cut && after >= DRAIN).then_some(after)
     }
@@ -186,8 +199,22 @@ impl Shown {
         each.collect::<Vec<_>>().join("; ")
     }
 
-    fn millis(&self, from: Duration, to: Duration) -> String {
-        let one = |part| self.report.percentile(part, from, to).map_or_else(|| "none".to_owned(), millis);
+    fn during(&self, piece: &Piece) -> bool {
+        piece.at >= self.from && piece.at <= self.to
+    }
+
+    fn before(&self, piece: &Piece) -> bool {
+        piece.at < self.from
+    }
+
+    /// It was asked of a target about when that one was switched.
+    fn at_switch(&self, piece: &Piece) -> bool {
+        let first = self.switched.get(piece.target).copied().flatten();
+        first.is_some_and(|first| piece.at.abs_diff(first) <= AROUND)
+    }
+
+    fn millis(&self, which: impl Fn(&Piece) -> bool) -> String {
+        let one = |part| self.report.percentile(part, &which).map_or_else(|| "none".to_owned(), millis);
         format!("median {}, p99 {}, longest {}", one(0.5), one(0.99), one(1.0))
     }
 }
@@ -196,8 +223,8 @@ fn millis(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1e3)
 }
 
-/// The twenty instances, and those that stay, on the edge.
-fn ours(place: &Place, instances: usize) -> Result<Shown> {
+/// The twenty instances, and those that stay, on the edge: the update, and the way back.
+fn ours(place: &Place, instances: usize) -> Result<(Shown, Shown)> {
     let fleet = &place.fleet;
     put(
         &fleet.join("fleet.yaml"),
@@ -213,7 +240,7 @@ fn ours(place: &Place, instances: usize) -> Result<Shown> {
         )
     };
     put(&fleet.join("products/desk/product.yaml"), &product("v1"))?;
-    let mut targets = Vec::new();
+    let (mut targets, mut names) = (Vec::new(), Vec::new());
     for index in 0..instances + BYSTANDERS {
         let (name, lines) = (format!("tenant-{index:02}"), port(LINES, index));
         let stays = if index < instances { "" } else { ", TAG: v1" };
@@ -222,46 +249,46 @@ fn ours(place: &Place, instances: usize) -> Result<Shown> {
             &format!("instance: {name}\nproduct: desk\nenvironment: production\nvalues: {{ LINES: {lines}{stays} }}\n"),
         )?;
         let host = format!("{name}.bench.example").into();
+        names.push(name.clone());
         targets.push(Target { name: name.into(), http: at(HTTP), host, lines: Some(at(lines)) });
     }
     place.run(&["up", "--yes"])?;
-    under_load(targets, mix(true), ENDLESS.min(instances), instances, || {
+    let there = under_load(targets.clone(), mix(true), ENDLESS.min(instances), (instances, "v2"), || {
         put(&fleet.join("products/desk/product.yaml"), &product("v2"))?;
-        let (done, took) = timed(|| place.run(&["up", "--yes"]));
-        note(&format!("updated in {}", seconds(took.as_secs_f64())));
-        done
-    })
+        place.run(&["up", "--yes"])
+    })?;
+    let who = names.iter().take(instances).map(String::as_str);
+    let line: Vec<&str> = ["rollback", "--yes"].into_iter().chain(who).collect();
+    let back = under_load(targets, mix(true), 0, (instances, "v1"), || place.run(&line))?;
+    Ok((there, back))
 }
 
 const THROUGH: &[Kind] = &[Kind::Short, Kind::Call, Kind::Kept, Kind::Stream, Kind::Socket];
 const PUBLISHED: &[Kind] = &[Kind::Lines, Kind::Line];
 
-fn own_rows(table: &mut Table, shown: &Shown, instances: usize) {
+fn own_rows(table: &mut Table, shown: &Shown, what: &str) {
     let (updated, stayed) =
         (|piece: &Piece| piece.target < shown.updated, |piece: &Piece| piece.target >= shown.updated);
     let through = shown.count(|piece| updated(piece) && THROUGH.contains(&piece.kind));
     let took = seconds((shown.to - shown.from).as_secs_f64());
     table.add(
-        Row::new(
-            format!("**{instances} instances × 2 services go from v1 to v2 under 200 pieces of work a second through the edge, `escadre up --yes`**"),
-            through.to_string(),
-        )
-        .beside(format!("in {took}; {}", shown.kinds(THROUGH, updated)))
-        .target("0 failed", Verdict::of(through.failed() == 0)),
+        Row::new(what, through.to_string())
+            .beside(format!("in {took}; {}", shown.kinds(THROUGH, updated)))
+            .target("0 failed", Verdict::of(through.failed() == 0)),
     );
     let published = shown.count(|piece| updated(piece) && PUBLISHED.contains(&piece.kind));
     let mut ended: Vec<Duration> = shown.report.pieces.iter().filter_map(|piece| shown.by_deadline(piece)).collect();
     ended.sort();
-    let earliest =
-        ended.first().map(|first| format!(", the earliest {} after its switch", seconds(first.as_secs_f64())));
+    let earliest = ended.first().map(|first| {
+        let first = seconds(first.as_secs_f64());
+        format!(
+            "; {} endless ones were ended by the drain's deadline of 30 s, the earliest {first} after its switch",
+            ended.len()
+        )
+    });
     table.add(
         Row::new("their published TCP ports meanwhile", published.to_string())
-            .beside(format!(
-                "{}; {} endless ones were ended by the drain's deadline of 30 s{}",
-                shown.kinds(PUBLISHED, updated),
-                ended.len(),
-                earliest.unwrap_or_default()
-            ))
+            .beside(format!("{}{}", shown.kinds(PUBLISHED, updated), earliest.unwrap_or_default()))
             .target("0 refused or cut before the deadline", Verdict::of(published.failed() == 0)),
     );
     let others = shown.count(stayed);
@@ -270,14 +297,19 @@ fn own_rows(table: &mut Table, shown: &Shown, instances: usize) {
             format!("{BYSTANDERS} instances beside them that are not updated, on the same edge"),
             others.to_string(),
         )
-        .beside("everything of theirs; their endless connections lasted the whole time")
+        .beside(shown.kinds(&[THROUGH, PUBLISHED].concat(), stayed))
         .target("0 failed", Verdict::of(others.failed() == 0)),
     );
-    table.add(Row::new("answers during the update", shown.millis(shown.from, shown.to)).beside(format!(
-        "in the {} s before: {}",
-        BEFORE.as_secs(),
-        shown.millis(Duration::ZERO, shown.from)
-    )));
+    table.add(
+        Row::new("answers of each within a second of its own switch", shown.millis(|piece| shown.at_switch(piece)))
+            .beside(format!(
+                "of all during the whole update: {}; of the {BYSTANDERS} beside them: {}; in the {} s before: {}",
+                shown.millis(|piece| shown.during(piece)),
+                shown.millis(|piece| shown.during(piece) && stayed(piece)),
+                BEFORE.as_secs(),
+                shown.millis(|piece| shown.before(piece)),
+            )),
+    );
 }
 
 /// A folder of its own for a peer's files.

@@ -55,9 +55,10 @@ fn row(table: &mut Table, shown: &Shown, what: &str, published: bool) {
     }
     let took = seconds((shown.to - shown.from).as_secs_f64());
     table.add(Row::new(format!("the same with {what}"), shown.count(|_| true).to_string()).beside(format!(
-        "in {took}; {}; answers: {}",
+        "in {took}; {}; answers within a second of the switch: {}; during the whole update: {}",
         shown.kinds(&kinds, |_| true),
-        shown.millis(shown.from, shown.to)
+        shown.millis(|piece| shown.at_switch(piece)),
+        shown.millis(|piece| shown.during(piece))
     )));
 }
 
@@ -97,7 +98,7 @@ fn compose(scratch: &Path, program: &Path, instances: usize) -> Result<Shown> {
     each("v1")?;
     let targets = (0..instances).map(|index| target(index, Some(port(LINES, index)))).collect();
     awake(instances)?;
-    under_load(targets, mix(true), 0, instances, || each("v2"))
+    under_load(targets, mix(true), 0, (instances, "v2"), || each("v2"))
 }
 
 fn target(index: usize, lines: Option<u16>) -> Target {
@@ -189,7 +190,7 @@ fn rollout(scratch: &Path, program: &Path, instances: usize) -> Result<Shown> {
     let mut nginx = Nginx::begin(&folder, upstreams)?;
     awake(instances)?;
     let targets = (0..instances).map(|index| target(index, None)).collect();
-    under_load(targets, mix(false), 0, instances, || {
+    under_load(targets, mix(false), 0, (instances, "v2"), || {
         (0..instances).try_for_each(|index| {
             let project = Project { program, folder: &folder, index };
             roll(&project, "api", |_| Ok(()))?;
