@@ -267,7 +267,6 @@ fn one_file(table: &mut Table, scratch: &Path, reference: Option<&Path>) -> Resu
 
 fn collection(table: &mut Table, reference: Option<&Path>) -> Result<()> {
     let what = "published projects, each read once, in one process";
-    #[expect(clippy::disallowed_methods, reason = "a tool takes a setting from where it is called")]
     let Some(folder) = std::env::var_os(GIVEN).map(PathBuf::from) else {
         table.add(Row::missing(what, format!("{GIVEN} names no folder of them")));
         return Ok(());
