@@ -1,10 +1,11 @@
-//! The measurements, as one table with the machine and the versions: `cargo xtask bench [planning|engine|update|size]… [--keep]`.
+//! The measurements, as one table with the machine and the versions: `cargo xtask bench [planning|compose|engine|update|size]… [--keep]`.
 //!
 //! In: words. Out: docs/bench.md; with some of the parts only standard output, unless `--keep` puts them into the page.
 //! **Invariant:** peers and floors run in the same run as what they are compared with; nothing of what ran is left behind.
 //! Not here: fetching peers (`scripts/peers`), building the binary (`scripts/bench`).
 //! Tests: each measurement checks what it measured.
 
+mod compose;
 mod engine;
 mod fleet;
 mod floor;
@@ -22,7 +23,7 @@ use std::path::{Path, PathBuf};
 use table::Table;
 
 /// What can be measured.
-const PARTS: [&str; 4] = ["planning", "engine", "update", "size"];
+const PARTS: [&str; 5] = ["planning", "compose", "engine", "update", "size"];
 
 /// Runs the measurements that were asked for.
 ///
@@ -32,7 +33,11 @@ const PARTS: [&str; 4] = ["planning", "engine", "update", "size"];
 pub(crate) fn run(root: &Path, words: &[String]) -> Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     if let ["case", rest @ ..] = words.as_slice() {
-        println!("{}", planning::case(rest)?);
+        let answer = match compose::case(rest)? {
+            Some(answer) => answer,
+            None => planning::case(rest)?,
+        };
+        println!("{answer}");
         return Ok(());
     }
     let (keep, words): (Vec<&str>, Vec<&str>) = words.into_iter().partition(|word| *word == "--keep");
@@ -47,6 +52,10 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<()> {
     if wants("planning") {
         table.part("Planning");
         planning::rows(&mut table, &scratch.0, &peers)?;
+    }
+    if wants("compose") {
+        table.part("The Compose loader");
+        compose::rows(&mut table, &scratch.0, &peers)?;
     }
     if wants("engine") {
         table.part("Engine");

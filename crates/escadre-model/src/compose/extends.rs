@@ -13,10 +13,14 @@ use super::paths::{join, parent, relative};
 use super::reset::Resets;
 use crate::diagnostic::{Code, Diagnostic, Span, nearest};
 use crate::text::{Mapping, Node};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// Services that extend one another in a row; each takes room on the stack.
 const DEEPEST: usize = 64;
+
+/// How a circle is told, and what stands between its members.
+const CIRCLE: &str = "the services extend each other in a circle: ";
+const STEP: &str = " -> ";
 
 /// Services lent by a file, and what that file resets.
 type Lent = Option<(Mapping, Resets)>;
@@ -90,12 +94,20 @@ impl Loader<'_> {
         }
         let here = (place.file.clone(), name.to_owned());
         if place.trail.contains(&here) {
+            let members = || place.trail.iter().chain([&here]);
+            // Where all of them stand in one file, the place of the finding names it.
+            let alone = members().all(|(file, _)| *file == here.0);
             let circle: Vec<String> =
-                place.trail.iter().chain([&here]).map(|(file, name)| format!("{name} in {file}")).collect();
-            let message = format!("the services extend each other in a circle: {}", circle.join(" -> "));
+                members().map(|(file, name)| if alone { name.clone() } else { format!("{name} in {file}") }).collect();
+            let message = format!("{CIRCLE}{}", circle.join(STEP));
             // Every member of a circle leads round it; it is told once.
+            let steps: BTreeSet<&str> = circle.iter().map(String::as_str).collect();
             let told = |finding: &Diagnostic| {
-                finding.code == Code::E0410 && circle.iter().all(|step| finding.message.contains(step))
+                finding
+                    .message
+                    .strip_prefix(CIRCLE)
+                    .is_some_and(|told| told.split(STEP).collect::<BTreeSet<_>>() == steps)
+                    && finding.labels.first().is_some_and(|label| !alone || label.span.file == extends.span.file)
             };
             if !self.findings.iter().any(told) {
                 let path = format!("services.{name}.extends");

@@ -129,8 +129,7 @@ fn secrets(tree: &dyn Tree, key: Option<&HashKey>, project: &Project, findings: 
                 .map(|text| Secret::new(text.as_bytes().to_vec()))
         };
         if value.is_none() && node.get("external").is_none() {
-            let message = format!("the secret \"{}\" has no value: its file or variable is not there", name.text);
-            findings.push(Diagnostic::error(Code::E0606, message).at(&node.span));
+            findings.push(without_value(&name.text, node));
         }
         let scope = format!("fleet {}, {}", project.name.display(), name.text);
         let hash = value.as_ref().and_then(|value| Some(KeyedHash::of(key?, &scope, value)));
@@ -141,6 +140,27 @@ fn secrets(tree: &dyn Tree, key: Option<&HashKey>, project: &Project, findings: 
         }
     }
     (seen, values)
+}
+
+/// A secret whose file or variable is not there: which, and what to do.
+fn without_value(name: &str, node: &Node) -> Diagnostic {
+    let (what, hint, written) = match (node.get("file"), node.get("environment")) {
+        (Some(file), _) => {
+            let path = file.as_str().unwrap_or_default();
+            (format!("{path} is not there"), "make the file, outside of Git", file)
+        }
+        (None, Some(variable)) => {
+            let variable_name = variable.as_str().unwrap_or_default();
+            (
+                format!("the variable `{variable_name}` is not set"),
+                "set it, or write it into .env, outside of Git",
+                variable,
+            )
+        }
+        (None, None) => ("nothing says where it is".to_owned(), "give it `file:` or `environment:`", node),
+    };
+    let message = format!("the secret \"{name}\" has no value: {what}");
+    Diagnostic::error(Code::E0606, message).at(&written.span).hint(hint)
 }
 
 fn contents(tree: &dyn Tree, project: &Project, findings: &mut Vec<Diagnostic>) -> BTreeMap<Arc<str>, Content> {
@@ -177,7 +197,8 @@ fn builds(tree: &dyn Tree, project: &Project, findings: &mut Vec<Diagnostic>) ->
         }
         match build::inputs(tree, context, &build::dockerfile(node), false) {
             Ok(inputs) => drop(all.insert(Arc::clone(service.name), build::of(&inputs, node))),
-            Err(finding) => findings.push(finding.at(&node.span)),
+            // The short form has no `context:` of its own.
+            Err(finding) => findings.push(finding.at(&node.get("context").unwrap_or(node).span)),
         }
     }
     all

@@ -12,6 +12,7 @@ use escadre_model::compose::{self, Service as Written};
 use escadre_model::desired::{
     After, Attachment, Condition, Gate, HealthCheck, Manner, NetworkMode, OnFailure, Rollout, Service,
 };
+use escadre_model::diagnostic::{Code, Diagnostic};
 use escadre_model::ids::{Kind, ResourceKey};
 use escadre_model::payload::Words;
 use escadre_model::sheet::Entry;
@@ -60,11 +61,11 @@ const WITHOUT: &[(&str, &str)] = &[
 /// Adds a service with everything that belongs to it.
 pub(super) fn add(render: &mut Render<'_>, written: Written<'_>) {
     if let Some(provider) = written.node("provider") {
-        render.refuse(
-            provider,
-            &format!("services.{}.provider", written.name),
-            "a service of a provider runs elsewhere",
-        );
+        let path = format!("services.{}.provider", written.name);
+        let message = format!("`{path}`: a provider is a program that a plan cannot foresee");
+        let finding = Diagnostic::error(Code::E0430, message).at(&provider.span).path(path);
+        let instead = "start what it provides yourself, and write its address into `environment:`";
+        render.findings.push(finding.hint(instead));
         return;
     }
     said(render, written);

@@ -44,7 +44,12 @@ pub(super) async fn run(args: &Check, settings: &Settings, terminal: &Terminal) 
 fn sum(list: &[Diagnostic], verdicts: Option<Verdicts>, instances: usize) -> String {
     let mut out = String::new();
     if let Some(verdicts) = verdicts {
-        out = format!("{}\n", verdicts.sentence());
+        let nothing = verdicts.keys() == 0 && list.iter().any(Diagnostic::is_error);
+        out = if nothing {
+            "No key is judged before the errors are mended.\n".to_owned()
+        } else {
+            format!("{}\n", verdicts.sentence())
+        };
     }
     if list.is_empty() {
         out.push_str(&format!("Nothing is wrong: {} read.\n", count(instances, "instance")));

@@ -9,6 +9,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use escadre_model::diagnostic::{Diagnostic, Label, Severity};
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The schema of [`Json`].
@@ -17,15 +18,31 @@ pub(crate) const SCHEMA: &str = "escadre.diagnostics/1";
 /// Excerpts longer than this are not painted: the file is generated, and the place is named anyway.
 const LONGEST_LINE: usize = 400;
 
-/// Findings with excerpts, then how many there are.
+/// More findings of one code than this would bury the others: then only the first few have excerpts.
+const MANY: usize = 6;
+/// How many of many have excerpts.
+const FIRST: usize = 3;
+
+/// Findings with excerpts, then how many there are. Of many with one code the first have excerpts, the others a line each.
 pub(crate) fn paint(findings: &[Diagnostic], source: &dyn Fn(&str) -> Option<String>, look: Look) -> String {
     let mut out = String::new();
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut lines_before = false;
     for (index, finding) in findings.iter().enumerate() {
+        let code = finding.code.as_str();
+        let seen = seen.entry(code).or_default();
+        *seen += 1;
+        let line = *seen > FIRST && findings.iter().filter(|other| other.code == finding.code).count() > MANY;
         // An empty line between excerpts, none behind the last: a single refusal is two lines.
-        if index > 0 {
+        if index > 0 && !(line && lines_before) {
             out.push('\n');
         }
-        out.push_str(&one(finding, source, look));
+        if line {
+            out.push_str(&lines(std::slice::from_ref(finding)));
+        } else {
+            out.push_str(&one(finding, source, look));
+        }
+        lines_before = line;
     }
     if findings.len() > 1 {
         out.push_str(&format!("\n{}\n", summary(findings)));

@@ -60,10 +60,15 @@ pub(crate) struct Verdicts {
 }
 
 impl Verdicts {
+    /// How many keys were judged.
+    pub(crate) fn keys(self) -> usize {
+        self.exact + self.approximated + self.platform + self.refused
+    }
+
     /// The counts in one sentence.
     pub(crate) fn sentence(self) -> String {
         let Self { exact, approximated, platform, refused, acknowledged } = self;
-        let keys = count(exact + approximated + platform + refused, "key");
+        let keys = count(self.keys(), "key");
         let accepted = if acknowledged > 0 { format!(" ({acknowledged} acknowledged)") } else { String::new() };
         format!(
             "{keys} read: {exact} exact, {approximated} approximated, {platform} left to the platform, {refused} refused{accepted}."

@@ -95,7 +95,8 @@ impl Judged {
             Some(span) => format!("{}; acknowledged in {}", verdict.text, span.short()),
             None => verdict.text.to_owned(),
         };
-        let message = format!("{}: {message}", word(verdict.kind));
+        // The key by its name: a line alone, without an excerpt, says what it speaks of.
+        let message = format!("{} `{}`: {message}", word(verdict.kind), verdict.path);
         let make = if fails { Diagnostic::warning } else { Diagnostic::note };
         let mut finding = make(verdict.code, message).at(&verdict.span).path(verdict.path.as_str());
         if !verdict.instead.is_empty() && open {

@@ -43,3 +43,25 @@ fn one_line_json_and_sum() {
     let error = anyhow::anyhow!("no route to host").context("lyon-2 does not answer");
     assert_eq!(chain(&error, Look::plain(80)), "error: lyon-2 does not answer\n  because: no route to host\n");
 }
+
+#[test]
+fn many_of_one_code_are_a_line_each_and_bury_nothing() {
+    let source = |file: &str| (file == "compose.yaml").then(|| FILE.to_owned());
+    let count = |list: &[Diagnostic]| {
+        let painted = paint(list, &source, Look::plain(80));
+        (
+            painted.matches("here").count(),
+            painted.matches("compose.yaml:3:5: error[E0112]: unknown key").count(),
+            painted,
+        )
+    };
+    let few: Vec<Diagnostic> = (0..MANY).map(|_| finding()).collect();
+    let (excerpts, lines, _) = count(&few);
+    assert_eq!((excerpts, lines), (MANY, 0));
+    let mut many: Vec<Diagnostic> = (0..=MANY).map(|_| finding()).collect();
+    many.push(Diagnostic::warning(Code::E0105, "another"));
+    let (excerpts, lines, painted) = count(&many);
+    assert_eq!((excerpts, lines), (FIRST, MANY + 1 - FIRST), "{painted}");
+    assert!(painted.contains("\"?)\n\nwarning[E0105]: another\n"), "the lines are one block:\n{painted}");
+    assert!(!painted.contains("\"?)\n\ncompose.yaml"), "no empty lines between them:\n{painted}");
+}
