@@ -1,4 +1,4 @@
-//! prune.
+//! Making room: the options of `prune`.
 //!
 //! In → Out: words → options. **Invariant**: at least one healthy state of each instance is kept.
 //! Not here: what it does (`commands`). Tests: `tests.rs`.
