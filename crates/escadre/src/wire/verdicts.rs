@@ -72,7 +72,12 @@ impl Judged {
     /// What is to be told beside a plan: the kind's word and the finding.
     pub(super) fn told(&self) -> Vec<(&'static str, Diagnostic)> {
         let told = self.verdicts.iter().filter(|verdict| verdict.kind != Kind::Exact && verdict.acknowledged.is_none());
-        told.map(|verdict| (word(verdict.kind), self.finding(verdict, false))).collect()
+        let told = told.map(|verdict| {
+            // A plan shows word and key itself.
+            let message = verdict.text.to_owned();
+            (word(verdict.kind), Diagnostic { message, ..self.finding(verdict, false) })
+        });
+        told.collect()
     }
 
     /// What render says of a key that has a verdict is said by that.
