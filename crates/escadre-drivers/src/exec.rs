@@ -178,11 +178,15 @@ impl Call {
     }
 
     /// Starts it to stay: in a process group of its own, silent, in the caller's environment (its home and its session), and nobody waits for it.
+    /// It does not stand in the caller's folder, which may go: Podman's service starts no container any more when its own is gone.
     ///
     /// # Errors
     /// When it is not installed or cannot be started.
     pub fn detach(&self) -> Result<Detached, Error> {
         let mut command = self.command();
+        if self.folder.is_none() {
+            command.current_dir("/");
+        }
         command.envs(std::env::vars_os().filter(|(name, _)| name != "PATH"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         Ok(Detached(self.start(&mut command)?))

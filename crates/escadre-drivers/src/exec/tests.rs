@@ -26,3 +26,18 @@ fn what_is_started_to_stay_says_when_it_fell_at_once() {
     let error = Call::own(Path::new("/nowhere/escadre"), ["proxy"]).detach().unwrap_err();
     assert!(matches!(error, Error::NotInstalled("escadre")), "{error:?}");
 }
+
+#[test]
+fn what_is_started_to_stay_does_not_stand_in_the_callers_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("where");
+    let line = ["-P".as_ref(), "/proc/self/cwd".as_ref(), target.as_os_str()];
+    let mut copy = Call::own(Path::new("/bin/cp"), line).detach().unwrap();
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !target.is_symlink() {
+        assert_eq!(copy.failed(), None);
+        assert!(std::time::Instant::now() < until, "it does not end");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert_eq!(std::fs::read_link(&target).unwrap(), Path::new("/"));
+}
