@@ -173,8 +173,9 @@ impl Needs {
         let body = Body::of(entry)?;
         match &body {
             Body::Begun(begun) => {
-                let there = begun.images.values().map(|id| (id.clone(), BTreeSet::new()));
-                there.for_each(|(id, none)| self.known.entry(id).or_default().extend(none));
+                for id in begun.images.values() {
+                    self.known.entry(id.clone()).or_default();
+                }
             }
             Body::Done(done) => {
                 if let Some((reference, id)) = &done.image {

@@ -293,8 +293,8 @@ impl Store for SqliteStore {
         let mut writer = self.writer.lock().await;
         let gone = forget(&mut writer, blobs, last).await.map_err(failed("remove blobs"))?;
         if gone {
-            // The file shrinks; when others read just now it does so another time.
-            drop(sqlx::query("VACUUM").execute(&mut *writer).await);
+            let shrunk = sqlx::query("VACUUM").execute(&mut *writer).await;
+            shrunk.map_err(failed("shrink the journal's file (what was to go from it is gone)"))?;
         }
         Ok(gone)
     }

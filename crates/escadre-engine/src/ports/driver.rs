@@ -336,17 +336,13 @@ pub trait Driver: Send + Sync {
     ///
     /// # Errors
     /// When the target cannot be asked.
-    async fn kept_images(&self, _known: &BTreeMap<Arc<str>, BTreeSet<Arc<str>>>) -> Result<Vec<KeptImage>, Error> {
-        Ok(Vec::new())
-    }
+    async fn kept_images(&self, known: &BTreeMap<Arc<str>, BTreeSet<Arc<str>>>) -> Result<Vec<KeptImage>, Error>;
 
     /// Takes these names from an image if it has them; it goes with its last name. Says whether it is gone.
     ///
     /// # Errors
     /// When the target refuses, as for one that a container has.
-    async fn drop_image(&self, _id: &str, _names: &[Arc<str>]) -> Result<bool, Error> {
-        Ok(false)
-    }
+    async fn drop_image(&self, id: &str, names: &[Arc<str>]) -> Result<bool, Error>;
 
     /// What the routes of all instances carried so far; `None` when nobody counts.
     ///

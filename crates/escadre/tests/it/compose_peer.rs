@@ -28,8 +28,8 @@ struct Allowed {
     file: String,
     field: String,
     line: usize,
-    /// It depends on the moment: no file needs to show it.
-    of_this_run: bool,
+    /// Only some runs show it, as its reason says.
+    at_times: bool,
 }
 
 type Fields = BTreeMap<String, String>;
@@ -274,7 +274,7 @@ fn allowed() -> Vec<Allowed> {
                 file: file.to_owned(),
                 field: field.unwrap_or_default().to_owned(),
                 line: index + 1,
-                of_this_run: reason.is_some_and(|reason| reason.starts_with("of this run")),
+                at_times: reason.is_some_and(|reason| reason.starts_with("at times: ")),
             }
         })
         .collect()
@@ -436,7 +436,7 @@ fn containers_are_those_that_docker_compose_makes() {
     let Found { used, mut failures } = found.into_inner().expect("unpoisoned");
     let here = |line: &&Allowed| engines.iter().any(|(which, _)| line.on.is_none_or(|on| on == *which));
     if only.is_none() && engines.len() == 2 {
-        for line in allowed.iter().filter(here).filter(|line| !line.of_this_run && !used.contains(&line.line)) {
+        for line in allowed.iter().filter(here).filter(|line| !line.at_times && !used.contains(&line.line)) {
             failures.push(format!("differences.txt:{}: {} is listed, and no file shows it", line.line, line.field));
         }
     }
