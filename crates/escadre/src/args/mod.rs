@@ -72,7 +72,7 @@ pub(crate) enum Verb {
     /// Start services again as they are.
     Restart(back::Touch),
     /// Start what was stopped, as it is.
-    Start(back::Touch),
+    Start(back::Start),
     /// Stop instances or services and keep everything.
     Stop(back::Touch),
     /// What needs you, and what runs where.

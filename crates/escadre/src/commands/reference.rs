@@ -35,7 +35,9 @@ fn paragraph(verb: &str) -> Option<&'static str> {
         "restart" => {
             "Stops and starts services again in their own containers, dependencies first; requests wait meanwhile. What the files want does not matter here: nothing is updated. What does not run is started."
         }
-        "start" => "Starts services that do not run, in their own containers, as they were. Nothing is updated.",
+        "start" => {
+            "Starts services that do not run, in their own containers, as they were. Nothing is updated. With `--boot`, all that ran on this machine and was not stopped, from the record alone (docs/guides/boot.md)."
+        }
         "stop" => {
             "Stops instances or services and keeps their containers; whoever asks the edge for them is told so. Files are not edited: the next plan shows `start`. What must last is written in the instance's file, `state: stopped`."
         }
@@ -91,7 +93,7 @@ fn paragraph(verb: &str) -> Option<&'static str> {
             "JSON schemas of what `--json` prints and of the files people write. With `--out DIR` all of them, for editors."
         }
         "proxy" => {
-            "The edge: it listens on the published ports, carries HTTP by host name and TCP by port, lets requests wait while a service is replaced, and lets open connections finish. It runs by itself when it is needed; `install` makes systemd start it at boot."
+            "The edge: it listens on the published ports, carries HTTP by host name and TCP by port, lets requests wait while a service is replaced, and lets open connections finish. It runs by itself when it is needed; `install` has systemd keep it and start it and the instances at boot, `upgrade` replaces its processes without an interruption (`up` does so for an older one)."
         }
         "trust" => {
             "Has this machine trust the local authority, which certifies private names: its root goes into the system's store and into those of Chromium and Firefox. `--show` and `--out` give the certificate to other machines, `--remove` takes it out again."

@@ -359,6 +359,7 @@ pub(crate) fn edge() -> escadre_edge::control::Status {
         worker: 1,
         pid: 7,
         version: Some(escadre_edge::Version::ours()),
+        holder: None,
         generation: 3,
         problem: None,
         connections: 0,

@@ -300,7 +300,7 @@ pub(super) fn asked(world: &World, wanted: &Wanted, options: make::Options) -> A
 
 /// Interrupted turns come to their end before anything new is planned.
 /// Those that could not are named, with a finding for each, and must not be planned.
-async fn recovered(
+pub(super) async fn recovered(
     asked: &Asked,
     ports: &apply::Ports,
     settings: &Settings,
@@ -338,7 +338,7 @@ async fn recovered(
     Ok(left)
 }
 
-fn build(
+pub(super) fn build(
     world: World,
     wanted: Wanted,
     observed: escadre_model::observed::Observed,

@@ -6,6 +6,7 @@
 //! Tests: `tests/it` on a real engine.
 
 mod adopt;
+mod boot;
 mod certificates;
 mod compose;
 mod edge;
@@ -20,11 +21,13 @@ mod keys;
 mod pull;
 mod room;
 mod trust;
+mod units;
 mod verdicts;
 mod world;
 mod write;
 
 pub(crate) use adopt::adopt_into;
+pub(crate) use boot::boot;
 pub(crate) use compose::compose;
 pub(crate) use edge::{proxy, renew};
 pub(crate) use ground::{carry_out, ground, read, remember, saved, settle_edge};
@@ -34,6 +37,7 @@ pub(crate) use inside::{exec, logs};
 pub(crate) use instead::Instead;
 pub(crate) use room::{Found, make_room, room};
 pub(crate) use trust::{Trusting, trust};
+pub(crate) use units::of as units;
 pub(crate) use write::product::{Wish, propose as propose_product};
 pub(crate) use write::{Secrets, begin, file_schemas, secret};
 

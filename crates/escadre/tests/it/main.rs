@@ -9,6 +9,7 @@ mod adopt;
 mod apps;
 mod back;
 mod bad;
+mod boot;
 mod build;
 mod compose_peer;
 mod edge;
@@ -18,6 +19,7 @@ mod https;
 mod import;
 #[cfg(feature = "kill-points")]
 mod kill;
+mod reboot;
 mod refused;
 mod registry;
 mod room;

@@ -158,7 +158,10 @@ pub(crate) fn world(test: &str) -> Option<World> {
 
 /// A world, or nothing where the engine is not to be used.
 pub(crate) fn world_on(which: Which, test: &str) -> Option<World> {
-    let socket = which.address(test)?;
+    Some(on(which, test, which.address(test)?))
+}
+
+fn on(which: Which, test: &str, socket: String) -> World {
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().join("files");
@@ -166,7 +169,12 @@ pub(crate) fn world_on(which: Which, test: &str) -> Option<World> {
     let state = folder.path().join("state");
     let name = format!("bb{}-{number}-{test}", std::process::id());
     let images = Mutex::new(BTreeSet::new());
-    Some(World { name, root, state, env: Mutex::new(BTreeMap::new()), which, socket, folder, images })
+    World { name, root, state, env: Mutex::new(BTreeMap::new()), which, socket, folder, images }
+}
+
+/// A world on a Podman of the test's own, which answers there.
+pub(crate) fn world_at(test: &str, socket: &str) -> World {
+    on(Which::Podman, test, socket.to_owned())
 }
 
 /// Runs a command that [`World::command`] made, to its end.
