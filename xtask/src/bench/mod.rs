@@ -5,6 +5,7 @@
 //! Not here: fetching peers (`scripts/peers`), building the binary (`scripts/bench`).
 //! Tests: each measurement checks what it measured.
 
+mod build;
 mod compose;
 mod engine;
 mod fleet;

@@ -40,6 +40,8 @@ pub struct Exec {
     pub folder: Option<String>,
     /// Further variables, `KEY=value`.
     pub environment: Vec<String>,
+    /// With all rights.
+    pub privileged: bool,
 }
 
 /// A command that runs in a container.
@@ -256,6 +258,7 @@ impl Engine {
             "AttachStdout": true,
             "AttachStderr": true,
             "Tty": exec.tty,
+            "Privileged": exec.privileged,
             "Cmd": exec.command,
             "Env": exec.environment,
         });
