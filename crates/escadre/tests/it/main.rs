@@ -24,8 +24,10 @@ mod refused;
 mod registry;
 mod room;
 mod stranger;
+mod transcripts;
 mod trouble;
 mod update;
+mod ways;
 mod world;
 mod write;
 

@@ -4,7 +4,7 @@
 //! **Invariant**: only what this engine started is killed and removed.
 //! Not here: systemd, which starts it at boot (`boot`).
 
-use super::world::{IMAGE, World, get, port, skip, until, world_at};
+use super::world::{IMAGE, Which, World, get, port, skip, until, world_at};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -18,7 +18,7 @@ struct Machine {
 impl Machine {
     fn new(test: &str) -> Option<Machine> {
         // Who allows no engine allows none of ours.
-        super::world::Which::Podman.address(test)?;
+        Which::Podman.address(test)?;
         if !is_root() {
             skip(test, "an engine of its own needs root");
             return None;
@@ -176,7 +176,7 @@ fn kill_edge(world: &World) {
 #[test]
 fn after_a_reboot_what_ran_answers_again_and_what_was_stopped_does_not() {
     let Some(mut machine) = Machine::new("reboot") else { return };
-    let world = world_at("reboot", &machine.socket());
+    let world = world_at(Which::Podman, machine.socket(), "reboot");
     let http = fleet(&world, &machine.socket());
     world.up();
     world.run(&["stop", "fir", "--yes"]).ends(0);
