@@ -9,7 +9,7 @@ use super::content::gather;
 use super::values::source;
 use super::{Cache, bounds, build, clash, files};
 use crate::compose::{self, Options, Project, Variables};
-use crate::desired::Adopts;
+use crate::desired::{Adopts, Former};
 use crate::diagnostic::{Code, Diagnostic, has_errors};
 use crate::hash::{Hash, KeyedHash};
 use crate::ids::InstanceId;
@@ -102,7 +102,11 @@ fn resolve(
     let instance = InstanceId::new(name.clone(), name);
     // A project's own containers, as docker compose would take them: those of its name that were started here.
     let folder: Arc<str> = input.folder.as_str().into();
-    let adopts = Some(Adopts { project: instance.instance.as_str().into(), folder: Some(Arc::clone(&folder)) });
+    let adopts = Some(Adopts {
+        from: Former::Compose,
+        project: instance.instance.as_str().into(),
+        folder: Some(Arc::clone(&folder)),
+    });
     let resolved = Resolved { origin: folder, values, secrets: seen, adopts, ..Resolved::new(instance, shape) };
     Some(Single { resolved, secrets })
 }
