@@ -87,6 +87,7 @@ fn resolve(
     bounds::check(&project, &bounds::Grants { granted: None, file: "" }, findings);
     let contents = contents(tree, &project, findings);
     let builds = builds(tree, &project, findings);
+    elsewhere(input, tree, &project, findings);
     let values = values(tree, &project);
     let ports = clash::ports(&project, &[], true);
     let shape = Shape {
@@ -206,6 +207,30 @@ fn builds(tree: &dyn Tree, project: &Project, findings: &mut Vec<Diagnostic>) ->
         }
     }
     all
+}
+
+/// What is read from outside of the repository, or without one from outside of the project's folder: it is what Compose would read, and in no commit.
+fn elsewhere(input: &SingleInput, tree: &dyn Tree, project: &Project, findings: &mut Vec<Diagnostic>) {
+    let folder = input.folder.trim_end_matches('/');
+    let up = std::iter::successors(Some(folder), |path| path.rsplit_once('/').map(|(above, _)| above));
+    let is_repository =
+        |path: &&str| !path.is_empty() && !matches!(tree.entry(&format!("{path}/.git")), Ok(Entry::Absent) | Err(_));
+    let root = up.into_iter().find(is_repository).unwrap_or(folder);
+    let contexts = project.services().filter_map(|service| service.node("build")?.get("context"));
+    let configs = project.entries("configs").filter_map(|(_, config)| config.get("file"));
+    let places = contexts.chain(configs).filter_map(|node| Some((node.as_str()?, &node.span)));
+    let named = project.named.iter().map(|(path, span)| (path.as_str(), span));
+    let mut told = BTreeSet::new();
+    for (path, span) in named.chain(places) {
+        let inside = path == root || path.strip_prefix(root).is_some_and(|rest| rest.starts_with('/'));
+        if inside || !path.starts_with('/') || !told.insert(path) {
+            continue;
+        }
+        let message = format!("{path} lies outside of {root}: it is read, and no commit says what was in it");
+        let finding = Diagnostic::warning(Code::W0408, message).at(span);
+        findings
+            .push(finding.hint(format!("keep it below {root}, and name that; a fleet reads nothing from elsewhere")));
+    }
 }
 
 /// The variables that the files name, with the values they have.
