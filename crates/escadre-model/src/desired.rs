@@ -278,6 +278,9 @@ pub struct Service {
     pub networks: Vec<Attachment>,
     /// It has no network of its own: `host`, `none`, or another service's.
     pub network_mode: NetworkMode,
+    /// Other namespaces it has in common with a service: `pid` or `ipc` → that service.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shares: BTreeMap<Arc<str>, Arc<str>>,
     /// Volumes it mounts: volume key → may it write.
     pub volumes: BTreeMap<Arc<str>, bool>,
     /// Files it sees: keys of `Secret` and `Config` resources.
@@ -292,6 +295,17 @@ pub struct Service {
     pub on_failure: OnFailure,
     /// How its replicas are replaced.
     pub rollout: Rollout,
+}
+
+impl Service {
+    /// The services in whose network, or other namespaces, it lives: what happens to their containers happens to its own.
+    pub fn lives_in(&self) -> impl Iterator<Item = &Arc<str>> {
+        let network = match &self.network_mode {
+            NetworkMode::Service(other) => Some(other),
+            _ => None,
+        };
+        network.into_iter().chain(self.shares.values())
+    }
 }
 
 /// How the containers of a service are replaced: `deploy.update_config`.

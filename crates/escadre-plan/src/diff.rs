@@ -158,6 +158,10 @@ impl<'a> View<'a> {
             return Some(then.clone());
         }
         let seen = self.image(reference);
+        if seen.is_none() && !self.input.observed.complete.images {
+            // That it is missing is not known: what runs is not replaced for that.
+            return None;
+        }
         let key = ResourceKey::new(Kind::Image, reference.clone());
         let build = |resource: &Resource| match &resource.body {
             Body::Image(image) => image.build.clone(),

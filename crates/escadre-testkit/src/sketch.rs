@@ -302,6 +302,7 @@ impl ServiceSketch {
                 address: None,
             }],
             network_mode: NetworkMode::Own,
+            shares: std::collections::BTreeMap::new(),
             volumes: self.volumes.iter().map(|key| (key.as_str().into(), true)).collect(),
             files: self.files.iter().map(|(key, _)| ResourceKey::new(Kind::Config, key.as_str())).collect(),
             extra_hosts: Vec::new(),

@@ -112,6 +112,7 @@ fn everything(table: &mut Table, place: &Place<'_>) -> Result<()> {
     idle_edge(table, place)?;
     stop_edge(place, &place.state)?;
     floor::clear(SOCKET)?;
+    super::build::row(table, &place.binary, place.scratch, IMAGE)?;
     compose(table, place)
 }
 

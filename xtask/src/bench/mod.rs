@@ -6,6 +6,7 @@
 //! Tests: each measurement checks what it measured.
 
 mod arriving;
+mod build;
 mod compose;
 mod engine;
 mod fleet;

@@ -140,6 +140,7 @@ impl Engine {
             data: self.data(instance).display().to_string(),
             engine_ports: &placement.engine_ports,
             shares_network_of: placement.shares_network_of.as_deref(),
+            shares: &placement.shares,
             routes: &placement.routes,
         })
     }
@@ -200,6 +201,13 @@ impl Engine {
         Ok(Outcome { seen, ..outcome(changed) })
     }
 
+    /// Starts a container of a step, and runs what is to run then.
+    pub(super) async fn start_up(&self, job: &Job<'_>, name: &str) -> Result<Outcome, Error> {
+        let outcome = self.begin(&job.step.on.instance, name).await?;
+        self.started_hooks(job, name).await?;
+        Ok(outcome)
+    }
+
     pub(super) async fn start(&self, name: &str) -> Result<Changed, Error> {
         let path = self.compat(&format!("/containers/{}/start", encode(name)));
         let call = Call::post(format!("start container {name}"), path).within(Some(Duration::from_secs(120)));
@@ -223,7 +231,7 @@ impl Engine {
         // A job whose answer was lost may have ended badly since: it has run, and runs once.
         match self.inspect(name).await?.as_ref().and_then(code).filter(|code| *code != 0) {
             Some(code) => return Err(self.gate_error(job, name, format!("ended with code {code}")).await),
-            None => self.begin(&job.step.on.instance, name).await?.changed,
+            None => self.start_up(job, name).await?.changed,
         };
         let path = self.compat(&format!("/containers/{}/wait", encode(name)));
         let deadline = (deadline_ms > 0).then(|| Duration::from_millis(deadline_ms));
@@ -253,6 +261,7 @@ impl Engine {
         if matches!(state(&entry), "created" | "configured" | "initialized" | "exited") {
             return Ok(Changed::NotNeeded);
         }
+        self.stopping_hooks(name, &entry, Duration::from_millis(grace_ms.max(1000))).await;
         let grace = grace_ms.div_ceil(1000);
         let path = self.compat(&format!("/containers/{}/stop", encode(name)));
         let call = Call::post(format!("stop container {name}"), path)

@@ -37,6 +37,8 @@ pub struct Exec {
     pub folder: Option<String>,
     /// Further variables, `KEY=value`.
     pub environment: Vec<String>,
+    /// With all rights.
+    pub privileged: bool,
 }
 
 /// A command that runs in a container.
@@ -244,6 +246,7 @@ impl Engine {
             "AttachStdout": true,
             "AttachStderr": true,
             "Tty": exec.tty,
+            "Privileged": exec.privileged,
             "Cmd": exec.command,
             "Env": exec.environment,
         });

@@ -57,6 +57,17 @@ async fn a_container_from_nothing_to_nothing(mut world: World) {
     let gate = world.step(world.web(1), Act::Gate { name: world.container(1), gate });
     let seen = world.perform(&gate).await.unwrap().seen.unwrap_or_default();
     assert!(seen.starts_with("port 80 open"), "{seen}");
+    // A port that is published or exposed and that nobody listens on does not keep the others from counting.
+    let gate = PlannedGate::PortOpen {
+        ports: vec![80, 33060],
+        times: 3,
+        every_ms: 200,
+        deadline_ms: 60_000,
+        or_alive_ms: None,
+    };
+    let gate = world.step(world.web(1), Act::Gate { name: world.container(1), gate });
+    let seen = world.perform(&gate).await.unwrap().seen.unwrap_or_default();
+    assert!(seen.starts_with("of ports 80, 33060 only 80 open for 10 s"), "{seen}");
 
     let line = |last: u8| HostLine {
         hosts: "front".into(),

@@ -86,6 +86,7 @@ codes! {
     E0323 "another fleet has this name";
     E0324 "what runs cannot be taken over";
     E0325 "the edge that runs is of another version";
+    E0326 "an image cannot be had";
     // E04: Compose files
     E0401 "a Compose file is not a mapping";
     E0402 "a Compose attribute is not known";

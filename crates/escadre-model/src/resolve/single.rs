@@ -200,8 +200,12 @@ fn builds(tree: &dyn Tree, project: &Project, findings: &mut Vec<Diagnostic>) ->
             all.insert(Arc::clone(service.name), Hash::of_json(&node.to_json()));
             continue;
         }
-        match build::inputs(tree, context, &build::dockerfile(node), false) {
-            Ok(inputs) => drop(all.insert(Arc::clone(service.name), build::of(&inputs, node))),
+        let further = build::further(node, |path| build::inputs(tree, path, "", false));
+        let inputs = build::inputs(tree, context, &build::dockerfile(node), false);
+        match inputs.and_then(|inputs| Ok((inputs, further?))) {
+            Ok((inputs, further)) => {
+                all.insert(Arc::clone(service.name), build::of(&inputs, &further, node));
+            }
             // The short form has no `context:` of its own.
             Err(finding) => findings.push(finding.at(&node.get("context").unwrap_or(node).span)),
         }

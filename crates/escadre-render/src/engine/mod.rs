@@ -5,12 +5,14 @@
 //! Not here: the calls (`escadre-drivers`), order and addresses (`escadre-plan`).
 //! Tests: beside each module.
 
+mod build;
 pub mod composed;
 pub mod create;
 pub mod differences;
 mod draft;
 mod files;
 mod fleet;
+pub mod hooks;
 mod host_config;
 pub mod labels;
 mod mounts;

@@ -201,6 +201,7 @@ pub(crate) fn desired(name: &str, seats: &str) -> Desired {
             manner,
             networks: vec![],
             network_mode: NetworkMode::Own,
+            shares: std::collections::BTreeMap::new(),
             volumes: BTreeMap::new(),
             files: vec![],
             extra_hosts: vec![],

@@ -8,7 +8,7 @@
 use super::ended::ended;
 use super::files::{self, Wanted};
 use super::world::{self, World};
-use super::{Ask, Ground, Manner, Read, verdicts};
+use super::{Ask, Ground, Manner, Pulling, Read, pull, verdicts};
 use crate::args::shared::Files;
 use crate::args::value::PlanRef;
 use crate::exit::{Exit, Fault, Sources};
@@ -69,11 +69,6 @@ pub(crate) async fn read(settings: &Settings, ask: &Ask) -> Result<Read, Fault> 
 pub(crate) async fn ground(settings: &Settings, ask: &Ask) -> Result<Ground, Fault> {
     let source = files::find(settings, &ask.files, ask.path.as_deref())?;
     let read = files::Read::from(source, &ask.files)?;
-    if ask.pull {
-        let message = "--pull will ask the registries again what tags mean; this version cannot do it yet";
-        let hint = "until then: name the new tag or digest in the files, or podman pull IMAGE and plan again";
-        return Err(Fault::usage_hint(Code::E0290, message, hint));
-    }
     let source = read.source.clone();
     let (world, mut wanted) = wanted(settings, read, &ask.files).await?;
     if let Some(unnamed) = ask.named.filter(|_| wanted.single.is_none()) {
@@ -124,8 +119,23 @@ pub(crate) async fn ground(settings: &Settings, ask: &Ask) -> Result<Ground, Fau
         findings.extend(said);
     }
     options.only = only.clone();
-    let asked = asked(&world, &wanted, options);
-    let prepared = reconcile::prepare(&asked, &ports).await.map_err(Fault::world)?;
+    options.as_they_are = ask.pull != Pulling::Nothing;
+    let mut asked = asked(&world, &wanted, options);
+    let mut prepared = reconcile::prepare(&asked, &ports).await.map_err(Fault::world)?;
+    let pulled = pull::before(ask.pull, &asked, &prepared, &ports).await?;
+    if !pulled.without.is_empty() {
+        let left = prepared.plan.instances.iter().map(|one| one.instance.clone());
+        let left: BTreeSet<InstanceId> = left.filter(|id| !pulled.without.contains(id)).collect();
+        if left.is_empty() {
+            return Err(Fault::Findings(Exit::World, pulled.findings));
+        }
+        only = Some(left);
+        asked.options.only = only.clone();
+    }
+    if pulled.changed || !pulled.without.is_empty() {
+        prepared = reconcile::prepare(&asked, &ports).await.map_err(Fault::world)?;
+    }
+    findings.extend(pulled.findings);
     let plan = Arc::unwrap_or_clone(Arc::clone(&prepared.plan));
     if ask.save {
         save(&world.state, &plan)?;

@@ -17,6 +17,7 @@ mod import;
 mod inside;
 mod instead;
 mod keys;
+mod pull;
 mod room;
 mod trust;
 mod verdicts;
@@ -37,7 +38,7 @@ pub(crate) use write::product::{Wish, propose as propose_product};
 pub(crate) use write::{Secrets, begin, file_schemas, secret};
 
 use crate::args::shared::Files;
-use crate::args::value::Doomed;
+use crate::args::value::{Doomed, Pull};
 use crate::exit::{Fault, Sources};
 use crate::settings::Selection;
 use crate::terminal::plan_text::Around;
@@ -65,8 +66,8 @@ pub(crate) struct Ask {
     pub(crate) path: Option<PathBuf>,
     /// Which instances.
     pub(crate) selection: Selection,
-    /// Ask the registries again what tags mean.
-    pub(crate) pull: bool,
+    /// Which images are pulled before the plan is made.
+    pub(crate) pull: Pulling,
     /// Plan that they go, as for `down`.
     pub(crate) down: bool,
     /// Plan only what is taken over.
@@ -87,6 +88,18 @@ pub(crate) struct Ask {
     pub(crate) instead: Option<Instead>,
     /// Of a fleet, instances must be named; what is said otherwise, from their number.
     pub(crate) named: Option<fn(usize) -> Fault>,
+}
+
+/// Which images are pulled before a plan is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Pulling {
+    /// None: nothing is brought up, or only looked at.
+    #[default]
+    Nothing,
+    /// Those whose `pull_policy` is `always`.
+    AsWritten,
+    /// What was asked for on the command line, whatever the files say.
+    Asked(Pull),
 }
 
 /// Files and world side by side, and the plan between them.

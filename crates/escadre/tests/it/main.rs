@@ -6,11 +6,14 @@
 
 mod acme;
 mod adopt;
+mod apps;
 mod back;
 mod bad;
+mod build;
 mod compose_peer;
 mod edge;
 mod fleet;
+mod hooks;
 mod https;
 mod import;
 #[cfg(feature = "kill-points")]

@@ -346,8 +346,9 @@ impl Drop for World {
         }
         let listed = self.images.lock().map(|images| images.clone()).unwrap_or_default();
         for image in listed.into_iter().chain(self.named("image")) {
-            // Without -f: another test's image may have been made of the same, and be the same.
+            // First without -f, which would take the image from others that are made of the same.
             self.which.says(&["rmi", &image]);
+            self.which.says(&["rmi", "-f", &image]);
         }
     }
 }
