@@ -229,8 +229,9 @@ impl Engine {
             return Ok(Outcome { seen: Some("it had ended with code 0".into()), ..outcome(Changed::NotNeeded) });
         }
         // A job whose answer was lost may have ended badly since: it has run, and runs once.
-        match self.inspect(name).await?.as_ref().and_then(code).filter(|code| *code != 0) {
-            Some(code) => return Err(self.gate_error(job, name, format!("ended with code {code}")).await),
+        let entry = self.inspect(name).await?;
+        match entry.as_ref().and_then(|entry| Some((entry, code(entry)?))).filter(|(_, code)| *code != 0) {
+            Some((entry, code)) => return Err(self.gate_error(job, name, ended_with(entry, code)).await),
             None => self.start_up(job, name).await?.changed,
         };
         let path = self.compat(&format!("/containers/{}/wait", encode(name)));
@@ -249,7 +250,8 @@ impl Engine {
         match waited.get("StatusCode").and_then(Value::as_i64) {
             Some(0) => Ok(Outcome { seen: Some("it ended with code 0".into()), ..outcome(Changed::Updated) }),
             code => {
-                let why = format!("ended with code {}", code.unwrap_or(-1));
+                let entry = self.inspect(name).await?.unwrap_or_default();
+                let why = ended_with(&entry, code.unwrap_or(-1));
                 Err(self.gate_error(job, name, why).await)
             }
         }
@@ -391,6 +393,18 @@ fn started(entry: &Value) -> bool {
         .and_then(|state| state.get("StartedAt"))
         .and_then(Value::as_str)
         .is_some_and(|at| !at.is_empty() && !at.starts_with("0001-"))
+}
+
+/// `ended with code 78 after 1.0 s`, or `at once`; without the time where the engine does not tell it.
+pub(super) fn ended_with(entry: &Value, code: i64) -> String {
+    let at = |key: &str| entry.get("State")?.get(key)?.as_str()?.parse::<jiff::Timestamp>().ok();
+    let lived = at("StartedAt").zip(at("FinishedAt")).map(|(from, to)| to.duration_since(from));
+    // Podman notes the start when it hears of it: what ended at once may have ended before.
+    let after = lived.map(|lived| match Duration::try_from(lived).unwrap_or_default() {
+        lived if lived < Duration::from_millis(100) => " at once".to_owned(),
+        lived => format!(" after {}", super::gate::words(lived)),
+    });
+    format!("ended with code {code}{}", after.unwrap_or_default())
 }
 
 /// How a container ended, in words; nothing while it runs.

@@ -7,7 +7,8 @@
 
 use super::door::{Call, encode};
 use super::{Engine, containers, host, outcome};
-use escadre_engine::ports::{Changed, Error, Event, Evidence, Job, Outcome};
+use crate::clock::SystemClock;
+use escadre_engine::ports::{Changed, Clock, Error, Event, Evidence, Job, Outcome};
 use escadre_model::desired::{HealthCheck, Route};
 use escadre_model::observed::Health;
 use escadre_plan::gate::ONE_PORT_MS;
@@ -107,7 +108,7 @@ impl Engine {
             let code = entry.get("State").and_then(|state| state.get("ExitCode")).and_then(Value::as_i64).unwrap_or(-1);
             let why = match containers::state(&entry) {
                 "created" | "configured" | "initialized" => "was never started".to_owned(),
-                _ => format!("ended with code {code}"),
+                _ => containers::ended_with(&entry, code),
             };
             return Err(self.gate_error(job, name, why).await);
         }
@@ -239,7 +240,10 @@ impl Engine {
                 let missing: Vec<_> =
                     ports.iter().filter(|port| !open.contains(port)).map(ToString::to_string).collect();
                 let why = format!("did not open port {} within {}", missing.join(", "), words(deadline));
-                return Err(self.gate_error(job, name, why).await);
+                let open: Vec<_> = open.iter().map(ToString::to_string).collect();
+                let seen = if open.is_empty() { "no port".to_owned() } else { format!("port {}", open.join(", ")) };
+                let probe = format!("{}: {seen} is open in the container", SystemClock::start().now());
+                return Err(self.failed(job, name, why, Some(probe.into())).await);
             }
             tell(job, &format!("waiting for port {spelled}"), began);
             sleep(if row > 0 { every } else { LOOK.min(every) }).await;

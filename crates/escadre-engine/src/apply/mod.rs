@@ -14,7 +14,7 @@ mod unwind;
 
 pub(crate) use hands::Hands;
 pub(crate) use hands::chain;
-pub use report::{End, Failure, InstanceReport, Leftover, Next, NotUndone, Refused, Report};
+pub use report::{Around, End, Failure, InstanceReport, Leftover, Next, NotUndone, Refused, Report};
 pub use turn::Halt;
 pub(crate) use turn::{Turn, lock, take};
 

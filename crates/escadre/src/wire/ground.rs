@@ -8,13 +8,14 @@
 use super::ended::ended;
 use super::files::{self, Wanted};
 use super::world::{self, World};
-use super::{Ask, Ground, Manner, Pulling, Read, pull, verdicts};
+use super::{Ask, Ground, Manner, Pulling, Read, counted, pull, verdicts};
 use crate::args::shared::Files;
 use crate::args::value::PlanRef;
 use crate::exit::{Exit, Fault, Sources};
 use crate::settings::{Seen, Selection, Settings};
 use crate::terminal::plan_text::Around;
 use crate::terminal::report::Ended;
+use crate::terminal::time::Now;
 use crate::views::look::EdgePorts;
 use escadre_drivers::edge::{Cause, Outdated, Settled};
 use escadre_drivers::files as whole;
@@ -318,9 +319,10 @@ async fn recovered(
                 return Err(Fault::world(anyhow::anyhow!(message)));
             }
             Recovery::Locked(holder) => {
+                let since = Now::here().exact(&holder.since);
                 let message = format!(
-                    "{name} is locked by {}, plan {}, since {}: it is left to them",
-                    holder.by, holder.plan, holder.since
+                    "{name} is locked by {}, plan {}, since {since} ({}): it is left to them",
+                    holder.by, holder.plan, holder.doing
                 );
                 Diagnostic::error(Code::E0311, message).hint(format!("wait for it: escadre up {name} --wait"))
             }
@@ -513,9 +515,14 @@ pub(crate) async fn carry_out(
             stop.ask();
         }
     });
+    let before = counted::so_far(ports.driver.as_ref()).await;
     let report = reconcile::carry_out_rendered(Arc::new(plan), render, &ports, &options).await;
     watch.abort();
+    let after = counted::so_far(ports.driver.as_ref()).await;
     let mut ended = ended(&report, ground);
+    if let Some(span) = after.zip(before).and_then(|(after, before)| after.since(&before)) {
+        counted::tell(&mut ended, &span, ground);
+    }
     let locally = |one: &Desired| one.routes.values().any(|route| matches!(route, Route::Http(http) if is_local(http)));
     ended.untrusted = ground.desired.iter().any(locally)
         && super::trust::is_trusted(settings, &held.world.state.join("edge")) == Some(false);

@@ -8,9 +8,11 @@
 mod adopt;
 mod certificates;
 mod compose;
+mod counted;
 mod edge;
 mod ended;
 mod files;
+mod gates;
 mod ground;
 mod guard;
 mod import;

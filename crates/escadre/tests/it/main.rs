@@ -22,8 +22,10 @@ mod refused;
 mod registry;
 mod room;
 mod stranger;
+mod transcripts;
 mod trouble;
 mod update;
+mod ways;
 mod world;
 mod write;
 
