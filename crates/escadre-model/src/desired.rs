@@ -50,10 +50,38 @@ pub struct Desired {
     pub adopts: Option<Adopts>,
 }
 
-/// What an instance takes over that Docker Compose made.
+/// What ran the services of an instance before it was one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Former {
+    /// Docker Compose: its containers are taken over as they run.
+    #[default]
+    Compose,
+    /// A Docker Swarm, which starts again whatever is taken from it: the instance is made when its stack is gone.
+    Swarm,
+}
+
+impl Former {
+    /// What one of the things is called.
+    pub fn thing(self) -> &'static str {
+        match self {
+            Former::Compose => "Compose project",
+            Former::Swarm => "Swarm stack",
+        }
+    }
+
+    fn is_compose(&self) -> bool {
+        *self == Former::Compose
+    }
+}
+
+/// What an instance takes over that another tool made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Adopts {
-    /// The Compose project.
+    /// Which tool.
+    #[serde(default, skip_serializing_if = "Former::is_compose")]
+    pub from: Former,
+    /// The Compose project, or the Swarm's stack.
     pub project: Arc<str>,
     /// Only what was started from this folder; `None`: wherever it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]

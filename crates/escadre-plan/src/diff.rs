@@ -371,6 +371,9 @@ fn one_service<'a>(
     if existed && fate.slots.iter().any(|(_, one)| matches!(one, Fate::Create(_))) && reasons.is_empty() {
         reasons.push(Reason::Missing);
     }
+    if fate.slots.iter().any(|(_, one)| matches!(one, Fate::Create(_) | Fate::Run { .. })) {
+        reasons.extend(adopt::instead(view, key, resource));
+    }
     service_change(view, diff, &fate, reasons);
     let extra: Vec<_> = left.into_values().flatten().collect();
     let running = extra.iter().any(|one| one.known);

@@ -224,7 +224,11 @@ impl Sketch {
             resources,
             routes,
             secrets: BTreeMap::new(),
-            adopts: self.adopts.as_deref().map(|project| Adopts { project: project.into(), folder: None }),
+            adopts: self.adopts.as_deref().map(|project| Adopts {
+                from: escadre_model::desired::Former::Compose,
+                project: project.into(),
+                folder: None,
+            }),
         }
     }
 }

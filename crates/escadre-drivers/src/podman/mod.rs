@@ -23,6 +23,7 @@ pub mod locate;
 mod look;
 mod observe;
 pub mod policy;
+mod swarm;
 mod undo;
 
 use crate::edge::Edge;

@@ -241,6 +241,9 @@ impl Seen<'_> {
                     if let Some((project, one)) = composed::container(entry, details.get(id).unwrap_or(entry)) {
                         self.project(&project).containers.push(one);
                     }
+                    if let Some((stack, one)) = composed::task(entry) {
+                        self.host().stacks.entry(stack).or_default().push(one);
+                    }
                 }
             }
         }
@@ -249,6 +252,9 @@ impl Seen<'_> {
         }
         for project in self.all.host.projects.values_mut() {
             project.containers.sort_by(|a, b| (&a.id, &a.engine).cmp(&(&b.id, &b.engine)));
+        }
+        for tasks in self.all.host.stacks.values_mut() {
+            tasks.sort_by(|a, b| (&a.service, &a.engine).cmp(&(&b.service, &b.engine)));
         }
     }
 

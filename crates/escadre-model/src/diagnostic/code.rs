@@ -172,6 +172,8 @@ codes! {
     W0404 "`external.name` is deprecated";
     W0405 "several Compose files stand side by side";
     W0406 "a secret stands in plain text";
+    W0407 "names of services differ in capitals alone";
+    W0408 "a path leads out of the project";
     W0430 "a Compose attribute is only approximated";
     // W05: fleet files
     W0501 "a secrets file belongs to nobody";

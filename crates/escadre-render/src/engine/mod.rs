@@ -22,6 +22,7 @@ mod render;
 mod routes;
 pub mod running;
 mod service;
+pub mod swarm;
 mod value;
 
 pub use fleet::{Spelled, fleet};

@@ -116,7 +116,7 @@ impl Wanted {
 }
 
 /// What Compose's discovery asks, answered by the host's folders.
-pub(super) struct Host<'t>(pub(super) &'t OpenFolder);
+pub(super) struct Host<'t>(pub(super) &'t dyn Tree);
 
 impl compose::Files for Host<'_> {
     fn read(&self, path: &str) -> Result<Option<Arc<[u8]>>, compose::ReadError> {

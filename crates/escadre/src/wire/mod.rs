@@ -34,7 +34,7 @@ pub(crate) use compose::compose;
 pub(crate) use edge::{proxy, renew};
 pub(crate) use ground::{carry_out, ground, read, remember, saved, settle_edge};
 pub(crate) use guard::{hold, recover, unhold};
-pub(crate) use import::{Wish as ImportWish, import_compose};
+pub(crate) use import::{Wish as ImportWish, import};
 pub(crate) use inside::{exec, logs};
 pub(crate) use instead::Instead;
 pub(crate) use room::{Found, make_room, room};
