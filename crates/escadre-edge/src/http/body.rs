@@ -40,6 +40,8 @@ pub(crate) struct Source {
     exceeded: AtomicBool,
     /// It was waited for too long.
     slow: AtomicBool,
+    /// It broke off, or was none: the client's fault.
+    broken: AtomicBool,
 }
 
 impl Source {
@@ -52,6 +54,7 @@ impl Source {
             waits: AtomicBool::new(false),
             exceeded: AtomicBool::new(false),
             slow: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
         })
     }
 
@@ -73,6 +76,11 @@ impl Source {
     /// Whether the client took too long with it.
     pub(crate) fn is_slow(&self) -> bool {
         self.slow.load(Ordering::Relaxed)
+    }
+
+    /// Whether it broke off before its end, or what came was no body.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
     }
 
     /// Whether it is larger than the route allows.
@@ -138,6 +146,9 @@ impl Body for Upload {
                     return Poll::Ready(Some(Err(BodyError::TooLarge)));
                 }
             }
+        }
+        if let Some(Err(_)) = next {
+            source.broken.store(true, Ordering::Relaxed);
         }
         Poll::Ready(next.map(|frame| frame.map_err(BodyError::from)))
     }

@@ -221,6 +221,9 @@ async fn send(
                 if call.source.as_ref().is_some_and(|s| s.is_slow()) {
                     return Err(Trouble::Final(Instead::client(Page::Unfinished)));
                 }
+                if call.source.as_ref().is_some_and(|s| s.is_broken()) {
+                    return Err(Trouble::Final(Instead::client(Page::BadRequest)));
+                }
                 let failure = if flight.was_cut() { Failure::Cut } else { Failure::Broken };
                 return Err(if unsent || call.may_go_again() {
                     Trouble::Again(failure)
