@@ -13,10 +13,8 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use hyper::client::conn::http1::SendRequest;
-
 use crate::flight::lock;
-use crate::http::Upload;
+use crate::http::Link;
 
 /// Idle connections kept for one backend: as many as a backend usually has workers.
 const MOST: usize = 32;
@@ -25,32 +23,31 @@ const OLDEST: Duration = Duration::from_secs(4);
 
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
-    idle: Mutex<Vec<(SendRequest<Upload>, Instant)>>,
+    idle: Mutex<Vec<(Link, Instant)>>,
 }
 
 impl Pool {
     /// The connection that was used last, if it is still usable.
-    pub(crate) fn take(&self) -> Option<SendRequest<Upload>> {
-        let mut idle = lock(&self.idle);
-        while let Some((sender, since)) = idle.pop() {
-            if sender.is_ready() && since.elapsed() < OLDEST {
-                return Some(sender);
+    pub(crate) fn take(&self) -> Option<Link> {
+        loop {
+            let (mut link, since) = lock(&self.idle).pop()?;
+            if since.elapsed() < OLDEST && link.is_usable() {
+                return Some(link);
             }
         }
-        None
     }
 
-    pub(crate) fn put(&self, sender: SendRequest<Upload>) {
+    pub(crate) fn put(&self, link: Link) {
         let mut idle = lock(&self.idle);
-        if idle.len() < MOST && !sender.is_closed() {
-            idle.push((sender, Instant::now()));
+        if idle.len() < MOST {
+            idle.push((link, Instant::now()));
         }
     }
 
     /// Drops what nobody uses any more.
     pub(crate) fn prune(&self) {
         let mut idle = lock(&self.idle);
-        idle.retain(|(sender, since)| !sender.is_closed() && since.elapsed() < OLDEST);
+        idle.retain_mut(|(link, since)| since.elapsed() < OLDEST && link.is_usable());
         if idle.is_empty() {
             idle.shrink_to_fit();
         }

@@ -17,9 +17,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
 
+use super::link::Link;
 use super::two::OpenRequest;
 use crate::access::Line;
 use crate::flight::{Failure, Flight, Visit, lock};
@@ -221,7 +221,7 @@ impl Answer {
         match &mut self.kind {
             Kind::Page(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
             Kind::Backend(download) => {
-                let Poll::Ready(next) = Pin::new(&mut download.body).poll_frame(cx) else { return Poll::Pending };
+                let Poll::Ready(next) = download.poll_body(cx) else { return Poll::Pending };
                 match next {
                     // When the connection is dropped hyper's body just ends; a cut must not look like an end.
                     None if download.flight.was_cut() => {
@@ -250,11 +250,21 @@ pub(crate) struct Download {
     pub(crate) body: Incoming,
     pub(crate) flight: Flight,
     pub(crate) visit: Visit,
-    pub(crate) sender: Option<SendRequest<Upload>>,
+    /// `None`: it was given back.
+    pub(crate) link: Option<Link>,
+    /// Whether another request may use the link.
+    pub(crate) again: bool,
     pub(crate) ended: bool,
 }
 
 impl Download {
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match &mut self.link {
+            Some(link) => link.poll_body(&mut self.body, cx),
+            None => Poll::Ready(None),
+        }
+    }
+
     fn is_whole(&self) -> bool {
         self.ended || self.body.is_end_stream()
     }
@@ -308,11 +318,12 @@ impl Drop for Answer {
 
 impl Drop for Download {
     fn drop(&mut self) {
-        if let Some(sender) = self.sender.take()
+        if self.again
             && self.is_whole()
             && self.flight.backend.is_open()
+            && let Some(link) = self.link.take()
         {
-            self.flight.backend.pool.put(sender);
+            self.flight.backend.pool.put(link);
         }
     }
 }

@@ -17,12 +17,11 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, Uri};
 use hyper::body::{Body, Incoming};
-use hyper::client::conn::http1::SendRequest;
-use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::body::{Source, Upload};
+use super::link::Link;
 use crate::flight::{Failure, Flight};
 use crate::pages::Page;
 use crate::park::Admission;
@@ -39,6 +38,8 @@ pub(crate) struct Call {
     idempotent: bool,
     /// It is safe as well: it may travel on a connection that was used before.
     safe: bool,
+    /// It asks for another protocol.
+    tunnels: bool,
 }
 
 impl Call {
@@ -53,7 +54,7 @@ impl Call {
         let empty = body.is_end_stream();
         let safe = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE);
         let idempotent = safe || matches!(parts.method, Method::PUT | Method::DELETE);
-        let fresh = upgrade.is_some();
+        let tunnels = upgrade.is_some();
         if let Some(protocol) = upgrade {
             parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
             parts.headers.insert(header::UPGRADE, protocol);
@@ -65,7 +66,8 @@ impl Call {
         let path = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         parts.uri = Uri::from(path);
         let source = (!empty).then(|| Source::new(body, patience));
-        Call { parts, source, limit, idempotent: empty && idempotent && !fresh, safe: empty && safe && !fresh }
+        let alone = empty && !tunnels;
+        Call { parts, source, limit, idempotent: alone && idempotent, safe: alone && safe, tunnels }
     }
 
     /// As the backend gets them.
@@ -99,7 +101,9 @@ impl Call {
 pub(crate) struct Answered {
     pub(crate) response: Response<Incoming>,
     pub(crate) flight: Flight,
-    pub(crate) sender: Option<SendRequest<Upload>>,
+    pub(crate) link: Link,
+    /// Whether another request may use the link afterwards.
+    pub(crate) again: bool,
 }
 
 /// What the client gets instead of an answer, and how that counts.
@@ -167,10 +171,10 @@ enum Trouble {
 /// One attempt at one backend: a used connection first if that is allowed, then a new one.
 async fn exchange(edge: &Edge, flight: Flight, call: &Call, timeout: Duration) -> Result<Answered, Trouble> {
     if call.safe
-        && let Some(mut sender) = flight.backend.pool.take()
+        && let Some(mut link) = flight.backend.pool.take()
     {
-        match send(&mut sender, &flight, call, timeout).await {
-            Ok(response) => return Ok(Answered { response, flight, sender: Some(sender) }),
+        match send(&mut link, &flight, call, timeout).await {
+            Ok(response) => return Ok(Answered { response, flight, link, again: true }),
             // The backend closed it at this very moment: that says nothing about a new one.
             Err(Trouble::Again(_)) if !flight.was_cut() => {}
             Err(trouble) => return Err(trouble),
@@ -182,32 +186,15 @@ async fn exchange(edge: &Edge, flight: Flight, call: &Call, timeout: Duration) -
     };
     // Without it small writes wait for one another; a refusal only makes it slower.
     let _slower = stream.set_nodelay(true);
-    let shaken = hyper::client::conn::http1::Builder::new()
-        .max_headers(256)
-        .max_buf_size(64 * 1024)
-        .handshake::<_, Upload>(TokioIo::new(stream))
-        .await;
-    let Ok((mut sender, connection)) = shaken else { return Err(Trouble::Again(Failure::Broken)) };
-    let mut cut = flight.cut();
-    tokio::spawn(async move {
-        tokio::select! {
-            // Its end reaches the request through the sender, or the body.
-            _ended = connection.with_upgrades() => {}
-            () = cut.told() => {}
-        }
-    });
-    let response = send(&mut sender, &flight, call, timeout).await?;
-    Ok(Answered { response, flight, sender: call.safe.then_some(sender) })
+    let begun = Link::begin(stream, &flight, call.tunnels).await;
+    let Ok(mut link) = begun else { return Err(Trouble::Again(Failure::Broken)) };
+    let response = send(&mut link, &flight, call, timeout).await?;
+    Ok(Answered { response, flight, link, again: call.safe })
 }
 
 /// Sends on one connection and waits for the head of the answer.
-async fn send(
-    sender: &mut SendRequest<Upload>,
-    flight: &Flight,
-    call: &Call,
-    timeout: Duration,
-) -> Result<Response<Incoming>, Trouble> {
-    let mut answer = std::pin::pin!(sender.try_send_request(call.request()));
+async fn send(link: &mut Link, flight: &Flight, call: &Call, timeout: Duration) -> Result<Response<Incoming>, Trouble> {
+    let mut answer = std::pin::pin!(link.send(call.request()));
     let begin = Instant::now();
     let mut deadline = begin + timeout;
     loop {

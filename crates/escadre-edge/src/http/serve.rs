@@ -14,12 +14,12 @@ use std::time::SystemTime;
 use http::header::{self, HeaderValue};
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
 use hyper::upgrade::OnUpgrade;
 
 use super::ask::Asked;
-use super::body::{Answer, Download, Kind, Upload};
+use super::body::{Answer, Download, Kind};
 use super::call::{self, Answered, Call, Instead};
+use super::link::Link;
 use super::redirect::{self, How};
 use super::{Arrival, Scheme};
 use crate::access::Line;
@@ -148,7 +148,7 @@ fn pass_on(
     on_client: Option<OnUpgrade>,
     hsts: Option<u64>,
 ) -> Response<Answer> {
-    let Answered { response, flight, sender } = match reached {
+    let Answered { response, flight, link, again } = match reached {
         Ok(answered) => answered,
         Err(instead) => return refuse(instead, &visit, line, &call),
     };
@@ -169,7 +169,7 @@ fn pass_on(
             }
         };
     }
-    let mut response = answer(response, flight, visit, sender);
+    let mut response = answer(response, flight, visit, (link, again));
     if let Some(seconds) = hsts
         && let Ok(value) = HeaderValue::from_str(&format!("max-age={seconds}"))
     {
@@ -194,12 +194,7 @@ fn is_authority(edge: &Edge, table: &Table, scheme: &Scheme, host: &str) -> bool
 }
 
 /// The backend's answer as the client gets it.
-fn answer(
-    response: Response<Incoming>,
-    flight: Flight,
-    visit: Visit,
-    sender: Option<SendRequest<Upload>>,
-) -> Response<Answer> {
+fn answer(response: Response<Incoming>, flight: Flight, visit: Visit, (link, again): (Link, bool)) -> Response<Answer> {
     let (mut parts, body) = response.into_parts();
     if parts.headers.contains_key(header::TRANSFER_ENCODING) {
         // Both framings in an answer: the chunks are what was read (RFC 9112, 6.3), so only they are passed on.
@@ -211,7 +206,7 @@ fn answer(
     if parts.status.is_server_error() {
         visit.backend_error();
     }
-    let download = Download { body, flight, visit, sender, ended: false };
+    let download = Download { body, flight, visit, link: Some(link), again, ended: false };
     Response::from_parts(parts, Answer::of(Kind::Backend(download)))
 }
 
