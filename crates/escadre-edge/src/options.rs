@@ -74,7 +74,7 @@ pub struct Limits {
     /// The first wait after a certificate was refused; each further one is four times the one before, a day at most
     /// (milliseconds; 60 s).
     pub acme_wait_ms: u64,
-    /// Threads of the worker (2).
+    /// Threads of the worker that carry connections (2).
     pub threads: usize,
 }
 
