@@ -31,11 +31,14 @@ const HEADERS: usize = 100;
 /// Longest head of an answer, and most that is read ahead (bytes).
 const BUFFER: usize = 64 * 1024;
 
+/// What is moved on.
+type Moving = Connection<TokioIo<TcpStream>, Upload>;
+
 /// One connection to a backend.
 pub(crate) struct Link {
     sender: SendRequest<Upload>,
     /// `None`: it ended, or has a task of its own.
-    connection: Option<Pin<Box<Connection<TokioIo<TcpStream>, Upload>>>>,
+    connection: Option<Pin<Box<Moving>>>,
     /// Ends when the connection is to end; `None`: that is done, or known to its own task.
     cut: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
 }
