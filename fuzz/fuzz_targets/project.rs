@@ -54,7 +54,7 @@ fn setting(options: &mut Options, line: &str) {
         }
         "profiles" => options.profiles.extend(value.split(' ').map(str::to_owned)),
         "files" => options.files.extend(value.split(' ').map(str::to_owned)),
-        "project" => options.project_name = Some(value.to_owned()),
+        "project" => options.project_name = Some(value.into()),
         "dotenv" => options.use_dot_env = true,
         _ => {}
     }

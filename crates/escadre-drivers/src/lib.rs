@@ -16,4 +16,5 @@ pub mod locks;
 pub mod podman;
 pub mod secrets;
 pub mod store;
+pub mod systemd;
 pub mod trust;

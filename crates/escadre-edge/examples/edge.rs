@@ -3,14 +3,14 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use escadre_edge::{Options, Version, WorkerProgram, holder, worker};
+use escadre_edge::{Options, Program, Version, holder, worker};
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
     let done = match args.next() {
         Some(first) if first == "worker" => worker::run(Version::ours()).map_err(Box::<dyn std::error::Error>::from),
         Some(dir) => hold(dir, args.collect()),
-        None => Err("usage: edge DIR [worker=program] [limit=number ...]".into()),
+        None => Err("usage: edge DIR [take-over] [worker=program] [limit=number ...]".into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -24,9 +24,16 @@ fn main() -> ExitCode {
 
 fn hold(dir: OsString, limits: Vec<OsString>) -> Result<(), Box<dyn std::error::Error>> {
     let program = std::env::current_exe()?;
-    let mut options = Options::new(dir, WorkerProgram { program, args: vec!["worker".into()] });
+    let worker = Program { program: program.clone(), args: vec!["worker".into()] };
+    let again = std::iter::once(&dir).chain(limits.iter().filter(|word| *word != "take-over")).cloned();
+    let mut options = Options::new(&dir, worker, Program { program, args: again.collect() });
+    options.notify = std::env::var_os("NOTIFY_SOCKET").map(Into::into);
     for limit in limits {
         let text = limit.to_str().ok_or("a limit is text")?;
+        if text == "take-over" {
+            options.take_over = true;
+            continue;
+        }
         let (name, number) = text.split_once('=').ok_or("a limit is name=number")?;
         if name == "worker" {
             options.worker.program = number.into();

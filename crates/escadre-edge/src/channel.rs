@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::Interest;
 use tokio::net::UnixDatagram;
 
-use crate::control::Counters;
+use crate::control::{Counters, HolderStatus};
 use crate::options::Limits;
 
 /// Largest message: a few names and numbers.
@@ -52,6 +52,8 @@ pub(crate) enum ToWorker {
         #[serde(default)]
         crashes: u64,
     },
+    /// Who the holder is; said again when that changes.
+    Holder { status: HolderStatus },
     /// What another worker carried in all, as far as it has changed; worker 0 is the sum of those that ended.
     Carried { worker: u64, counters: Vec<Counters> },
     /// Take nothing new, finish, end. `at_once` when no other worker goes on.
@@ -87,8 +89,12 @@ pub(crate) enum ToHolder {
     /// The address is not served any more.
     Release { address: SocketAddr },
     /// Routes are loaded and listeners taken. `complete` if the routes file was good: then only what was asked for is
-    /// wanted.
-    Ready { complete: bool },
+    /// wanted. `estate`: the newest schema of what a holder hands over that its program takes over; 0: none.
+    Ready {
+        complete: bool,
+        #[serde(default)]
+        estate: u32,
+    },
     /// Carries the routes file that is served now.
     Good,
     /// It answers the control socket no more.
@@ -99,8 +105,10 @@ pub(crate) enum ToHolder {
     Carried { counters: Vec<Counters> },
     /// End what this backend has under way in other workers.
     Cut { backend: String },
-    /// Somebody asked for a new worker.
+    /// Somebody asked for a new worker, and a new holder after it.
     Upgrade,
+    /// Another process waits to become the holder.
+    HandOver { successor: u32 },
     /// Somebody asked to end.
     Stop { within_ms: u64 },
     /// Of a newer version.
@@ -127,6 +135,11 @@ impl Channel {
         let socket = std::os::unix::net::UnixDatagram::from(fd);
         socket.set_nonblocking(true)?;
         Ok(Channel { socket: UnixDatagram::from_std(socket)? })
+    }
+
+    /// The end itself, to be lent.
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 
     /// Gives the end to another runtime.

@@ -133,8 +133,13 @@ async fn perform(worker: &Arc<Worker>, command: Command) -> Answer {
         Command::Unpark { route } => hold(worker, &route, false),
         Command::Renew { host } => renew(worker, &host).await,
         Command::Upgrade => {
-            edge.log.say("asked for a new worker");
+            edge.log.say("asked for an upgrade");
             edge.tell(ToHolder::Upgrade);
+            give(&Done { worker: worker.number })
+        }
+        Command::HandOver { successor } => {
+            edge.log.say(&format!("asked to hand over to process {successor}"));
+            edge.tell(ToHolder::HandOver { successor });
             give(&Done { worker: worker.number })
         }
         Command::Stop { within_ms } => {
@@ -289,6 +294,7 @@ fn status(worker: &Worker) -> Status {
         worker: worker.number,
         pid: std::process::id(),
         version: Some(worker.version.clone()),
+        holder: lock(&edge.carried).holder.clone(),
         generation: table.generation,
         problem: lock(&worker.problem).clone(),
         connections: connections as u64,

@@ -84,8 +84,15 @@ pub enum Command {
         /// The host.
         host: String,
     },
-    /// Start a new worker, which takes over the listeners; the old one finishes what it has. Answers [`Done`].
+    /// Start a new worker, which takes over the listeners; the old one finishes what it has. Then the holder begins anew
+    /// in its own process, with its program as it is now. Answers [`Done`] at once.
     Upgrade,
+    /// Hand everything over to another process, which waits for it (a holder that was started to take over). Answers
+    /// [`Done`] at once.
+    HandOver {
+        /// The process.
+        successor: u32,
+    },
     /// End everything, finishing what is under way within this time. Answers [`Done`].
     Stop {
         /// From now, milliseconds.
@@ -198,6 +205,9 @@ pub struct Status {
     /// What its program is; `None`: a version from before this was said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<crate::Version>,
+    /// The process that holds the listeners and starts workers; `None`: a version from before this was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<HolderStatus>,
     /// The generation that is served.
     pub generation: u64,
     /// Why the routes file that lies there is not the one that is served.
@@ -214,6 +224,20 @@ pub struct Status {
     /// Every host that is to be served with TLS.
     #[serde(default)]
     pub certificates: Vec<CertificateStatus>,
+}
+
+/// The holder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HolderStatus {
+    /// Its process.
+    pub pid: u32,
+    /// What its program is.
+    pub version: crate::Version,
+    /// How often it was replaced without an interruption.
+    pub renewed: u64,
+    /// Why it was not replaced when that was last asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// The certificate of one host.

@@ -1,36 +1,50 @@
-//! The holder: owns the listening sockets, keeps a worker running, replaces it on request.
+//! The holder: owns the listening sockets, keeps a worker running, replaces it and itself on request.
 //!
 //! In → Out: options → a folder with `control.sock`, `edge.pid`, a worker that has what it asks for; signals and the
 //! worker's messages → new workers, an orderly end.
 //!
-//! **Invariant**: listening sockets outlive workers: while there is none, clients wait in the accept backlog. At most
-//! one worker answers the control socket. One holder per folder (a lock on `edge.pid`).
+//! ```text
+//! hand         one worker process: what it says, its end
+//! succession   from this holder to the next: of another program, or in another process
+//! estate       what is handed over then
+//! ```
+//!
+//! **Invariant**: listening sockets outlive workers and holders: while there is none, clients wait in the accept
+//! backlog. At most one worker answers the control socket. One holder per folder (a lock on `edge.pid`).
 //!
 //! Not here: anything about HTTP, routes or backends.
 //!
 //! Tests: `tests/it/`.
 
+mod estate;
+mod hand;
+mod succession;
+
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
-use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Notify, mpsc};
-use tokio::task::JoinHandle;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+pub(crate) use estate::SCHEMA as ESTATE;
+use hand::Hand;
+use succession::Heir;
+
 use crate::channel::{Channel, ToHolder, ToWorker};
+use crate::control::HolderStatus;
 use crate::files;
 use crate::ledger::Ledger;
 use crate::listeners::{self, Refusal};
@@ -61,6 +75,9 @@ pub enum HolderError {
     /// The system refused what every process may have.
     #[error("the edge cannot start")]
     Start(#[source] io::Error),
+    /// The edge that runs did not hand over; it goes on.
+    #[error("the edge that runs cannot be taken over")]
+    TakeOver(#[source] io::Error),
 }
 
 /// Runs the edge until it is told to stop (`stop` on the control socket, SIGTERM, SIGINT). Called by `escadre proxy`,
@@ -76,21 +93,14 @@ pub fn run(options: Options) -> Result<(), HolderError> {
 }
 
 /// What happened.
+#[derive(Debug)]
 enum Event {
     Said(u64, ToHolder, Option<OwnedFd>),
-    Died(u64, io::Result<ExitStatus>),
+    /// And how, if that can be known.
+    Died(u64, Option<ExitStatus>),
 }
 
-/// One worker process.
-struct Hand {
-    channel: Arc<Channel>,
-    kill: Arc<Notify>,
-    asked: BTreeSet<SocketAddr>,
-    flights: BTreeMap<String, u64>,
-    ready: bool,
-    retired: bool,
-}
-
+#[derive(Debug)]
 struct Holder {
     options: Options,
     log: Log,
@@ -110,37 +120,36 @@ struct Holder {
     restart: Option<Instant>,
     started: Instant,
     stopping: Option<Instant>,
+    /// How often a holder took over from the one before.
+    renewed: u64,
+    /// Why the last time failed.
+    problem: Option<String>,
+    /// The next worker that serves is followed by a holder of the same program.
+    upgrading: bool,
+    /// Who is to take over now.
+    heir: Option<Heir>,
 }
 
 async fn serve(options: Options) -> Result<(), HolderError> {
     listeners::raise_descriptors();
     files::make_dir(&options.dir)?;
-    let pid = take_folder(&options.dir)?;
-    let control = open_control(&options.dir)?;
+    let inherited = succession::inherit(&options).await?;
     let mut term = signal(SignalKind::terminate()).map_err(HolderError::Start)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(HolderError::Start)?;
     let (events, mut happened) = mpsc::unbounded_channel();
     let log = Log::open(&files::log_path(&options.dir), "holder".to_owned());
-    let mut holder = Holder {
-        options,
-        log,
-        control,
-        pid,
-        sockets: BTreeMap::new(),
-        good: None,
-        workers: BTreeMap::new(),
-        leader: None,
-        count: 0,
-        events,
-        ledger: Ledger::default(),
-        since_ms: log::now_ms(),
-        crashes: 0,
-        wait: Duration::ZERO,
-        restart: Some(Instant::now()),
-        started: Instant::now(),
-        stopping: None,
+    let mut holder = match inherited {
+        Some(inherited) => Holder::heir(inherited, options, log, events).map_err(HolderError::TakeOver)?,
+        None => {
+            let pid = take_folder(&options.dir)?;
+            let control = open_control(&options.dir)?;
+            let first = Holder::new(options, log, control, pid, events);
+            first.log.say("started");
+            first
+        }
     };
-    holder.log.say("started");
+    holder.tell_leader(holder.introduction()).await;
+    holder.go_on().await;
     loop {
         if holder.stopping.is_some() && holder.workers.is_empty() {
             break;
@@ -153,16 +162,18 @@ async fn serve(options: Options) -> Result<(), HolderError> {
             }
         };
         tokio::select! {
-            Some(event) = happened.recv() => match event {
-                Event::Said(worker, message, file) => holder.heard(worker, message, file).await,
-                Event::Died(worker, how) => holder.died(worker, how).await,
-            },
+            Some(event) = happened.recv() => holder.hear(event).await,
             () = due => holder.due().await,
             Some(()) = term.recv() => holder.stop(holder.options.retire.min(Duration::from_secs(10))).await,
             Some(()) = interrupt.recv() => holder.stop(Duration::ZERO).await,
             () = tokio::time::sleep(LOOK), if holder.stopping.is_none() => if holder.is_orphan() {
                 holder.stop(Duration::ZERO).await;
             },
+        }
+        if let Some(heir) = holder.heir.take()
+            && holder.hand_over(heir, &mut happened).await
+        {
+            return Ok(());
         }
     }
     holder.log.say("stopped");
@@ -179,10 +190,9 @@ async fn serve(options: Options) -> Result<(), HolderError> {
 fn take_folder(dir: &Path) -> Result<File, HolderError> {
     let path = files::pid_path(dir);
     let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
-    let mut file = open.map_err(files::FileError::io("open", &path))?;
+    let file = open.map_err(files::FileError::io("open", &path))?;
     flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| HolderError::Runs(dir.to_owned()))?;
-    let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-    written.map_err(files::FileError::io("write", &path))?;
+    succession::write_pid(&file).map_err(files::FileError::io("write", &path))?;
     Ok(file)
 }
 
@@ -206,6 +216,58 @@ fn open_control(dir: &Path) -> Result<UnixListener, HolderError> {
 }
 
 impl Holder {
+    /// One that has nothing yet, and starts a worker.
+    fn new(
+        options: Options,
+        log: Log,
+        control: UnixListener,
+        pid: File,
+        events: mpsc::UnboundedSender<Event>,
+    ) -> Holder {
+        Holder {
+            options,
+            log,
+            control,
+            pid,
+            sockets: BTreeMap::new(),
+            good: None,
+            workers: BTreeMap::new(),
+            leader: None,
+            count: 0,
+            events,
+            ledger: Ledger::default(),
+            since_ms: log::now_ms(),
+            crashes: 0,
+            wait: Duration::ZERO,
+            restart: None,
+            started: Instant::now(),
+            stopping: None,
+            renewed: 0,
+            problem: None,
+            upgrading: false,
+            heir: None,
+        }
+    }
+
+    /// What a worker tells of us.
+    fn introduction(&self) -> ToWorker {
+        ToWorker::Holder {
+            status: HolderStatus {
+                pid: std::process::id(),
+                version: self.options.version.clone(),
+                renewed: self.renewed,
+                problem: self.problem.clone(),
+            },
+        }
+    }
+
+    async fn hear(&mut self, event: Event) {
+        match event {
+            Event::Said(worker, message, file) => self.heard(worker, message, file).await,
+            Event::Died(worker, how) => self.died(worker, how).await,
+        }
+    }
+
     /// Is the folder gone, or another one in its place? Then nobody can reach this edge any more, and it must not stand in the way of the next one.
     fn is_orphan(&self) -> bool {
         use std::os::unix::fs::MetadataExt as _;
@@ -220,7 +282,7 @@ impl Holder {
         if self.stopping.is_some() {
             self.log.say("stopping took too long; what is left is cut");
             self.stopping = Some(Instant::now() + LONGEST_WAIT);
-            self.workers.values().for_each(|w| w.kill.notify_one());
+            self.workers.values().for_each(Hand::kill);
             return;
         }
         self.restart = None;
@@ -252,24 +314,22 @@ impl Holder {
             .process_group(0)
             .spawn()?;
         self.count += 1;
-        let (number, channel, kill) = (self.count, Arc::new(ours), Arc::new(Notify::new()));
+        let number = self.count;
         let hello = ToWorker::Hello {
             worker: number,
             dir: self.options.dir.clone(),
             limits: self.options.limits.clone(),
             retire_ms: u64::try_from(self.options.retire.as_millis()).unwrap_or(u64::MAX),
         };
-        let listening = tokio::spawn(listen_to(number, Arc::clone(&channel), self.events.clone()));
-        tokio::spawn(wait_for(number, child, listening, Arc::clone(&kill), self.events.clone()));
-        let hand =
-            Hand { channel, kill, asked: BTreeSet::new(), flights: BTreeMap::new(), ready: false, retired: false };
-        let sent = hand.channel.send(&hello, self.good.as_ref().map(AsFd::as_fd)).await;
+        let channel = Arc::new(ours);
+        let hand = Hand::new(number, child.id(), true, Arc::clone(&channel), &self.events);
         self.workers.insert(number, hand);
+        let sent = channel.send(&hello, self.good.as_ref().map(AsFd::as_fd)).await;
         // If it died already, its death is on the way.
         sent.or_else(|e| if e.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(e) })
     }
 
-    async fn died(&mut self, worker: u64, how: io::Result<ExitStatus>) {
+    async fn died(&mut self, worker: u64, how: Option<ExitStatus>) {
         let Some(hand) = self.workers.remove(&worker) else { return };
         if self.leader == Some(worker) {
             self.leader = None;
@@ -279,7 +339,7 @@ impl Holder {
         self.crashes += u64::from(crashed);
         self.tell_leader(ToWorker::Gone { worker, crashed }).await;
         if !hand.retired {
-            let how = how.map_or_else(|e| e.to_string(), |s| s.to_string());
+            let how = how.map_or_else(|| "nobody knows how".to_owned(), |how| how.to_string());
             self.log.say(&format!("worker {worker} died: {how}"));
         }
         self.go_on().await;
@@ -303,7 +363,12 @@ impl Holder {
                 });
                 self.tell(worker, ToWorker::Released { address }, None).await;
             }
-            ToHolder::Ready { complete } => self.ready(worker, complete).await,
+            ToHolder::Ready { complete, estate } => {
+                if let Some(hand) = self.workers.get_mut(&worker) {
+                    hand.takes_over = estate >= ESTATE;
+                }
+                self.ready(worker, complete).await;
+            }
             ToHolder::Good => {
                 self.good = file.or(self.good.take());
                 let others: Vec<u64> =
@@ -343,8 +408,10 @@ impl Holder {
                 // One at a time: a worker that is not ready yet is the new one.
                 if self.stopping.is_none() && self.workers.values().all(|w| w.ready || w.retired) {
                     self.restart = Some(Instant::now());
+                    (self.upgrading, self.problem) = (true, None);
                 }
             }
+            ToHolder::HandOver { successor } => self.heir = Some(Heir::Other(successor)),
             ToHolder::Stop { within_ms } => self.stop(crate::table::bounded(within_ms)).await,
             ToHolder::Unknown => {}
         }
@@ -406,12 +473,33 @@ impl Holder {
         for (worker, counters) in self.ledger.all_but(newest).collect::<Vec<_>>() {
             self.tell(newest, ToWorker::Carried { worker, counters }, None).await;
         }
+        self.tell(newest, self.introduction(), None).await;
         let lead = ToWorker::Lead { since_ms: self.since_ms, crashes: self.crashes };
         match self.control.try_clone() {
             Ok(control) => self.tell(newest, lead, Some(control.into())).await,
             Err(error) => self.log.say(&format!("cannot pass on the control socket: {error}")),
         }
         self.log.say(&format!("worker {newest} serves"));
+        if let Some(at) = self.options.notify.take()
+            && let Err(error) = succession::say_ready(&at)
+        {
+            self.log.say(&format!("cannot tell {} that the edge serves: {error}", at.display()));
+        }
+        self.follow(newest).await;
+    }
+
+    /// The worker of an upgrade serves: the holder becomes what it is. That its program works is proven, and it says
+    /// whether it takes over from a holder.
+    async fn follow(&mut self, worker: u64) {
+        if !std::mem::take(&mut self.upgrading) {
+            return;
+        }
+        if self.workers.get(&worker).is_some_and(|hand| hand.takes_over) {
+            self.heir = Some(Heir::Ourselves);
+        } else {
+            self.problem = Some("the program as it is now cannot take over from this version".to_owned());
+            self.tell(worker, self.introduction(), None).await;
+        }
     }
 
     async fn tell_leader(&self, message: ToWorker) {
@@ -429,14 +517,14 @@ impl Holder {
             Ok(_sent) => {}
             Err(_) => {
                 self.log.say(&format!("worker {worker} does not listen; it is ended"));
-                hand.kill.notify_one();
+                hand.kill();
             }
         }
     }
 
     async fn stop(&mut self, within: Duration) {
         if self.stopping.is_some() {
-            self.workers.values().for_each(|w| w.kill.notify_one());
+            self.workers.values().for_each(Hand::kill);
             return;
         }
         self.log.say(&format!("stopping within {} ms", within.as_millis()));
@@ -449,36 +537,5 @@ impl Holder {
             self.tell(worker, ToWorker::Retire { within_ms, at_once: true }, None).await;
         }
         self.stopping = Some(Instant::now() + within + Duration::from_secs(1));
-    }
-}
-
-/// Waits for a worker's end, and brings it about when asked.
-async fn wait_for(
-    number: u64,
-    mut child: Child,
-    listening: JoinHandle<()>,
-    kill: Arc<Notify>,
-    events: mpsc::UnboundedSender<Event>,
-) {
-    let how = tokio::select! {
-        how = child.wait() => how,
-        () = kill.notified() => match child.kill().await {
-            Ok(()) => child.wait().await,
-            Err(error) => Err(error),
-        },
-    };
-    // Its last words first. A panic of the listener is told by its absence.
-    let _heard = listening.await;
-    // The holder that would listen has ended.
-    let _unheard = events.send(Event::Died(number, how));
-}
-
-/// Passes on what a worker says, until it is gone.
-async fn listen_to(number: u64, channel: Arc<Channel>, events: mpsc::UnboundedSender<Event>) {
-    // An end, or words that cannot be read: its death says the rest.
-    while let Ok(Some((message, file))) = channel.receive::<ToHolder>().await {
-        if events.send(Event::Said(number, message, file)).is_err() {
-            return;
-        }
     }
 }

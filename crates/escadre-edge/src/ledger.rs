@@ -10,6 +10,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::control::Counters;
 
 /// The number under which the past is kept: workers count from 1.
@@ -19,7 +21,7 @@ const PAST: u64 = 0;
 pub(crate) const TOLD_AT_ONCE: usize = 16;
 
 /// Counters by worker and route.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Ledger {
     workers: BTreeMap<u64, BTreeMap<String, Counters>>,
 }

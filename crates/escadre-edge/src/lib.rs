@@ -5,7 +5,8 @@
 //! commands on a control socket → what is true now ([`control`]).
 //!
 //! ```text
-//! holder ── owns listening sockets, passes them on, restarts the worker        holder, channel
+//! holder ── owns listening sockets, passes them on, restarts the worker,       holder, channel
+//!   │         is itself replaced in its process, or by another one
 //!   └─ worker ── reads routes.json, accepts, answers the control socket        worker, commands, listeners
 //!        ├─ table     routes as looked up per request, swapped as a whole
 //!        ├─ flight    what is under way for each backend and route; drain, cut, counters
@@ -57,6 +58,6 @@ mod upgrade;
 mod version;
 pub mod worker;
 
-pub use options::{Limits, Options, WorkerProgram};
+pub use options::{Limits, Options, Program};
 pub use tls::authority;
 pub use version::Version;

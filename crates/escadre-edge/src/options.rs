@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::version::Version;
+
 /// What the holder is started with.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -21,19 +23,27 @@ pub struct Options {
     /// created (mode 0700) if it is missing.
     pub dir: PathBuf,
     /// How the holder starts a worker.
-    pub worker: WorkerProgram,
+    pub worker: Program,
+    /// How the holder begins anew when it is upgraded: as it was started, without `take_over`.
+    pub holder: Program,
+    /// What the holder says it is: [`Version::ours`].
+    pub version: Version,
+    /// Take over from the edge that runs in this folder, if one does, instead of refusing to start.
+    pub take_over: bool,
+    /// Whom to tell that the edge serves: the socket of systemd's `NOTIFY_SOCKET`.
+    pub notify: Option<PathBuf>,
     /// What clients may do.
     pub limits: Limits,
     /// How long a worker that is replaced or stopped may finish what it has.
     pub retire: Duration,
 }
 
-/// The program that ends in [`crate::worker::run`].
+/// A program of ours with its arguments.
 #[derive(Debug, Clone)]
-pub struct WorkerProgram {
+pub struct Program {
     /// Usually the running executable.
     pub program: PathBuf,
-    /// Usually `proxy worker`.
+    /// What makes it end in [`crate::worker::run`], or in [`crate::holder::run`].
     pub args: Vec<OsString>,
 }
 
@@ -87,9 +97,18 @@ impl Default for Limits {
 }
 
 impl Options {
-    /// The defaults for a folder and a worker program.
+    /// The defaults for a folder and the two programs.
     #[must_use]
-    pub fn new(dir: impl Into<PathBuf>, worker: WorkerProgram) -> Options {
-        Options { dir: dir.into(), worker, limits: Limits::default(), retire: Duration::from_secs(300) }
+    pub fn new(dir: impl Into<PathBuf>, worker: Program, holder: Program) -> Options {
+        Options {
+            dir: dir.into(),
+            worker,
+            holder,
+            version: Version::ours(),
+            take_over: false,
+            notify: None,
+            limits: Limits::default(),
+            retire: Duration::from_secs(300),
+        }
     }
 }

@@ -19,7 +19,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch}
 
 use crate::access::AccessLog;
 use crate::channel::ToHolder;
-use crate::control::ListenerState;
+use crate::control::{HolderStatus, ListenerState};
 use crate::crowd::{Crowd, Guest};
 use crate::flight::{BackendLive, Changed, lock};
 use crate::ledger::Ledger;
@@ -62,12 +62,14 @@ pub(crate) struct Edge {
     outbox: mpsc::UnboundedSender<Said>,
 }
 
-/// What the holder knows of other workers' numbers.
+/// What the holder tells of other workers' numbers, and of itself.
 #[derive(Debug, Default)]
 pub(crate) struct Carried {
     pub(crate) ledger: Ledger,
     pub(crate) since_ms: u64,
     pub(crate) crashes: u64,
+    /// Who it is.
+    pub(crate) holder: Option<HolderStatus>,
 }
 
 /// What goes to the holder, in order.

@@ -139,7 +139,7 @@ impl Worker {
         let (event, mut events) = mpsc::unbounded_channel();
         tokio::spawn(Arc::clone(&self).listen_to_holder(event));
         let complete = self.begin(kept).await;
-        self.edge.tell(ToHolder::Ready { complete });
+        self.edge.tell(ToHolder::Ready { complete, estate: crate::holder::ESTATE });
         let retry = tokio::spawn(Arc::clone(&self).keep_up());
         let telling = tokio::spawn(Arc::clone(&self).tell_counters());
         // The holder is gone when there are no events any more: then as if it had said so.
@@ -216,6 +216,7 @@ impl Worker {
                 Ok(Some((ToWorker::Carried { worker, counters }, _))) => {
                     lock(&self.edge.carried).ledger.note(worker, counters);
                 }
+                Ok(Some((ToWorker::Holder { status }, _))) => lock(&self.edge.carried).holder = Some(status),
                 Ok(Some((ToWorker::Cut { backend }, _))) => {
                     let named = lock(&self.edge.registry).named(&backend);
                     named.iter().for_each(|b| self.edge.cut_here(b));

@@ -9,7 +9,7 @@
 
 use crate::apply::Ports;
 use crate::ports::Error;
-use escadre_model::desired::{Adopts, Body, Desired};
+use escadre_model::desired::{Adopts, Body, Desired, Former};
 use escadre_model::ids::{InstanceId, Kind, ResourceKey};
 use escadre_model::observed::{ContainerSeen, EngineId, ForeignKind, InstanceSeen, Observed, ProjectSeen, VolumeSeen};
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +25,8 @@ pub(crate) fn join(observed: &mut Observed, wanted: &[&Desired]) {
         recorded(id, seen, &mut host.projects, &foreign, &mut taken);
     }
     for desired in wanted {
-        let claims = desired.adopts.as_ref().and_then(|adopts| Some((adopts, host.projects.get_mut(&adopts.project)?)));
+        let compose = desired.adopts.as_ref().filter(|adopts| adopts.from == Former::Compose);
+        let claims = compose.and_then(|adopts| Some((adopts, host.projects.get_mut(&adopts.project)?)));
         let named = named(desired, &foreign);
         if claims.is_none() && named.is_empty() {
             continue;
@@ -189,12 +190,21 @@ fn anonymous(container: &ContainerSeen) -> Vec<VolumeSeen> {
     .collect()
 }
 
-/// Finds out in what containers that are about to be adopted are not as the files want them. Nothing is decided by it: people are told.
+/// Finds out in what containers that are about to be adopted, or whose place is to be taken, are not as the files want them. Nothing is decided by it: people are
+/// told.
 ///
 /// # Errors
 /// When the target cannot be asked.
 pub(crate) async fn compare(observed: &mut Observed, wanted: &[&Desired], ports: &Ports) -> Result<(), Error> {
     for desired in wanted {
+        let swarm = desired.adopts.as_ref().filter(|adopts| adopts.from == Former::Swarm);
+        if let Some(tasks) = swarm.and_then(|adopts| observed.host.stacks.get_mut(&adopts.project)) {
+            let of: Vec<_> = tasks.iter().map(|one| (one.service.clone(), one.engine.clone())).collect();
+            let mut found = ports.driver.compare(desired, &of, ports.secrets.as_ref()).await?;
+            for task in tasks {
+                task.differs = found.remove(&task.engine).unwrap_or_default();
+            }
+        }
         let Some(seen) = observed.instances.get_mut(&desired.instance) else { continue };
         let strange = |one: &&mut ContainerSeen| one.compose.is_some() && !one.known;
         let of: Vec<_> = seen

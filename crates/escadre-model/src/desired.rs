@@ -50,10 +50,38 @@ pub struct Desired {
     pub adopts: Option<Adopts>,
 }
 
-/// What an instance takes over that Docker Compose made.
+/// What ran the services of an instance before it was one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Former {
+    /// Docker Compose: its containers are taken over as they run.
+    #[default]
+    Compose,
+    /// A Docker Swarm, which starts again whatever is taken from it: the instance is made when its stack is gone.
+    Swarm,
+}
+
+impl Former {
+    /// What one of the things is called.
+    pub fn thing(self) -> &'static str {
+        match self {
+            Former::Compose => "Compose project",
+            Former::Swarm => "Swarm stack",
+        }
+    }
+
+    fn is_compose(&self) -> bool {
+        *self == Former::Compose
+    }
+}
+
+/// What an instance takes over that another tool made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Adopts {
-    /// The Compose project.
+    /// Which tool.
+    #[serde(default, skip_serializing_if = "Former::is_compose")]
+    pub from: Former,
+    /// The Compose project, or the Swarm's stack.
     pub project: Arc<str>,
     /// Only what was started from this folder; `None`: wherever it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -250,6 +278,9 @@ pub struct Service {
     pub networks: Vec<Attachment>,
     /// It has no network of its own: `host`, `none`, or another service's.
     pub network_mode: NetworkMode,
+    /// Other namespaces it has in common with a service: `pid` or `ipc` → that service.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shares: BTreeMap<Arc<str>, Arc<str>>,
     /// Volumes it mounts: volume key → may it write.
     pub volumes: BTreeMap<Arc<str>, bool>,
     /// Files it sees: keys of `Secret` and `Config` resources.
@@ -264,6 +295,17 @@ pub struct Service {
     pub on_failure: OnFailure,
     /// How its replicas are replaced.
     pub rollout: Rollout,
+}
+
+impl Service {
+    /// The services in whose network, or other namespaces, it lives: what happens to their containers happens to its own.
+    pub fn lives_in(&self) -> impl Iterator<Item = &Arc<str>> {
+        let network = match &self.network_mode {
+            NetworkMode::Service(other) => Some(other),
+            _ => None,
+        };
+        network.into_iter().chain(self.shares.values())
+    }
 }
 
 /// How the containers of a service are replaced: `deploy.update_config`.

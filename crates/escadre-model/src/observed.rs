@@ -215,6 +215,22 @@ pub struct HostSeen {
     /// What Docker Compose made and nobody adopted, by project.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub projects: BTreeMap<Arc<str>, ProjectSeen>,
+    /// Containers of a Docker Swarm's stacks, by stack.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub stacks: BTreeMap<Arc<str>, Vec<TaskSeen>>,
+}
+
+/// A container of a Docker Swarm's stack: what runs there, or ran and is kept by the Swarm. It is nobody's but the Swarm's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskSeen {
+    /// The service, without the stack's name before it.
+    pub service: Arc<str>,
+    /// Whether it runs.
+    pub runs: bool,
+    /// The engine's id.
+    pub engine: EngineId,
+    /// In what it is not as an instance wants it that is to take the stack's place.
+    pub differs: Vec<Difference>,
 }
 
 /// A Docker Compose project, seen by its labels. The things bear the project's name as fleet and instance, for want of another.

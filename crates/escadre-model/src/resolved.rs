@@ -158,6 +158,7 @@ impl Resolved {
             working_dir: shared.working_dir.clone(),
             files: shared.files.clone(),
             used_up: shared.used_up.clone(),
+            named: shared.named.clone(),
             variables: Arc::new(shared.variables.fill(&self.late)),
         })
     }

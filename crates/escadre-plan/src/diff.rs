@@ -158,6 +158,10 @@ impl<'a> View<'a> {
             return Some(then.clone());
         }
         let seen = self.image(reference);
+        if seen.is_none() && !self.input.observed.complete.images {
+            // That it is missing is not known: what runs is not replaced for that.
+            return None;
+        }
         let key = ResourceKey::new(Kind::Image, reference.clone());
         let build = |resource: &Resource| match &resource.body {
             Body::Image(image) => image.build.clone(),
@@ -366,6 +370,9 @@ fn one_service<'a>(
     reasons.extend(follow::decide(view, &diff.services, &mut fate));
     if existed && fate.slots.iter().any(|(_, one)| matches!(one, Fate::Create(_))) && reasons.is_empty() {
         reasons.push(Reason::Missing);
+    }
+    if fate.slots.iter().any(|(_, one)| matches!(one, Fate::Create(_) | Fate::Run { .. })) {
+        reasons.extend(adopt::instead(view, key, resource));
     }
     service_change(view, diff, &fate, reasons);
     let extra: Vec<_> = left.into_values().flatten().collect();

@@ -17,6 +17,10 @@ pub const ALIVE_MS: u64 = 10_000;
 /// How often in a row a port must be found open, and the milliseconds between.
 pub const PORT_TIMES: (u32, u64) = (3, 1_000);
 
+/// How long one of several ports must have been open, in milliseconds, until the others are not waited for any more: files publish and expose ports of
+/// debuggers and of protocols that are switched off.
+pub const ONE_PORT_MS: u64 = 10_000;
+
 /// What is to be proven, and its name in plans; `None` for a one-shot, whose `Run` is its proof.
 ///
 /// An image that is not on the engine yet may bring a check nobody can know of: then the words end in `(image not here yet)`.
@@ -62,7 +66,11 @@ fn unstated(ports: &[u16], image: Option<&ImageSeen>, checked: bool) -> (Option<
         return (Some(PlannedGate::Alive { for_ms: ALIVE_MS }), words.into());
     }
     let listed = ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
-    let or = if declared { format!(", or alive for {} s", ALIVE_MS / 1000) } else { String::new() };
+    let or = match (declared, ports.len()) {
+        (true, _) => format!(", or alive for {} s", ALIVE_MS / 1000),
+        (false, 0 | 1) => String::new(),
+        (false, _) => format!(", or one of them for {} s", ONE_PORT_MS / 1000),
+    };
     let words = format!("port{} {listed} open{or}{unseen}", if ports.len() == 1 { "" } else { "s" });
     let (times, every_ms) = PORT_TIMES;
     let or_alive_ms = declared.then_some(ALIVE_MS);

@@ -156,8 +156,8 @@ fn refusal(view: &View<'_>, state: State, made: &InstancePlan, fleet: &FleetWide
         return Some(Refusal::Unseen { what: (*what).into() });
     }
     if state == State::Running {
-        if let Some(what) = diff::adopt::refuse(view) {
-            return Some(Refusal::Foreign { what });
+        if let Some(refusal) = diff::adopt::refuse(view) {
+            return Some(refusal);
         }
         if let Some(what) = fleet.claims.refuse(view.desired, Some(view.seen)) {
             return Some(Refusal::Taken { what });

@@ -123,6 +123,8 @@ pub struct Options {
     pub touch: Option<Touch>,
     /// What happens to orphans.
     pub orphans: OrphanPolicy,
+    /// Images that are here are taken as they are, whatever `pull_policy` says: the caller has just asked for them.
+    pub as_they_are: bool,
 }
 
 /// Services of instances to be stopped or started as they are.

@@ -5,17 +5,13 @@
 //! Not here: which step waits for which (`steps`).
 //! Tests: `tests/it/plans.rs`.
 
-use escadre_model::desired::{Desired, NetworkMode, Service};
+use escadre_model::desired::{Desired, Service};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// The services that must be there before this one: `depends_on`, and the one whose network it shares.
+/// The services that must be there before this one: `depends_on`, and those whose namespaces it shares.
 pub(crate) fn needs(service: &Service) -> impl Iterator<Item = &Arc<str>> {
-    let shared = match &service.network_mode {
-        NetworkMode::Service(other) => Some(other),
-        _ => None,
-    };
-    service.after.iter().map(|after| &after.service).chain(shared)
+    service.after.iter().map(|after| &after.service).chain(service.lives_in())
 }
 
 /// All services of an instance, dependencies first; ties by name.

@@ -137,6 +137,13 @@ pub enum Refusal {
         /// Which risk, and what to write.
         what: Arc<str>,
     },
+    /// A Docker Swarm still has the stack whose place it takes: two cannot have one volume or one port.
+    Stack {
+        /// The stack.
+        name: Arc<str>,
+        /// How many containers of it run.
+        runs: usize,
+    },
     /// The pool of addresses is used up, or an address is outside its subnet.
     NoAddress {
         /// What could not be placed.

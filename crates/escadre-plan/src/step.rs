@@ -190,6 +190,9 @@ pub struct Placement {
     /// Its network is that of this container (engine name): `network_mode: service:x`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shares_network_of: Option<Arc<str>>,
+    /// Other namespaces that are those of a container (`pid`, `ipc` → engine name): `pid: service:x`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shares: BTreeMap<Arc<str>, Arc<str>>,
     /// Keys of the routes that lead to it, for the label.
     pub routes: Vec<Arc<str>>,
 }
@@ -240,7 +243,7 @@ pub enum PlannedGate {
         /// The whole wait, in milliseconds.
         deadline_ms: u64,
     },
-    /// These TCP ports are open, `times` times in a row with `every_ms` between.
+    /// These TCP ports are open, `times` times in a row with `every_ms` between; of several, one that has been open for ten seconds is enough.
     PortOpen {
         /// Ports in the container.
         ports: Vec<u16>,

@@ -222,6 +222,7 @@ impl<'a> Suite<'a> {
             files,
             engine_ports: Vec::new(),
             shares_network_of: None,
+            shares: std::collections::BTreeMap::new(),
             routes: vec!["web".into()],
         }
     }

@@ -224,7 +224,11 @@ impl Sketch {
             resources,
             routes,
             secrets: BTreeMap::new(),
-            adopts: self.adopts.as_deref().map(|project| Adopts { project: project.into(), folder: None }),
+            adopts: self.adopts.as_deref().map(|project| Adopts {
+                from: escadre_model::desired::Former::Compose,
+                project: project.into(),
+                folder: None,
+            }),
         }
     }
 }
@@ -298,6 +302,7 @@ impl ServiceSketch {
                 address: None,
             }],
             network_mode: NetworkMode::Own,
+            shares: std::collections::BTreeMap::new(),
             volumes: self.volumes.iter().map(|key| (key.as_str().into(), true)).collect(),
             files: self.files.iter().map(|(key, _)| ResourceKey::new(Kind::Config, key.as_str())).collect(),
             extra_hosts: Vec::new(),

@@ -22,7 +22,7 @@ const INSTANCES: usize = 20;
 /// How many pairs, unless the word `ESCADRE_BENCH_PAIRS` says otherwise.
 const PAIRS: usize = 5;
 /// The image; its first program is replaced by a web server.
-const IMAGE: &str = "localhost/escadre-test/base:v1";
+pub(super) const IMAGE: &str = "localhost/escadre-test/base:v1";
 
 /// Where everything is.
 struct Place<'a> {
@@ -112,6 +112,7 @@ fn everything(table: &mut Table, place: &Place<'_>) -> Result<()> {
     idle_edge(table, place)?;
     stop_edge(place, &place.state)?;
     floor::clear(SOCKET)?;
+    super::build::row(table, &place.binary, place.scratch, IMAGE)?;
     compose(table, place)
 }
 
@@ -241,42 +242,11 @@ fn compose(table: &mut Table, place: &Place<'_>) -> Result<()> {
         done?;
         table.add(Row::new(what, seconds(took)).beside("once"));
     }
-    import(table, place, &program)
-}
-
-/// Forty running projects of docker compose, read and written as a fleet.
-fn import(table: &mut Table, place: &Place<'_>, program: &Path) -> Result<()> {
-    const MANY: usize = 40;
-    let what = "**`escadre import compose` of 40 running projects of five services**";
-    if !program.exists() {
-        table.add(Row::missing(what, "docker compose is not there"));
-        return Ok(());
-    }
-    let measured = (0..MANY).try_for_each(|index| project(program, &place.fleet, index)).and_then(|()| {
-        let mut took = Vec::new();
-        for run in 0..3 {
-            let folder = place.scratch.join(format!("imported-{run}"));
-            fs::create_dir_all(&folder)?;
-            let mut command = Command::new(&place.binary);
-            command.arg("--state").arg(place.scratch.join("state-import"));
-            command.args(["import", "compose", "--environment", "production", "--product", "small", "--yes"]);
-            command.args((0..MANY).map(|index| format!("{}{index:02}", floor::PROJECTS)));
-            command.current_dir(&folder).env("HOME", &folder).env("CONTAINER_HOST", format!("unix://{SOCKET}"));
-            let (done, time) = timed(|| measure::output(&mut command));
-            done?;
-            took.push(time.as_secs_f64());
-        }
-        Ok(measure::median(&took))
-    });
-    floor::clear_projects(SOCKET)?;
-    let took = measured?;
-    table.add(
-        Row::new(what, seconds(took)).beside("median of 3; 200 containers").target("≤ 3 s", Verdict::of(took <= 3.0)),
-    );
     Ok(())
 }
 
-fn project(program: &Path, fleet: &Path, index: usize) -> Result<()> {
+/// Starts one of docker compose's projects.
+pub(super) fn project(program: &Path, fleet: &Path, index: usize) -> Result<()> {
     let mut command = Command::new(program);
     command
         .args(["-p", &format!("{}{index:02}", floor::PROJECTS), "-f", "products/small/compose.yaml", "up", "-d"])

@@ -5,6 +5,8 @@
 //! Not here: fetching peers (`scripts/peers`), building the binary (`scripts/bench`).
 //! Tests: each measurement checks what it measured.
 
+mod arriving;
+mod build;
 mod compose;
 mod engine;
 mod fleet;
@@ -54,8 +56,9 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<()> {
         planning::rows(&mut table, &scratch.0, &peers)?;
     }
     if wants("compose") {
-        table.part("The Compose loader");
+        table.part("Compose: the loader, and arriving");
         compose::rows(&mut table, &scratch.0, &peers)?;
+        arriving::rows(&mut table, root, &scratch.0, &peers)?;
     }
     if wants("engine") {
         table.part("Engine");

@@ -8,6 +8,7 @@
 use super::outdated::{self, Outdated};
 use super::{Edge, Reveal, RoutesSeen, brought};
 use crate::exec;
+use crate::systemd::{self, Units};
 use async_trait::async_trait;
 use escadre_edge::control::{Client, ControlError, Loaded, Stats};
 use escadre_edge::files;
@@ -83,8 +84,10 @@ pub enum Settled {
 pub struct Start {
     /// The program: usually the running one.
     pub program: PathBuf,
-    /// Its arguments: `--state DIR proxy`.
+    /// Its arguments: `proxy --dir DIR`.
     pub arguments: Vec<OsString>,
+    /// The units it may have been installed as: then systemd starts it, so that there is one edge and not two.
+    pub units: Option<Units>,
 }
 
 /// The edge of one folder.
@@ -235,7 +238,7 @@ impl EdgeFiles {
         }
     }
 
-    /// The edge runs: started, detached, if it does not.
+    /// The edge runs: started, by its unit or detached, if it does not.
     ///
     /// # Errors
     /// When it ends at once or does not answer.
@@ -243,7 +246,7 @@ impl EdgeFiles {
         if self.client.status().await.is_ok() { Ok(()) } else { self.run().await }
     }
 
-    /// Starts the edge, detached, and waits until it answers.
+    /// Starts the edge, by its unit if it is installed and else detached, and waits until it answers.
     async fn run(&self) -> Result<(), Error> {
         let Some(start) = &self.start else {
             return Err(Error::Edge(
@@ -251,6 +254,9 @@ impl EdgeFiles {
             ));
         };
         files::make_dir(&self.dir).map_err(|error| Error::Edge(error.sentence().into()))?;
+        if let Some(units) = start.units.clone().filter(|units| units.systemd_runs() && units.is_installed()) {
+            return Self::run_unit(units).await;
+        }
         let mut child = exec::Call::own(&start.program, &start.arguments)
             .detach()
             .map_err(|error| Error::Host { act: "start the edge".into(), source: std::io::Error::other(error) })?;
@@ -273,6 +279,18 @@ impl EdgeFiles {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// systemd says when it serves.
+    async fn run_unit(units: Units) -> Result<(), Error> {
+        let look = format!("{} status {}", units.systemctl(), systemd::EDGE);
+        let started = tokio::task::spawn_blocking(move || units.start()).await;
+        let started = started
+            .map_err(|error| Error::Bug { act: "start the edge's unit".into(), why: error.to_string().into() })?;
+        started.map_err(|error| {
+            let why = std::error::Error::source(&error).map_or_else(|| error.to_string(), |why| why.to_string());
+            Error::Edge(format!("its unit {} does not start: {why}; look: {look}", systemd::EDGE).into())
+        })
     }
 
     /// Where the certificates of an endpoint come from, in the edge's words. One that is brought is put into its folder first.

@@ -7,7 +7,7 @@
 
 use crate::exec;
 use escadre_edge::Version;
-use escadre_edge::control::Client;
+use escadre_edge::control::{Client, Status};
 use escadre_model::routes::SCHEMA_NUMBER;
 use std::path::{Path, PathBuf};
 
@@ -50,13 +50,14 @@ pub(super) async fn catch_up(client: &Client, log: &Path) -> Result<Option<Strin
         ours: ours.to_string(),
         because,
     };
-    if !is_older(status.version.as_ref(), &ours) {
+    if !is_older(status.version.as_ref(), &ours) && !has_older_holder(&status, &ours) {
         return match status.version {
             Some(newer) if !newer.reads(SCHEMA_NUMBER) => Err(refuse(Some(newer), status.pid, Cause::Newer)),
             _ => Ok(None),
         };
     }
     match client.upgrade().await {
+        // A holder that could not be replaced holds listeners and reads no routes: it is in nobody's way (`proxy status` says why).
         Ok(now) if !is_older(now.version.as_ref(), &ours) => Ok(Some(words(status.version.as_ref()))),
         Ok(now) => Err(refuse(now.version, now.pid, Cause::SameProgram)),
         Err(error) => {
@@ -64,6 +65,11 @@ pub(super) async fn catch_up(client: &Client, log: &Path) -> Result<Option<Strin
             Err(refuse(status.version, status.pid, Cause::Failed(why)))
         }
     }
+}
+
+/// Only the worker may have been replaced before. A holder that says nothing of itself cannot be replaced.
+fn has_older_holder(status: &Status, ours: &Version) -> bool {
+    status.holder.as_ref().is_some_and(|holder| holder.version.is_older_than(ours))
 }
 
 /// Who says no version is older: that is said since there is more than one.

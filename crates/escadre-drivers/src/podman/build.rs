@@ -11,6 +11,7 @@ use super::images::{build_labels, image_error};
 use bytes::Bytes;
 use escadre_engine::ports::{Error, Job};
 use escadre_model::hash::Hash;
+use escadre_render::engine::Dialect;
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -18,6 +19,8 @@ use tokio::sync::mpsc::{Sender, channel};
 
 /// Name of a Dockerfile that was written inside the Compose file.
 const INLINE: &str = ".escadre.Dockerfile";
+/// Name of a secret beside the context, before its number.
+const SECRET: &str = ".escadre.secret.";
 /// Size of the pieces of the archive.
 const PIECE: usize = 128 * 1024;
 
@@ -46,6 +49,9 @@ impl Engine {
         if let Some(args) = build.get("args").filter(|args| args.is_object()) {
             call = call.query("buildargs", args.to_string());
         }
+        for tag in texts(build, "tags") {
+            call = call.query("t", tag);
+        }
         for (key, name) in [("target", "target"), ("platform", "platform"), ("network", "networkmode")] {
             if let Some(value) = text(key) {
                 call = call.query(name, value);
@@ -59,10 +65,19 @@ impl Engine {
         if let Some(size) = build.get("shm_size").and_then(Value::as_u64) {
             call = call.query("shmsize", size.to_string());
         }
+        call = self.surroundings(call, build);
+        let secrets: Vec<(String, String)> = secrets(build);
+        if !secrets.is_empty() {
+            // Podman takes these files out of the context before it builds.
+            let told = secrets.iter().enumerate().map(|(index, (id, _))| format!("id={id},src={SECRET}{index}"));
+            call = call.query("secrets", json!(told.collect::<Vec<_>>()).to_string());
+        }
+        let mut beside: Vec<(String, String)> = inline.map(|text| (INLINE.to_owned(), text)).into_iter().collect();
+        beside.extend(secrets.into_iter().enumerate().map(|(index, (_, value))| (format!("{SECRET}{index}"), value)));
         let (to, pieces) = channel(8);
         call.body = Payload::Tar(pieces);
         let dockerfile = dockerfile.to_owned();
-        let packing = tokio::task::spawn_blocking(move || pack(&context, &dockerfile, inline.as_deref(), to));
+        let packing = tokio::task::spawn_blocking(move || pack(&context, &dockerfile, &beside, to));
         let built = match self.door.stream(call.within(None)).await {
             Ok(body) => self.follow(job, reference, body).await,
             Err(error) => Err(error),
@@ -78,8 +93,67 @@ impl Engine {
     }
 }
 
-/// Writes the archive of a context into the channel.
-fn pack(context: &Path, dockerfile: &str, inline: Option<&str>, to: Sender<io::Result<Bytes>>) -> io::Result<()> {
+impl Engine {
+    /// What a build finds around it, in the words of the engine's builder: names of hosts, limits, caches, further contexts.
+    fn surroundings(&self, mut call: Call, build: &Value) -> Call {
+        let podman = self.api.dialect == Dialect::Podman;
+        let hosts: Vec<String> = texts(build, "extra_hosts").map(|line| line.replacen('=', ":", 1)).collect();
+        match podman {
+            true if !hosts.is_empty() => call = call.query("extrahosts", json!(hosts).to_string()),
+            true => {}
+            false => call = hosts.iter().fold(call, |call, line| call.query("extrahosts", line)),
+        }
+        let caches: Vec<&str> = texts(build, "cache_from").collect();
+        if !caches.is_empty() {
+            call = call.query("cachefrom", json!(caches).to_string());
+        }
+        let number = |limit: &Value, key: &str| limit.get(key).and_then(Value::as_i64).unwrap_or_default();
+        let name = |limit: &Value| limit.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let limits = build.get("ulimits").and_then(Value::as_array).into_iter().flatten().map(|limit| {
+            let (name, soft, hard) = (name(limit), number(limit, "soft"), number(limit, "hard"));
+            match podman {
+                true => json!(format!("{name}={soft}:{hard}")),
+                false => json!({"Name": name, "Soft": soft, "Hard": hard}),
+            }
+        });
+        let limits: Vec<Value> = limits.collect();
+        if !limits.is_empty() {
+            call = call.query("ulimits", Value::Array(limits).to_string());
+        }
+        let contexts = build.get("contexts").and_then(Value::as_object).into_iter().flatten().map(|(key, context)| {
+            let text = |key: &str| context.get(key).and_then(Value::as_str);
+            let place = match (text("image"), text("folder")) {
+                (Some(image), _) => image.to_owned(),
+                (None, folder) => self.settings.root.join(folder.unwrap_or(".")).display().to_string(),
+            };
+            (key.clone(), json!({"IsURL": false, "IsImage": text("image").is_some(), "Value": place}))
+        });
+        let contexts: serde_json::Map<String, Value> = contexts.collect();
+        if !contexts.is_empty() {
+            call = call.query("additionalbuildcontexts", Value::Object(contexts).to_string());
+        }
+        call
+    }
+}
+
+fn texts<'a>(build: &'a Value, key: &str) -> impl Iterator<Item = &'a str> {
+    build.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// Secrets by the id that a recipe asks for.
+fn secrets(build: &Value) -> Vec<(String, String)> {
+    let all = build.get("secrets").and_then(Value::as_array).into_iter().flatten();
+    let text = |secret: &Value, key: &str| secret.get(key).and_then(Value::as_str).map(str::to_owned);
+    all.filter_map(|secret| Some((text(secret, "id")?, text(secret, "value")?))).collect()
+}
+
+/// Writes the archive of a context into the channel, and files that stand beside it.
+fn pack(
+    context: &Path,
+    dockerfile: &str,
+    beside: &[(String, String)],
+    to: Sender<io::Result<Bytes>>,
+) -> io::Result<()> {
     let ignored = Ignored::read(context, dockerfile)?;
     let mut archive = tar::Builder::new(Pipe { to, piece: Vec::with_capacity(PIECE) });
     archive.follow_symlinks(false);
@@ -105,12 +179,12 @@ fn pack(context: &Path, dockerfile: &str, inline: Option<&str>, to: Sender<io::R
             }
         }
     }
-    if let Some(inline) = inline {
+    for (name, text) in beside {
         let mut header = tar::Header::new_gnu();
-        header.set_size(inline.len() as u64);
-        header.set_mode(0o644);
+        header.set_size(text.len() as u64);
+        header.set_mode(0o600);
         header.set_cksum();
-        archive.append_data(&mut header, INLINE, inline.as_bytes())?;
+        archive.append_data(&mut header, name, text.as_bytes())?;
     }
     archive.into_inner()?.flush()
 }

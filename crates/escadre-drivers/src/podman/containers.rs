@@ -140,6 +140,7 @@ impl Engine {
             data: self.data(instance).display().to_string(),
             engine_ports: &placement.engine_ports,
             shares_network_of: placement.shares_network_of.as_deref(),
+            shares: &placement.shares,
             routes: &placement.routes,
         })
     }
@@ -200,6 +201,13 @@ impl Engine {
         Ok(Outcome { seen, ..outcome(changed) })
     }
 
+    /// Starts a container of a step, and runs what is to run then.
+    pub(super) async fn start_up(&self, job: &Job<'_>, name: &str) -> Result<Outcome, Error> {
+        let outcome = self.begin(&job.step.on.instance, name).await?;
+        self.started_hooks(job, name).await?;
+        Ok(outcome)
+    }
+
     pub(super) async fn start(&self, name: &str) -> Result<Changed, Error> {
         let path = self.compat(&format!("/containers/{}/start", encode(name)));
         let call = Call::post(format!("start container {name}"), path).within(Some(Duration::from_secs(120)));
@@ -221,9 +229,10 @@ impl Engine {
             return Ok(Outcome { seen: Some("it had ended with code 0".into()), ..outcome(Changed::NotNeeded) });
         }
         // A job whose answer was lost may have ended badly since: it has run, and runs once.
-        match self.inspect(name).await?.as_ref().and_then(code).filter(|code| *code != 0) {
-            Some(code) => return Err(self.gate_error(job, name, format!("ended with code {code}")).await),
-            None => self.begin(&job.step.on.instance, name).await?.changed,
+        let entry = self.inspect(name).await?;
+        match entry.as_ref().and_then(|entry| Some((entry, code(entry)?))).filter(|(_, code)| *code != 0) {
+            Some((entry, code)) => return Err(self.gate_error(job, name, ended_with(entry, code)).await),
+            None => self.start_up(job, name).await?.changed,
         };
         let path = self.compat(&format!("/containers/{}/wait", encode(name)));
         let deadline = (deadline_ms > 0).then(|| Duration::from_millis(deadline_ms));
@@ -241,7 +250,8 @@ impl Engine {
         match waited.get("StatusCode").and_then(Value::as_i64) {
             Some(0) => Ok(Outcome { seen: Some("it ended with code 0".into()), ..outcome(Changed::Updated) }),
             code => {
-                let why = format!("ended with code {}", code.unwrap_or(-1));
+                let entry = self.inspect(name).await?.unwrap_or_default();
+                let why = ended_with(&entry, code.unwrap_or(-1));
                 Err(self.gate_error(job, name, why).await)
             }
         }
@@ -253,6 +263,7 @@ impl Engine {
         if matches!(state(&entry), "created" | "configured" | "initialized" | "exited") {
             return Ok(Changed::NotNeeded);
         }
+        self.stopping_hooks(name, &entry, Duration::from_millis(grace_ms.max(1000))).await;
         let grace = grace_ms.div_ceil(1000);
         let path = self.compat(&format!("/containers/{}/stop", encode(name)));
         let call = Call::post(format!("stop container {name}"), path)
@@ -382,6 +393,18 @@ fn started(entry: &Value) -> bool {
         .and_then(|state| state.get("StartedAt"))
         .and_then(Value::as_str)
         .is_some_and(|at| !at.is_empty() && !at.starts_with("0001-"))
+}
+
+/// `ended with code 78 after 1.0 s`, or `at once`; without the time where the engine does not tell it.
+pub(super) fn ended_with(entry: &Value, code: i64) -> String {
+    let at = |key: &str| entry.get("State")?.get(key)?.as_str()?.parse::<jiff::Timestamp>().ok();
+    let lived = at("StartedAt").zip(at("FinishedAt")).map(|(from, to)| to.duration_since(from));
+    // Podman notes the start when it hears of it: what ended at once may have ended before.
+    let after = lived.map(|lived| match Duration::try_from(lived).unwrap_or_default() {
+        lived if lived < Duration::from_millis(100) => " at once".to_owned(),
+        lived => format!(" after {}", super::gate::words(lived)),
+    });
+    format!("ended with code {code}{}", after.unwrap_or_default())
 }
 
 /// How a container ended, in words; nothing while it runs.

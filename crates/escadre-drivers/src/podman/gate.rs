@@ -7,9 +7,11 @@
 
 use super::door::{Call, encode};
 use super::{Engine, containers, host, outcome};
-use escadre_engine::ports::{Changed, Error, Event, Evidence, Job, Outcome};
+use crate::clock::SystemClock;
+use escadre_engine::ports::{Changed, Clock, Error, Event, Evidence, Job, Outcome};
 use escadre_model::desired::{HealthCheck, Route};
 use escadre_model::observed::Health;
+use escadre_plan::gate::ONE_PORT_MS;
 use escadre_plan::step::PlannedGate;
 use escadre_render::engine::read;
 use serde_json::Value;
@@ -106,7 +108,7 @@ impl Engine {
             let code = entry.get("State").and_then(|state| state.get("ExitCode")).and_then(Value::as_i64).unwrap_or(-1);
             let why = match containers::state(&entry) {
                 "created" | "configured" | "initialized" => "was never started".to_owned(),
-                _ => format!("ended with code {code}"),
+                _ => containers::ended_with(&entry, code),
             };
             return Err(self.gate_error(job, name, why).await);
         }
@@ -208,7 +210,7 @@ impl Engine {
     ) -> Result<String, Error> {
         let Ports { ports, times, every, or_alive } = *wanted;
         let began = Instant::now();
-        let mut row = 0;
+        let (mut row, mut first): (u32, Option<Instant>) = (0, None);
         let spelled = ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         loop {
             let look = self.look(job, name, before).await?;
@@ -217,6 +219,12 @@ impl Engine {
             let ready =
                 if or_alive.is_some() { !open.is_empty() } else { ports.iter().all(|port| open.contains(port)) };
             row = if ready { row + 1 } else { 0 };
+            let some = ports.iter().filter(|port| open.contains(port)).map(ToString::to_string).collect::<Vec<_>>();
+            first = if some.is_empty() { None } else { first.or_else(|| Some(Instant::now())) };
+            let long = Duration::from_millis(ONE_PORT_MS);
+            if or_alive.is_none() && ports.len() > 1 && first.is_some_and(|first| first.elapsed() >= long) {
+                return Ok(format!("of ports {spelled} only {} open for {}", some.join(", "), words(long)));
+            }
             if row >= times.max(1) {
                 let found = if or_alive.is_some() {
                     open.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
@@ -232,7 +240,10 @@ impl Engine {
                 let missing: Vec<_> =
                     ports.iter().filter(|port| !open.contains(port)).map(ToString::to_string).collect();
                 let why = format!("did not open port {} within {}", missing.join(", "), words(deadline));
-                return Err(self.gate_error(job, name, why).await);
+                let open: Vec<_> = open.iter().map(ToString::to_string).collect();
+                let seen = if open.is_empty() { "no port".to_owned() } else { format!("port {}", open.join(", ")) };
+                let probe = format!("{}: {seen} is open in the container", SystemClock::start().now());
+                return Err(self.failed(job, name, why, Some(probe.into())).await);
             }
             tell(job, &format!("waiting for port {spelled}"), began);
             sleep(if row > 0 { every } else { LOOK.min(every) }).await;

@@ -22,6 +22,9 @@ use tokio::sync::mpsc::Sender;
 /// Longest line that is passed on, in bytes.
 const LONGEST: usize = 16 * 1024;
 
+/// A log with fewer lines than these is looked at whole.
+const MANY_LINES: usize = 2000;
+
 /// A command to be run in a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exec {
@@ -37,6 +40,8 @@ pub struct Exec {
     pub folder: Option<String>,
     /// Further variables, `KEY=value`.
     pub environment: Vec<String>,
+    /// With all rights.
+    pub privileged: bool,
 }
 
 /// A command that runs in a container.
@@ -216,11 +221,22 @@ impl Engine {
 
     /// The last lines of a container's log, and how many there are in all.
     pub(super) async fn last_lines(&self, name: &str, lines: usize) -> Result<(Vec<Arc<str>>, u64), Error> {
+        let mut all = self.log_tail(name, &MANY_LINES.to_string()).await?;
+        // Podman 4.3 loses and joins lines that were written in pieces when it is asked for the last ones only: a log that is short enough is read whole.
+        if all.len() < MANY_LINES {
+            all = self.log_tail(name, "all").await?;
+        }
+        let total = all.len() as u64;
+        let kept = all.split_off(all.len().saturating_sub(lines));
+        Ok((kept.into_iter().map(Into::into).collect(), total))
+    }
+
+    async fn log_tail(&self, name: &str, tail: &str) -> Result<Vec<String>, Error> {
         let path = self.compat(&format!("/containers/{}/logs", encode(name)));
         let call = Call::get(format!("read the log of {name}"), path)
             .query("stdout", "true")
             .query("stderr", "true")
-            .query("tail", "2000");
+            .query("tail", tail);
         let bytes = self.door.bytes(call).await?;
         let (mut frames, mut whole) = (Frames::default(), Whole::default());
         let mut all: Vec<String> = Vec::new();
@@ -228,9 +244,7 @@ impl Engine {
             all.extend(whole.take(error, &piece).into_iter().map(|(_, line)| line));
         }
         all.extend(whole.end().map(|(_, line)| line));
-        let total = all.len() as u64;
-        let kept = all.split_off(all.len().saturating_sub(lines));
-        Ok((kept.into_iter().map(Into::into).collect(), total))
+        Ok(all)
     }
 
     /// Starts a command in a running container.
@@ -244,6 +258,7 @@ impl Engine {
             "AttachStdout": true,
             "AttachStderr": true,
             "Tty": exec.tty,
+            "Privileged": exec.privileged,
             "Cmd": exec.command,
             "Env": exec.environment,
         });

@@ -14,6 +14,7 @@ mod disk;
 pub mod door;
 mod ensure;
 mod gate;
+mod hooks;
 mod host;
 mod hosts;
 mod images;
@@ -22,6 +23,7 @@ pub mod locate;
 mod look;
 mod observe;
 pub mod policy;
+mod swarm;
 mod undo;
 
 use crate::edge::Edge;
@@ -220,7 +222,7 @@ impl Driver for Engine {
             Act::EnsureVolume { name, external } => self.ensure_volume(job, name, *external).await,
             Act::EnsureFile { file } => self.ensure_file(job, file),
             Act::Create(placement) => self.create(job, placement).await,
-            Act::Start { name } => self.begin(instance, name).await,
+            Act::Start { name } => self.start_up(job, name).await,
             Act::Run { name, deadline_ms } => self.run(job, name, *deadline_ms).await,
             Act::Gate { name, gate } => self.gate(job, name, gate).await,
             Act::Attach { lines } => self.attach(instance, lines).await,
@@ -273,7 +275,11 @@ impl Driver for Engine {
             Act::EnsureVolume { name, .. } => done(self.find_volume(name).await?.map(|_| outcome(Changed::NotNeeded))),
             Act::EnsureFile { file } => done(self.find_file(job, file).then(|| outcome(Changed::NotNeeded))),
             Act::Create(placement) => done(self.find_container(&job.step.on, &placement.name).await?),
-            Act::Start { name } => done(self.is_running(name).await?.then(|| outcome(Changed::Updated))),
+            // Whether its hooks have run cannot be seen: they run once more.
+            Act::Start { name } => {
+                let done_with = self.is_running(name).await? && !self.has_started_hooks(name).await?;
+                done(done_with.then(|| outcome(Changed::Updated)))
+            }
             Act::Run { name, .. } => done(self.ended_well(name).await?.then(|| outcome(Changed::Updated))),
             Act::Attach { lines } => done(self.attached(instance, lines)?.then(|| outcome(Changed::Updated))),
             Act::Join { name, networks } => {

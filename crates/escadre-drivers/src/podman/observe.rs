@@ -17,6 +17,9 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// How often a list is asked for that the engine gives up, and the pause between.
+const TRIES: u32 = 5;
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 /// How many images are inspected at a time.
 const ABREAST: usize = 4;
 
@@ -103,9 +106,21 @@ impl Engine {
         }
     }
 
+    /// The list of images. Podman gives it up where an image goes while it is made: then it is asked again.
+    async fn names_of_images(&self) -> Result<Vec<Value>, Error> {
+        let mut tries = 1;
+        loop {
+            match self.list(Call::get("list images", self.compat("/images/json")), None).await {
+                Err(Error::Refused { status: 500.., .. }) if tries < TRIES => tries += 1,
+                answer => return answer,
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
     /// All images that have a name, by every reference and id. What is inside an image never changes with its id: it is asked once and kept.
     async fn list_images(&self) -> Result<BTreeMap<Arc<str>, ImageSeen>, Error> {
-        let list = self.list(Call::get("list images", self.compat("/images/json")), None).await?;
+        let list = self.names_of_images().await?;
         let store = self.settings.state.join("images.json");
         let mut known: BTreeMap<Arc<str>, ImageSeen> =
             disk::read(&store).ok().flatten().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
@@ -226,6 +241,9 @@ impl Seen<'_> {
                     if let Some((project, one)) = composed::container(entry, details.get(id).unwrap_or(entry)) {
                         self.project(&project).containers.push(one);
                     }
+                    if let Some((stack, one)) = composed::task(entry) {
+                        self.host().stacks.entry(stack).or_default().push(one);
+                    }
                 }
             }
         }
@@ -234,6 +252,9 @@ impl Seen<'_> {
         }
         for project in self.all.host.projects.values_mut() {
             project.containers.sort_by(|a, b| (&a.id, &a.engine).cmp(&(&b.id, &b.engine)));
+        }
+        for tasks in self.all.host.stacks.values_mut() {
+            tasks.sort_by(|a, b| (&a.service, &a.engine).cmp(&(&b.service, &b.engine)));
         }
     }
 

@@ -28,7 +28,13 @@ impl Policy {
     /// The sentence that says why it does not leave.
     pub fn check(self, call: &Call) -> Result<(), Arc<str>> {
         let Payload::Json(body) = &call.body else { return Ok(()) };
-        if self != Policy::Restricted || !call.path.ends_with("/containers/create") {
+        if self != Policy::Restricted {
+            return Ok(());
+        }
+        if call.path.ends_with("/exec") && body.get("Privileged").and_then(Value::as_bool) == Some(true) {
+            return Err("privileged commands are not allowed here".into());
+        }
+        if !call.path.ends_with("/containers/create") {
             return Ok(());
         }
         let host = |key: &str| body.get("HostConfig").and_then(|host| host.get(key));

@@ -101,7 +101,11 @@ impl Engine {
             Act::Stop { name, .. } => {
                 let was = read_back::<Ran>(before)?.unwrap_or(Ran { running: true, lines: Vec::new() });
                 if was.running && self.inspect(name).await?.is_some() {
-                    self.begin(instance, name).await?;
+                    // It ran before, whatever its hooks say of this start.
+                    match self.start_up(job, name).await {
+                        Ok(_) | Err(Error::Gate { .. }) => {}
+                        Err(error) => return Err(error),
+                    }
                     // Its routes come back next: whoever is parked there would meet a process that does not listen yet.
                     self.awake(job, name).await;
                 }

@@ -20,7 +20,8 @@ use sqlx::sqlite::{
 };
 use sqlx::{Connection, Row};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Mutex as Turn, oneshot};
@@ -31,6 +32,11 @@ const BUSY: Duration = Duration::from_secs(30);
 const READERS: u32 = 3;
 /// How many values one statement asks for.
 const MANY: usize = 400;
+/// With less room than this an I/O error is one of a full disk: a page, and what SQLite keeps beside the file.
+const LITTLE: u64 = 256 * 1024;
+/// SQLite's primary result codes (<https://sqlite.org/rescode.html>).
+const SQLITE_IOERR: u32 = 10;
+const SQLITE_FULL: u32 = 13;
 
 const COLUMNS: &str = "seq, prev_hash, hash, schema, fleet, instance, plan, step, phase, at, body";
 
@@ -39,14 +45,18 @@ pub struct SqliteStore {
     readers: SqlitePool,
     writer: Turn<SqliteConnection>,
     waiting: Mutex<Vec<Waiting>>,
+    path: PathBuf,
 }
 
 /// An append that waits for its turn; whoever writes takes all of them in one transaction, so that many instances share one flush to disk.
 struct Waiting {
     entries: Vec<NewEntry>,
     blobs: Vec<Blob>,
-    answer: oneshot::Sender<Result<Vec<u64>, Arc<str>>>,
+    answer: oneshot::Sender<Result<Vec<u64>, Unwritten>>,
 }
+
+/// Why an append was not written; all that waited for it are told.
+type Unwritten = (ErrorKind, Arc<str>);
 
 impl SqliteStore {
     /// Opens the journal at this path; makes it if it is not there. The folder must exist.
@@ -54,12 +64,22 @@ impl SqliteStore {
     /// # Errors
     /// When it is of a newer schema (then it is left as it is), damaged, or cannot be opened.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        // SQLite calls it an I/O error when there is no room for its own files beside the journal.
+        Self::open_at(path).await.map_err(|error| match (error, room(path)) {
+            (StoreError::Failed { act, .. }, Some(room)) if room < LITTLE => {
+                StoreError::Failed { act, source: std::io::Error::new(ErrorKind::StorageFull, full(path)).into() }
+            }
+            (error, _) => error,
+        })
+    }
+
+    async fn open_at(path: &Path) -> Result<Self, StoreError> {
         schema::prepare(path).await?;
         let options = options(path);
         let writer = SqliteConnection::connect_with(&options).await.map_err(failed("open the journal"))?;
         let readers = SqlitePoolOptions::new().max_connections(READERS).min_connections(0);
         let readers = readers.connect_lazy_with(options);
-        Ok(Self { readers, writer: Turn::new(writer), waiting: Mutex::default() })
+        Ok(Self { readers, writer: Turn::new(writer), waiting: Mutex::default(), path: path.to_owned() })
     }
 
     fn take_waiting(&self) -> Vec<Waiting> {
@@ -73,6 +93,29 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY)
+}
+
+/// Free bytes where a file lies.
+fn room(path: &Path) -> Option<u64> {
+    let seen = rustix::fs::statvfs(path.parent()?).ok()?;
+    seen.f_bavail.checked_mul(seen.f_frsize)
+}
+
+/// That no room is left, and where.
+fn full(path: &Path) -> String {
+    let free = room(path).unwrap_or_default() / 1024;
+    format!("no room is left on the disk of {} ({free} kB free)", path.parent().unwrap_or(path).display())
+}
+
+/// Why a write failed: a full disk in words that say which.
+fn unwritten(path: &Path, error: &sqlx::Error) -> Unwritten {
+    let code = error.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<u32>().ok());
+    let little = room(path).is_some_and(|room| room < LITTLE);
+    match code.map(|code| code & 0xff) {
+        Some(SQLITE_FULL) => (ErrorKind::StorageFull, full(path).into()),
+        Some(SQLITE_IOERR) if little => (ErrorKind::StorageFull, full(path).into()),
+        _ => (ErrorKind::Other, error.to_string().into()),
+    }
 }
 
 fn failed(act: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
@@ -188,7 +231,7 @@ impl Store for SqliteStore {
                         }
                     }
                     Err(error) => {
-                        let why: Arc<str> = error.to_string().into();
+                        let why = unwritten(&self.path, &error);
                         for waiting in group {
                             let _ = waiting.answer.send(Err(why.clone()));
                         }
@@ -196,8 +239,12 @@ impl Store for SqliteStore {
                 }
             }
         }
-        let answer = mine.try_recv().unwrap_or_else(|_| Err("the write was cut off".into()));
-        answer.map_err(|why| StoreError::Failed { act: "write the journal".into(), source: why.as_ref().into() })
+        let answer = mine.try_recv().unwrap_or_else(|_| Err((ErrorKind::Other, "the write was cut off".into())));
+        let failed = |(kind, why): Unwritten| StoreError::Failed {
+            act: "write the journal".into(),
+            source: std::io::Error::new(kind, why.as_ref()).into(),
+        };
+        answer.map_err(failed)
     }
 
     async fn tail(&self, fleet: &Name, instance: Option<&Name>) -> Result<Vec<Entry>, StoreError> {

@@ -134,7 +134,7 @@ async fn conforms(which: Which) {
     let ours = std::env::current_exe().unwrap();
     let program = ours.parent().and_then(Path::parent).unwrap().join("examples/driven_edge");
     assert!(program.is_file(), "{} is built by cargo test", program.display());
-    let start = Start { program, arguments: vec![dir.clone().into()] };
+    let start = Start { program, arguments: vec![dir.clone().into()], units: None };
     let edge = EdgeFiles::new(dir, Some(EdgeSettings::default()), Some(start));
     let engine = Engine::connect(settings(&state, at), Arc::new(edge.clone())).await.unwrap();
     let third = u8::try_from(std::process::id() % 125).unwrap() + if which == Which::Docker { 125 } else { 0 };

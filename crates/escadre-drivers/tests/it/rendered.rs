@@ -110,6 +110,7 @@ async fn a_compose_service_with_many_attributes_runs_as_written(mut world: World
         files: service.files.iter().map(|key| (key.clone(), file(key))).collect(),
         engine_ports: service.engine_ports.clone(),
         shares_network_of: None,
+        shares: std::collections::BTreeMap::new(),
         routes: Vec::new(),
     };
     world.perform(&world.step(world.web(1), Act::Create(placement))).await.unwrap();

@@ -42,6 +42,7 @@ async fn up(world: &mut World, number: u8) {
             files: Vec::new(),
             engine_ports: Vec::new(),
             shares_network_of: None,
+            shares: std::collections::BTreeMap::new(),
             routes: Vec::new(),
         };
         world.perform(&world.step(on.clone(), Act::Create(placement))).await.unwrap();

@@ -224,6 +224,7 @@ impl World {
             files: vec![(ResourceKey::new(Kind::Secret, "db_password"), "db_password-1".into())],
             engine_ports: Vec::new(),
             shares_network_of: None,
+            shares: std::collections::BTreeMap::new(),
             routes: vec!["portal".into()],
         }
     }
@@ -280,6 +281,7 @@ pub(crate) fn service() -> Service {
         manner: Manner::Beside,
         networks: vec![Attachment { network: "front".into(), names: vec!["web".into()], address: None }],
         network_mode: NetworkMode::Own,
+        shares: std::collections::BTreeMap::new(),
         volumes: BTreeMap::from([("data".into(), true)]),
         files: vec![ResourceKey::new(Kind::Secret, "db_password")],
         extra_hosts: vec![("outside".into(), "192.0.2.7".into())],

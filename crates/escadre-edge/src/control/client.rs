@@ -151,21 +151,32 @@ impl Client {
         self.ask(Command::Renew { host: host.to_owned() }, RENEWAL).await
     }
 
-    /// Has the worker replaced by a new process of the executable as it is now; returns when the new one answers.
+    /// Has the worker replaced by a new process of the executable as it is now, and then the holder; returns when both are.
+    /// Whether the holder could be is in [`HolderStatus::problem`](super::HolderStatus::problem); one of an early version never is.
     ///
     /// # Errors
     /// [`ControlError::Silent`] when no new worker answers in time (the old one goes on then); when no edge answers.
     pub async fn upgrade(&self) -> Result<Status, ControlError> {
         let begin = Instant::now();
-        let before: Done = self.ask(Command::Upgrade, ANSWER).await?;
+        let before = self.status().await?;
+        let _begun: Done = self.ask(Command::Upgrade, ANSWER).await?;
         while begin.elapsed() < ANSWER {
             let status = self.status().await?;
-            if status.worker > before.worker {
+            let followed = match (&before.holder, &status.holder) {
+                (Some(before), Some(now)) => now.renewed > before.renewed || now.problem.is_some(),
+                _ => true,
+            };
+            if status.worker > before.worker && followed {
                 return Ok(status);
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Err(self.silent(begin.elapsed()))
+    }
+
+    /// Asks the holder to hand everything over to a process that waits for it.
+    pub(crate) async fn hand_over(&self, successor: u32) -> Result<(), ControlError> {
+        self.ask::<Done>(Command::HandOver { successor }, ANSWER).await.map(drop)
     }
 
     /// Ends the edge, letting what is under way finish within the given time; returns when it has ended.

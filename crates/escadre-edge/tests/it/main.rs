@@ -15,6 +15,7 @@ mod routing;
 mod secure;
 mod slow;
 mod streams;
+mod succession;
 mod tcp;
 mod tls;
 mod two;

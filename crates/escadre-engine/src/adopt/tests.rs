@@ -1,7 +1,7 @@
 //! Which of Compose's containers comes to which instance, and as whom.
 
 use super::*;
-use escadre_model::desired::{Adopts, State};
+use escadre_model::desired::{Adopts, Former, State};
 use escadre_model::hash::Hash;
 use escadre_model::name::Name;
 use escadre_model::observed::{Adopted, Health, MadeByCompose, NetworkSeen, Phase};
@@ -50,7 +50,7 @@ fn desired(services: &[&str], folder: Option<&str>) -> Desired {
         labels: BTreeMap::new(),
         resources: services.iter().map(key).collect(),
         routes: BTreeMap::new(),
-        adopts: Some(Adopts { project: "acme".into(), folder: folder.map(Into::into) }),
+        adopts: Some(Adopts { from: Former::Compose, project: "acme".into(), folder: folder.map(Into::into) }),
         secrets: Default::default(),
     }
 }

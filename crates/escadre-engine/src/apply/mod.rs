@@ -5,6 +5,7 @@
 //! Not here: deciding what to do (`escadre-plan`), words for people (`escadre`).
 //! Tests: `escadre-testkit`: stories, faults and kills at every step.
 
+mod fetch;
 mod hands;
 mod promises;
 mod report;
@@ -13,7 +14,7 @@ mod unwind;
 
 pub(crate) use hands::Hands;
 pub(crate) use hands::chain;
-pub use report::{End, Failure, InstanceReport, Leftover, Next, NotUndone, Refused, Report};
+pub use report::{Around, End, Failure, InstanceReport, Leftover, Next, NotUndone, Refused, Report};
 pub use turn::Halt;
 pub(crate) use turn::{Turn, lock, take};
 
@@ -111,6 +112,7 @@ pub async fn apply(orders: &Orders, ports: &Ports, options: &Options) -> Report 
     let all: BTreeMap<&InstanceId, &InstancePlan> =
         orders.plan.instances.iter().map(|plan| (&plan.instance, plan)).collect();
     let mut ends: BTreeMap<InstanceId, InstanceReport> = BTreeMap::new();
+    fetch::images(orders, ports, options).await;
     for wave in waves(&orders.plan) {
         let turns = wave.iter().filter_map(|instance| all.get(instance).map(|plan| (*plan).clone())).collect();
         for report in run_wave(turns, orders, ports, options).await {

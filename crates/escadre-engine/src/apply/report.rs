@@ -37,6 +37,10 @@ pub struct InstanceReport {
     pub recovered: Option<(Arc<str>, bool)>,
     /// Jobs that ran under it: they are not undone by going back.
     pub ran: Vec<Arc<str>>,
+    /// For a turn that could not go on: what it had begun and not undone, on what and the act's word. Empty: nothing.
+    pub begun: Vec<(ResourceId, Arc<str>)>,
+    /// For a turn that could not go on: it stands behind its commit point.
+    pub committed: bool,
 }
 
 /// The end of a turn.
@@ -62,9 +66,22 @@ pub enum End {
         why: Arc<str>,
         /// Whose fault.
         whose: Whose,
+        /// What of the host it was.
+        around: Around,
     },
     /// A bug of ours.
     Bug(Arc<str>),
+}
+
+/// What around a turn kept it from going on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Around {
+    /// No room is left where the journal is kept.
+    Disk,
+    /// The target does not answer.
+    Target,
+    /// Something else.
+    Other,
 }
 
 /// Why an instance was not touched.
@@ -148,7 +165,7 @@ pub enum Next {
 impl InstanceReport {
     /// A report without particulars.
     pub fn new(instance: InstanceId, end: End, took: Duration) -> Self {
-        Self { instance, end, took, recovered: None, ran: Vec::new() }
+        Self { instance, end, took, recovered: None, ran: Vec::new(), begun: Vec::new(), committed: false }
     }
 }
 

@@ -7,7 +7,7 @@
 
 use super::hands::{Hands, Images, chain, subject, word};
 use super::promises::{images_before, promises};
-use super::report::{End, Failure, InstanceReport, Leftover, Next, Refused};
+use super::report::{Around, End, Failure, InstanceReport, Leftover, Next, Refused};
 use super::unwind::Unwound;
 use super::{Options, Orders, Ports};
 use crate::journal::{self, Begun, Body, Memory, ReceiptBody, Standing};
@@ -72,6 +72,25 @@ impl Halt {
             Halt::Bug(_) => Whose::Bug,
         }
     }
+
+    /// What of the host it was.
+    fn around(&self) -> Around {
+        let gone = |error: &Error| matches!(error, Error::Unreachable { .. });
+        if let Halt::Driver(error) | Halt::Observe(observe::ObserveError::Driver(error)) = self
+            && gone(error)
+        {
+            return Around::Target;
+        }
+        let mut next: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = next {
+            let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+            if matches!(kind, Some(std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)) {
+                return Around::Disk;
+            }
+            next = error.source();
+        }
+        Around::Other
+    }
 }
 
 /// Takes the instance's turn and reports.
@@ -81,7 +100,7 @@ pub(crate) async fn take(plan: &InstancePlan, orders: &Orders, ports: &Ports, op
     report.end = match attempt(plan, orders, ports, options, &mut report).await {
         Ok(end) => end,
         Err(Halt::Bug(why)) => End::Bug(why),
-        Err(halt) => End::Broken { why: chain(&halt), whose: halt.whose() },
+        Err(halt) => End::Broken { why: chain(&halt), whose: halt.whose(), around: halt.around() },
     };
     report.took = ports.clock.monotonic().saturating_sub(began);
     let ended = match &report.end {
@@ -174,7 +193,11 @@ async fn attempt(
     };
     let mut turn = Turn { hands, memory };
     turn.begin(plan, orders, &observed).await?;
-    turn.carry_out(report).await
+    let end = turn.carry_out(report).await;
+    if end.is_err() {
+        (report.begun, report.committed) = turn.stands();
+    }
+    end
 }
 
 /// What the instance wants: rendered now; for one without a file (taken down by name) what it was told last, or nothing but its name.
@@ -507,6 +530,18 @@ impl Turn {
                 news.push((Some(step.index), Body::Done(Box::default())));
             }
         }
+    }
+
+    /// What was begun, changed something and is not undone; and whether the commit point is passed.
+    fn stands(&self) -> (Vec<(ResourceId, Arc<str>)>, bool) {
+        let Some(run) = &self.memory.run else { return (Vec::new(), false) };
+        let open = |step: &&Step| match run.steps.get(&step.index) {
+            None | Some(Standing::Closed) => false,
+            Some(Standing::Done(outcome)) => outcome.changed != Changed::NotNeeded,
+            Some(Standing::Open(..) | Standing::Failed(_)) => true,
+        };
+        let begun = self.hands.steps.iter().filter(open).map(|step| (subject(&step.on), word(&step.act).into()));
+        (begun.collect(), run.committed)
     }
 
     fn all_done(&self, after_commit: bool) -> bool {

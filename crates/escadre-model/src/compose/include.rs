@@ -36,11 +36,11 @@ impl Loader<'_> {
     /// Brings in what a document includes and takes `include` out of it.
     pub(crate) fn include(&mut self, root: &mut Node, file: &str, scope: &Scope, resets: &Resets) {
         let Some(include) = root.get("include").cloned() else { return };
-        let Some(items) = include.as_sequence() else {
-            if !include.is_null() {
-                let message = format!("`include` must be a list, here is {}", include.kind());
-                self.report(Diagnostic::error(Code::E0403, message).at(&include.span).path("include"));
-            }
+        // One that is left empty includes nothing, as `volumes:` and the like.
+        let items = if include.is_null() { Some(&[][..]) } else { include.as_sequence() };
+        let Some(items) = items else {
+            let message = format!("`include` must be a list, here is {}", include.kind());
+            self.report(Diagnostic::error(Code::E0403, message).at(&include.span).path("include"));
             return;
         };
         let known = self.findings.len();

@@ -38,6 +38,7 @@ pub fn load(options: &Options, files: &dyn Files, cache: &Cache) -> (Option<Proj
         exhausted: false,
         includes: Vec::new(),
         used_up: Vec::new(),
+        named: Vec::new(),
     };
     let project = loader.project();
     let mut told = HashSet::new();
@@ -74,6 +75,8 @@ pub(crate) struct Loader<'a> {
     /// Models of includes that were loaded already.
     pub(crate) includes: Vec<super::include::Loaded>,
     used_up: Vec<UsedUp>,
+    /// Files that the files name, with the place that does.
+    named: Vec<(String, Span)>,
 }
 
 impl Loader<'_> {
@@ -92,7 +95,10 @@ impl Loader<'_> {
     /// Reads a file that has to be there.
     pub(crate) fn read(&mut self, path: &str, wanted_by: Option<&Span>) -> Option<Arc<[u8]>> {
         let message = match self.files.read(path) {
-            Ok(Some(bytes)) => return Some(bytes),
+            Ok(Some(bytes)) => {
+                self.named.extend(wanted_by.map(|span| (path.to_owned(), span.clone())));
+                return Some(bytes);
+            }
             Ok(None) => format!("{path} is not there"),
             Err(error) => format!("{path} cannot be read: {error}"),
         };
@@ -159,7 +165,8 @@ impl Loader<'_> {
         self.environment_files(&mut root, &variables);
         let Scope { folder, .. } = scope;
         let used_up = std::mem::take(&mut self.used_up);
-        Some(Project { name, root, disabled, working_dir: folder, files, used_up, variables })
+        let named = std::mem::take(&mut self.named);
+        Some(Project { name, root, disabled, working_dir: folder, files, used_up, named, variables })
     }
 
     /// Adds findings of later steps, except those that only follow from what was found already: at the same place, or a
@@ -400,7 +407,10 @@ impl Loader<'_> {
         known: (&dyn Lookup, &dyn Lookup),
     ) -> Vec<(Key, Node)> {
         let bytes = match self.files.read(path) {
-            Ok(Some(bytes)) => bytes,
+            Ok(Some(bytes)) => {
+                self.named.push((path.to_owned(), span.clone()));
+                bytes
+            }
             Ok(None) if !required => return Vec::new(),
             _ => {
                 self.read(path, Some(span));

@@ -8,7 +8,8 @@
 use super::Variables;
 use super::units;
 use crate::diagnostic::Span;
-use crate::text::{Mapping, Node, Resolved, Scalar, Text};
+use crate::text::{Key, Mapping, Node, Resolved, Scalar, Text};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A Compose project in its normalised form.
@@ -27,6 +28,8 @@ pub struct Project {
     pub files: Vec<String>,
     /// Keys that reading itself uses up, with their places: `version`, `include`, `extends`.
     pub used_up: Vec<UsedUp>,
+    /// Files that these files name and that were read for it, as absolute paths, with the place that names each.
+    pub named: Vec<(String, Span)>,
     /// The variables, `.env` included; values for `environment:` of secrets and configs come from here.
     pub variables: Arc<Variables>,
 }
@@ -54,6 +57,16 @@ pub struct Service<'p> {
 }
 
 impl Project {
+    /// Services whose names are one host name, in which capitals are nothing.
+    pub fn same_host_names(&self) -> Vec<(&Key, &Key)> {
+        let mut seen: BTreeMap<String, &Key> = BTreeMap::new();
+        let mut twins = Vec::new();
+        for (key, _) in self.entries("services") {
+            twins.extend(seen.insert(key.text.to_lowercase(), key).map(|first| (first, key)));
+        }
+        twins
+    }
+
     /// The services that are switched on, in the order written.
     pub fn services(&self) -> impl Iterator<Item = Service<'_>> {
         self.entries("services").map(|(key, node)| Service { name: &key.text, span: &key.span, node })

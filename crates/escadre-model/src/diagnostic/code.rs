@@ -86,6 +86,8 @@ codes! {
     E0323 "another fleet has this name";
     E0324 "what runs cannot be taken over";
     E0325 "the edge that runs is of another version";
+    E0326 "an image cannot be had";
+    E0328 "systemd cannot keep the edge";
     // E04: Compose files
     E0401 "a Compose file is not a mapping";
     E0402 "a Compose attribute is not known";
@@ -170,6 +172,8 @@ codes! {
     W0404 "`external.name` is deprecated";
     W0405 "several Compose files stand side by side";
     W0406 "a secret stands in plain text";
+    W0407 "names of services differ in capitals alone";
+    W0408 "a path leads out of the project";
     W0430 "a Compose attribute is only approximated";
     // W05: fleet files
     W0501 "a secrets file belongs to nobody";

@@ -60,7 +60,7 @@ fn place(finding: &Diagnostic) -> (&str, u32, u32) {
 fn taken_over_twice(fleet: &Fleet, findings: &mut Vec<Diagnostic>) {
     let mut first: BTreeMap<(&str, &str), (&Instance, &Span)> = BTreeMap::new();
     for instance in fleet.instances.values() {
-        let project = instance.adopts.iter().map(|name| ("Compose project", name));
+        let project = instance.adopts.iter().map(|(from, name)| (from.thing(), name));
         let volumes = instance.volumes.values().map(|name| ("volume", name));
         for (what, name) in project.chain(volumes) {
             let Some((other, span)) = first.insert((what, &name.value), (instance, &name.span)) else { continue };

@@ -9,7 +9,7 @@
 use super::folder::{self, DEEPEST, Found, MOST, Reader};
 use super::secrets_file::{self, Scope, SecretsFile};
 use super::{check, reserved, scalar, zone};
-use crate::desired::State;
+use crate::desired::{Former, State};
 use crate::diagnostic::{Code, Diagnostic, Span, Spanned};
 use crate::name::Name;
 use crate::parallel::{self, Threads};
@@ -48,8 +48,8 @@ pub struct Instance {
     pub state: State,
     /// Volumes that have another name on the engine: key → name.
     pub volumes: BTreeMap<Arc<str>, Spanned<Arc<str>>>,
-    /// The Docker Compose project that it was, and whose containers it takes over.
-    pub adopts: Option<Spanned<Arc<str>>>,
+    /// The Docker Compose project that it was, and whose containers it takes over; or the Swarm's stack whose place it takes.
+    pub adopts: Option<(Former, Spanned<Arc<str>>)>,
     /// Its secrets file.
     pub secrets: Option<Arc<SecretsFile>>,
 }
@@ -295,12 +295,21 @@ fn override_file(fields: &mut Fields<'_, '_>, folder: &str) -> Option<Spanned<Ar
     }
 }
 
-/// `adopt: { project: acme }`: the Compose project that the instance was; the name must be one that Compose gives.
-fn adopts(fields: &mut Fields<'_, '_>) -> Option<Spanned<Arc<str>>> {
+/// `adopt: { project: acme }`, the Compose project that the instance was, or `adopt: { stack: acme }`, the Swarm's; the name must be one that the tool gives.
+fn adopts(fields: &mut Fields<'_, '_>) -> Option<(Former, Spanned<Arc<str>>)> {
     let node = fields.optional("adopt")?;
     let mut within = Fields::new(node, "adopt", fields.findings());
-    let project = within.required_str("project");
+    let stack = within.optional_str("stack");
+    let project = if stack.is_some() { within.optional_str("project") } else { within.required_str("project") };
     within.finish();
+    if let Some(stack) = stack {
+        if let Some(project) = project {
+            let message = "an instance was a Compose project or a Swarm's stack, not both";
+            let finding = Diagnostic::error(Code::E0115, message).at(&project.span).path("adopt.project");
+            fields.findings().push(finding);
+        }
+        return swarm_stack(stack, fields);
+    }
     let project = project?;
     if let Err(why) = Name::project(&project.value) {
         let message = format!("\"{}\" is no name of a Compose project: {why}", scalar::shown(&project.value));
@@ -308,7 +317,20 @@ fn adopts(fields: &mut Fields<'_, '_>) -> Option<Spanned<Arc<str>>> {
         fields.findings().push(finding.hint("what runs under Compose on this host: escadre import compose"));
         return None;
     }
-    Some(project)
+    Some((Former::Compose, project))
+}
+
+/// A stack's name as `docker stack deploy` takes it.
+fn swarm_stack(stack: Spanned<Arc<str>>, fields: &mut Fields<'_, '_>) -> Option<(Former, Spanned<Arc<str>>)> {
+    let fits = stack.value.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && stack.value.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    if !fits {
+        let message = format!("\"{}\" is no name of a Swarm's stack", scalar::shown(&stack.value));
+        let finding = Diagnostic::error(Code::E0115, message).at(&stack.span).path("adopt.stack");
+        fields.findings().push(finding.hint("what a Swarm runs: docker stack ls"));
+        return None;
+    }
+    Some((Former::Swarm, stack))
 }
 
 /// Volumes that exist under another name; the name must be one an engine takes.

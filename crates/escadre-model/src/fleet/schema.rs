@@ -284,10 +284,18 @@ fn instance() -> Value {
             (
                 "adopt",
                 mapping(
-                    [(
-                        "project!",
-                        scalar("The Docker Compose project that this instance was: what runs of it is taken over."),
-                    )],
+                    [
+                        (
+                            "project",
+                            scalar("The Docker Compose project that this instance was: what runs of it is taken over."),
+                        ),
+                        (
+                            "stack",
+                            scalar(
+                                "The Docker Swarm's stack whose place it takes: the plan says in what it will differ, and waits until the stack is gone.",
+                            ),
+                        ),
+                    ],
                     &[],
                 ),
             ),

@@ -22,6 +22,7 @@ pub use groups::{Services, common_name, groups, own_name, repository};
 pub use literals::{Lifted, Proposal, Wish, propose};
 pub use named::{For, named};
 pub use product::{Parameter, Product, Size, type_of};
+pub(crate) use variables::scan;
 pub use variables::{Use, variables};
 
 /// A name that a Compose variable can have, from any words.

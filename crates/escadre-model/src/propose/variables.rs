@@ -46,7 +46,7 @@ fn walk(node: &Node, found: &mut BTreeMap<String, Use>) {
     }
 }
 /// Finds `$NAME` and `${NAME…}` in a text.
-pub(super) fn scan(text: &str, found: &mut BTreeMap<String, Use>, depth: usize) {
+pub(crate) fn scan(text: &str, found: &mut BTreeMap<String, Use>, depth: usize) {
     let mut rest = text;
     while let Some((_, after)) = rest.split_once('$') {
         if let Some(escaped) = after.strip_prefix('$') {

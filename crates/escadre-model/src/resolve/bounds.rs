@@ -8,7 +8,6 @@
 use crate::compose::Project;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::text::{Key, Mapping, Node};
-use std::collections::BTreeMap;
 
 /// Containers of one instance; five thousand are more than any host starts.
 const MOST_CONTAINERS: u64 = 5_000;
@@ -96,13 +95,10 @@ fn size(project: &Project, findings: &mut Vec<Diagnostic>) {
 
 /// Names of services are host names, where capitals are nothing.
 fn twins(project: &Project, findings: &mut Vec<Diagnostic>) {
-    let mut seen: BTreeMap<String, &Key> = BTreeMap::new();
-    for (key, _) in project.entries("services") {
-        if let Some(first) = seen.insert(key.text.to_lowercase(), key) {
-            let message = format!("the services {} and {} are one host name", first.text, key.text);
-            let finding =
-                Diagnostic::error(Code::E0526, message).label(&key.span, "this one").label(&first.span, "that one");
-            findings.push(finding.hint("capitals make no difference in host names: call one of them something else"));
-        }
+    for (first, key) in project.same_host_names() {
+        let message = format!("the services {} and {} are one host name", first.text, key.text);
+        let finding =
+            Diagnostic::error(Code::E0526, message).label(&key.span, "this one").label(&first.span, "that one");
+        findings.push(finding.hint("capitals make no difference in host names: call one of them something else"));
     }
 }

@@ -27,9 +27,7 @@ impl Work<'_> {
             let context = build.get("context").and_then(Node::as_str).unwrap_or_default();
             let Some(place) = files::in_tree(context) else {
                 if context.starts_with('/') {
-                    let message =
-                        format!("{} is built from {context}, which lies outside the repository", service.name);
-                    self.findings.push(Diagnostic::error(Code::E0515, message).at(&build.span));
+                    self.findings.push(outside(service.name, context).at(&build.span));
                 } else {
                     // A remote context is what its address says.
                     all.insert(Arc::clone(service.name), Hash::of_json(&build.to_json()));
@@ -38,8 +36,16 @@ impl Work<'_> {
             };
             let dockerfile = dockerfile(build);
             let key: Arc<str> = format!("{place}\0{dockerfile}").into();
-            match once(&self.cache.builds, &key, || inputs(self.tree, place, &dockerfile, true)) {
-                Ok(inputs) => drop(all.insert(Arc::clone(service.name), of(&inputs, build))),
+            let further = further(build, |path| match files::in_tree(path) {
+                Some(place) => {
+                    let key: Arc<str> = format!("{place}\0").into();
+                    once(&self.cache.builds, &key, || inputs(self.tree, place, "", true))
+                }
+                None => Err(Box::new(outside(service.name, path))),
+            });
+            let inputs = once(&self.cache.builds, &key, || inputs(self.tree, place, &dockerfile, true));
+            match inputs.and_then(|inputs| Ok((inputs, further?))) {
+                Ok((inputs, further)) => drop(all.insert(Arc::clone(service.name), of(&inputs, &further, build))),
                 Err(finding) => self.findings.push(finding.at(&build.span)),
             }
         }
@@ -51,9 +57,29 @@ pub(super) fn dockerfile(build: &Node) -> String {
     build.get("dockerfile").and_then(Node::as_str).unwrap_or("Dockerfile").to_owned()
 }
 
+fn outside(service: &str, context: &str) -> Diagnostic {
+    Diagnostic::error(Code::E0515, format!("{service} is built from {context}, which lies outside the repository"))
+}
+
 /// The hash of inputs and options together.
-pub(super) fn of(inputs: &Hash, build: &Node) -> Hash {
-    Hash::of_json(&(inputs, build.to_json()))
+pub(super) fn of(inputs: &Hash, further: &BTreeMap<Arc<str>, Hash>, build: &Node) -> Hash {
+    match further.is_empty() {
+        true => Hash::of_json(&(inputs, build.to_json())),
+        false => Hash::of_json(&(inputs, further, build.to_json())),
+    }
+}
+
+/// The hashes of further contexts that are folders; images are what their names say.
+pub(super) fn further(
+    build: &Node,
+    read: impl Fn(&str) -> Context,
+) -> Result<BTreeMap<Arc<str>, Hash>, Box<Diagnostic>> {
+    let all = build.get("additional_contexts").and_then(Node::as_mapping);
+    let folders = all.into_iter().flat_map(|map| map.iter()).filter_map(|(key, node)| {
+        let path = node.as_str().filter(|path| path.starts_with('/'))?;
+        Some(read(path).map(|hash| (Arc::clone(&key.text), hash)))
+    });
+    folders.collect()
 }
 
 /// The hash of what the builder would be given: the context without what .dockerignore leaves out, and the Dockerfile.

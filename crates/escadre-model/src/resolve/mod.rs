@@ -221,7 +221,11 @@ impl Work<'_> {
             values: values.into_iter().map(|(name, given)| (name, given.value)).collect(),
             secrets,
             volume_names: self.instance.volumes.iter().map(texts).collect(),
-            adopts: self.instance.adopts.as_ref().map(|one| Adopts { project: Arc::clone(&one.value), folder: None }),
+            adopts: self.instance.adopts.as_ref().map(|(from, one)| Adopts {
+                from: *from,
+                project: Arc::clone(&one.value),
+                folder: None,
+            }),
             shape: made.shape,
             late: made.late,
         })

@@ -9,7 +9,7 @@ use super::content::gather;
 use super::values::source;
 use super::{Cache, bounds, build, clash, files};
 use crate::compose::{self, Options, Project, Variables};
-use crate::desired::Adopts;
+use crate::desired::{Adopts, Former};
 use crate::diagnostic::{Code, Diagnostic, has_errors};
 use crate::hash::{Hash, KeyedHash};
 use crate::ids::InstanceId;
@@ -87,6 +87,7 @@ fn resolve(
     bounds::check(&project, &bounds::Grants { granted: None, file: "" }, findings);
     let contents = contents(tree, &project, findings);
     let builds = builds(tree, &project, findings);
+    elsewhere(input, tree, &project, findings);
     let values = values(tree, &project);
     let ports = clash::ports(&project, &[], true);
     let shape = Shape {
@@ -102,7 +103,11 @@ fn resolve(
     let instance = InstanceId::new(name.clone(), name);
     // A project's own containers, as docker compose would take them: those of its name that were started here.
     let folder: Arc<str> = input.folder.as_str().into();
-    let adopts = Some(Adopts { project: instance.instance.as_str().into(), folder: Some(Arc::clone(&folder)) });
+    let adopts = Some(Adopts {
+        from: Former::Compose,
+        project: instance.instance.as_str().into(),
+        folder: Some(Arc::clone(&folder)),
+    });
     let resolved = Resolved { origin: folder, values, secrets: seen, adopts, ..Resolved::new(instance, shape) };
     Some(Single { resolved, secrets })
 }
@@ -195,13 +200,41 @@ fn builds(tree: &dyn Tree, project: &Project, findings: &mut Vec<Diagnostic>) ->
             all.insert(Arc::clone(service.name), Hash::of_json(&node.to_json()));
             continue;
         }
-        match build::inputs(tree, context, &build::dockerfile(node), false) {
-            Ok(inputs) => drop(all.insert(Arc::clone(service.name), build::of(&inputs, node))),
+        let further = build::further(node, |path| build::inputs(tree, path, "", false));
+        let inputs = build::inputs(tree, context, &build::dockerfile(node), false);
+        match inputs.and_then(|inputs| Ok((inputs, further?))) {
+            Ok((inputs, further)) => {
+                all.insert(Arc::clone(service.name), build::of(&inputs, &further, node));
+            }
             // The short form has no `context:` of its own.
             Err(finding) => findings.push(finding.at(&node.get("context").unwrap_or(node).span)),
         }
     }
     all
+}
+
+/// What is read from outside of the repository, or without one from outside of the project's folder: it is what Compose would read, and in no commit.
+fn elsewhere(input: &SingleInput, tree: &dyn Tree, project: &Project, findings: &mut Vec<Diagnostic>) {
+    let folder = input.folder.trim_end_matches('/');
+    let up = std::iter::successors(Some(folder), |path| path.rsplit_once('/').map(|(above, _)| above));
+    let is_repository =
+        |path: &&str| !path.is_empty() && !matches!(tree.entry(&format!("{path}/.git")), Ok(Entry::Absent) | Err(_));
+    let root = up.into_iter().find(is_repository).unwrap_or(folder);
+    let contexts = project.services().filter_map(|service| service.node("build")?.get("context"));
+    let configs = project.entries("configs").filter_map(|(_, config)| config.get("file"));
+    let places = contexts.chain(configs).filter_map(|node| Some((node.as_str()?, &node.span)));
+    let named = project.named.iter().map(|(path, span)| (path.as_str(), span));
+    let mut told = BTreeSet::new();
+    for (path, span) in named.chain(places) {
+        let inside = path == root || path.strip_prefix(root).is_some_and(|rest| rest.starts_with('/'));
+        if inside || !path.starts_with('/') || !told.insert(path) {
+            continue;
+        }
+        let message = format!("{path} lies outside of {root}: it is read, and no commit says what was in it");
+        let finding = Diagnostic::warning(Code::W0408, message).at(span);
+        findings
+            .push(finding.hint(format!("keep it below {root}, and name that; a fleet reads nothing from elsewhere")));
+    }
 }
 
 /// The variables that the files name, with the values they have.

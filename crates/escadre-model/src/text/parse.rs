@@ -220,6 +220,11 @@ impl Builder {
             Event::Scalar(text, style, anchor, tag) => {
                 let span = self.span(place);
                 self.visit(&span)?;
+                // Written as `\0`; no program takes an argument, a variable or a path with one in it.
+                if text.contains('\0') {
+                    let message = "a text holds the control character U+0000";
+                    return Err(Box::new(Diagnostic::error(Code::E0103, message).at(&span)));
+                }
                 let node = scalar(&text, style, tag.as_deref(), span);
                 if let Some(tag) = tag.as_deref().filter(|tag| !fits(tag, &node)) {
                     let message = format!("`{text}` is not what its tag `{}` says", tag.original());

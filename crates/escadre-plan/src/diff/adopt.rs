@@ -7,10 +7,12 @@
 
 use super::{Diff, Fate, ServiceFate, View};
 use crate::change::Reason;
-use crate::plan::{InstancePlan, Note};
-use escadre_model::desired::{Body, Condition, Resource, Route, Volume};
+use crate::plan::{InstancePlan, Note, Refusal};
+use escadre_model::desired::{Body, Condition, Former, Resource, Route, Volume};
 use escadre_model::ids::{Kind, ResourceKey};
-use escadre_model::observed::{ContainerSeen, EngineId, MadeByCompose, Observed, Phase, VolumeSeen};
+use escadre_model::observed::{
+    ContainerSeen, Difference, EngineId, MadeByCompose, Observed, Phase, TaskSeen, VolumeSeen,
+};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -50,7 +52,30 @@ pub(super) fn vouched(view: &View<'_>, job: &str) -> bool {
 
 /// In what a container is not as the files want it, as reasons.
 pub(super) fn differences(resource: &Resource, made: &MadeByCompose) -> Vec<Reason> {
-    let reason = |one: &escadre_model::observed::Difference| {
+    reasons(resource, &made.differs)
+}
+
+/// In what a service will not be as a Swarm ran it whose stack's place its instance takes; equal containers once.
+pub(super) fn instead(view: &View<'_>, service: &str, resource: &Resource) -> Vec<Reason> {
+    let mut all = Vec::new();
+    for task in stack(view).into_iter().flatten().filter(|one| one.service.as_ref() == service && one.runs) {
+        for reason in reasons(resource, &task.differs) {
+            if !all.contains(&reason) {
+                all.push(reason);
+            }
+        }
+    }
+    all
+}
+
+/// The Swarm's containers whose place the instance takes.
+fn stack<'a>(view: &View<'a>) -> Option<&'a Vec<TaskSeen>> {
+    let adopts = view.desired.adopts.as_ref().filter(|adopts| adopts.from == Former::Swarm)?;
+    view.input.observed.host.stacks.get(&adopts.project).filter(|tasks| !tasks.is_empty())
+}
+
+fn reasons(resource: &Resource, differs: &[Difference]) -> Vec<Reason> {
+    let reason = |one: &Difference| {
         let field = resource.field(&one.path);
         Reason::Changed {
             path: one.path.clone(),
@@ -61,7 +86,7 @@ pub(super) fn differences(resource: &Resource, made: &MadeByCompose) -> Vec<Reas
             raw: field.and_then(|field| field.raw.clone()),
         }
     };
-    made.differs.iter().map(reason).collect()
+    differs.iter().map(reason).collect()
 }
 
 /// A volume that nobody named, of the service and place that this key stands for.
@@ -235,7 +260,9 @@ fn nameless(view: &View<'_>, container: &ContainerSeen) -> Vec<Note> {
 
 /// Containers of the project that the files do not have.
 fn orphans(view: &View<'_>) -> Vec<Note> {
-    let Some(adopts) = &view.desired.adopts else { return Vec::new() };
+    let Some(adopts) = view.desired.adopts.as_ref().filter(|adopts| adopts.from == Former::Compose) else {
+        return Vec::new();
+    };
     let project = view.input.observed.host.projects.get(&adopts.project);
     let left = project.into_iter().flat_map(|project| &project.containers);
     left.map(|one| {
@@ -249,10 +276,17 @@ fn orphans(view: &View<'_>) -> Vec<Note> {
 }
 
 /// Why the project cannot be taken over without a risk.
-pub(crate) fn refuse(view: &View<'_>) -> Option<Arc<str>> {
+pub(crate) fn refuse(view: &View<'_>) -> Option<Refusal> {
     let adopts = view.desired.adopts.as_ref()?;
-    let project = view.input.observed.host.projects.get(&adopts.project)?;
     let instance = &view.desired.instance.instance;
+    if let Some(tasks) = stack(view) {
+        let runs = tasks.iter().filter(|one| one.runs).count();
+        return Some(Refusal::Stack { name: adopts.project.clone(), runs });
+    }
+    if adopts.from == Former::Swarm {
+        return None;
+    }
+    let project = view.input.observed.host.projects.get(&adopts.project)?;
     if let (Some(folder), true) = (&adopts.folder, view.seen.record.receipts.is_empty()) {
         let mut made = project.containers.iter().filter_map(|one| one.compose.as_ref());
         if let Some(other) = made.find(|made| made.folder.trim_end_matches('/') != folder.trim_end_matches('/')) {
@@ -260,7 +294,7 @@ pub(crate) fn refuse(view: &View<'_>) -> Option<Arc<str>> {
                 "a Compose project {instance} runs here that was started from {}, not from {folder}; if it is this one: escadre adopt --project {instance}",
                 other.folder
             );
-            return Some(text.into());
+            return Some(Refusal::Foreign { what: text.into() });
         }
     }
     if !adopting(view) {
@@ -274,7 +308,7 @@ pub(crate) fn refuse(view: &View<'_>) -> Option<Arc<str>> {
                 "volume {key} of project {} is called {}, and the files would give {instance} a new, empty one; write in its file: volumes: {{ {key}: {} }}",
                 adopts.project, seen.name, seen.name
             );
-            text.into()
+            Refusal::Foreign { what: text.into() }
         })
     })
 }

@@ -60,10 +60,10 @@ fn calls(fate: &ServiceFate<'_>, other: &ServiceFate<'_>) -> bool {
     fate.service.after.iter().any(|after| after.service == *other.key) && shares(fate.service, other.service)
 }
 
-/// Another service lives in its network: what happens to it happens to the other one too.
+/// Another service lives in its network, or another namespace of it: what happens to it happens to the other one too.
 fn is_shared(view: &View<'_>, key: &str) -> bool {
     let mut all = view.desired.services();
-    all.any(|(_, _, other)| matches!(&other.network_mode, NetworkMode::Service(it) if it.as_ref() == key))
+    all.any(|(_, _, other)| other.lives_in().any(|it| it.as_ref() == key))
 }
 
 /// No route leads to it and nobody depends on it: it may stop for a moment.

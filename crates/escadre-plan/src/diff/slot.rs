@@ -8,7 +8,7 @@
 use super::{Fate, NetworkFate, View, adopt, beside, resource_key, resources, same_image};
 use crate::change::Reason;
 use crate::reasons::{self, Verdict};
-use escadre_model::desired::{NetworkMode, Resource, Service};
+use escadre_model::desired::{Resource, Service};
 use escadre_model::ids::ResourceKey;
 use escadre_model::observed::{ContainerSeen, Phase};
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,10 +65,11 @@ impl<'a> Slot<'_, 'a> {
         for network in self.renewed() {
             why.push(Reason::DependencyReplaced { service: format!("network {}", network.name).into() });
         }
-        if let NetworkMode::Service(other) = &self.service.network_mode
-            && self.restarted.contains(other.as_ref())
-        {
-            why.push(Reason::DependencyReplaced { service: other.clone() });
+        for other in self.service.lives_in().filter(|other| self.restarted.contains(other.as_ref())) {
+            let reason = Reason::DependencyReplaced { service: other.clone() };
+            if !why.contains(&reason) {
+                why.push(reason);
+            }
         }
         why
     }

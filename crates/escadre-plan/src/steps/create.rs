@@ -82,14 +82,15 @@ impl<'a> Builder<'_, 'a> {
             files: service.files.iter().filter_map(|key| self.file(key)).collect(),
             engine_ports,
             shares_network_of: other.and_then(|other| self.current(other)),
+            shares: service.shares.iter().filter_map(|(what, of)| Some((what.clone(), self.current(of)?))).collect(),
             routes: backends.iter().map(|(key, _)| key.clone()).collect(),
             networks,
         };
         let id = self.service(fate.key).container(replica, generation);
         let mut after: Vec<u32> = self.images.get(&service.image).copied().into_iter().collect();
         after.extend(self.prerequisites(fate));
-        if let Some(other) = other {
-            // The container whose network it shares must exist.
+        for other in service.lives_in() {
+            // The container whose namespace it shares must run.
             after.extend(self.marks.get(other.as_ref()).map(|marks| marks.started.as_slice()).unwrap_or_default());
         }
         let create =

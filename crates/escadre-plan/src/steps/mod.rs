@@ -20,7 +20,7 @@ use crate::make::Shared;
 use crate::names;
 use crate::plan::Refusal;
 use crate::step::{Act, Step, Succession, Undo};
-use escadre_model::desired::{Body, Condition, NetworkMode, PullPolicy};
+use escadre_model::desired::{Body, Condition, PullPolicy};
 use escadre_model::hash::Hash;
 use escadre_model::ids::{Kind, ResourceId, ResourceKey};
 use std::collections::{BTreeMap, BTreeSet};
@@ -108,7 +108,7 @@ impl<'v, 'a> Builder<'v, 'a> {
                 });
             }
         }
-        if let NetworkMode::Service(other) = &fate.service.network_mode {
+        for other in fate.service.lives_in() {
             after.extend(self.marks.get(other.as_ref()).map(|marks| marks.started.as_slice()).unwrap_or_default());
         }
         after
@@ -176,9 +176,10 @@ impl<'a> Builder<'_, 'a> {
             let seen = self.view.image(reference);
             let asked = self.view.input.registry.contains_key(reference);
             let changed = diff.changes.iter().any(|one| one.on == key && one.action == Action::Update);
+            let always = body.is_some_and(|image| image.pull == PullPolicy::Always);
             let act = Act::EnsureImage {
                 reference: reference.clone(),
-                refresh: body.is_some_and(|image| image.pull == PullPolicy::Always) || (asked && changed),
+                refresh: (always && !self.view.input.options.as_they_are) || (asked && changed),
                 build: body.and_then(|image| image.build.clone()),
                 expect: seen.filter(|_| !changed).map(|seen| seen.id.clone()),
             };

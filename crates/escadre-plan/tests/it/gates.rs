@@ -31,6 +31,8 @@ fn the_best_proof_there_is() {
     assert_eq!(words(&unstated(&[6379]), Some(&healthy)), "healthcheck");
     assert_eq!(words(&Gate::Unstated { disabled: true, ports: vec![6379] }, Some(&healthy)), "port 6379 open");
     assert_eq!(words(&unstated(&[]), Some(&image(&[443, 80], None))), "ports 80, 443 open, or alive for 10 s");
+    let some = words(&unstated(&[3306, 33060]), Some(&image(&[80], None)));
+    assert_eq!(some, "ports 3306, 33060 open, or one of them for 10 s");
     assert_eq!(words(&unstated(&[]), Some(&image(&[], None))), "alive for 10 s");
     assert_eq!(words(&unstated(&[]), None), "alive for 10 s (image not here yet)");
     assert_eq!(words(&Gate::Check(check(&["NONE"])), Some(&image(&[], None))), "alive for 10 s");

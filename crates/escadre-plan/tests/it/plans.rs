@@ -3,7 +3,7 @@ use crate::world::*;
 use escadre_model::desired::*;
 use escadre_model::hash::Hash;
 use escadre_model::ids::Kind;
-use escadre_model::observed::{HeldBy, Hold, MadeByCompose, Outcome, Phase};
+use escadre_model::observed::{Difference, EngineId, HeldBy, Hold, MadeByCompose, Outcome, Phase, TaskSeen};
 use escadre_plan::change::{Action, Reason};
 use escadre_plan::plan::{Consent, Refusal};
 use escadre_plan::step::Act;
@@ -245,6 +245,41 @@ fn a_volume_that_no_file_names_is_told_where_a_container_is_adopted() {
     let told = plan.notes.iter().filter(|note| &*note.code == "W0309").map(|note| &*note.text);
     let text = "web: /var/cache is a volume that no file names (8c2f); its next update begins with an empty one";
     assert_eq!(told.collect::<Vec<_>>(), [text]);
+}
+
+#[test]
+fn an_instance_waits_for_the_stack_whose_place_it_takes_and_says_what_will_differ() {
+    let mut desired = [desk("acme", "1")];
+    desired[0].adopts = Some(Adopts { from: Former::Swarm, project: "desk-acme".into(), folder: None });
+    let mut world = World::new();
+    let differs = vec![Difference {
+        path: "image".into(),
+        runs: Some(Shown::Plain("web:0".into())),
+        wanted: Some(Shown::Plain("web:1".into())),
+    }];
+    let task = |service: &str, runs, differs: &[Difference]| TaskSeen {
+        service: service.into(),
+        runs,
+        engine: EngineId(format!("task-{service}-{runs}").into()),
+        differs: differs.to_vec(),
+    };
+    let tasks = vec![task("web", true, &differs), task("web", false, &[])];
+    world.observed.host.stacks.insert("desk-acme".into(), tasks);
+    let plan = world.plan(&desired);
+    assert_eq!(plan.instances[0].refused, Some(Refusal::Stack { name: "desk-acme".into(), runs: 1 }));
+    assert_eq!(plan.steps(), 0, "two must not have one volume");
+    let web = plan.instances[0].changes.iter().find(|one| one.on == key(Kind::Service, "web")).expect("web");
+    assert!(matches!(&web.reasons[..], [Reason::Changed { path, .. }] if &**path == "image"), "{:?}", web.reasons);
+    // Kept by the Swarm, though it has ended: the stack is there, and would start again.
+    world.observed.host.stacks.insert("desk-acme".into(), vec![task("web", false, &[])]);
+    assert_eq!(world.plan(&desired).instances[0].refused, Some(Refusal::Stack { name: "desk-acme".into(), runs: 0 }));
+    // Another's stack is nothing to it; and once its own is gone, it is made like any other.
+    world.observed.host.stacks.insert("other".into(), vec![task("web", true, &differs)]);
+    world.observed.host.stacks.remove("desk-acme");
+    let plan = world.plan(&desired);
+    assert_eq!(plan.instances[0].refused, None);
+    assert_eq!(action(&plan, Kind::Service, "web"), "create");
+    assert!(plan.steps() > 0);
 }
 
 #[test]

@@ -108,6 +108,7 @@ pub(crate) fn service(name: &str, image: &str) -> Make {
             manner: Manner::Beside,
             networks: vec![Attachment { network: "default".into(), names: vec![name.into()], address: None }],
             network_mode: NetworkMode::Own,
+            shares: std::collections::BTreeMap::new(),
             volumes: BTreeMap::new(),
             files: Vec::new(),
             extra_hosts: Vec::new(),

@@ -1,4 +1,4 @@
-//! What Docker Compose made: containers, networks and volumes with its labels and none of ours.
+//! What Docker Compose made: containers, networks and volumes with its labels and none of ours; and the containers of a Swarm's stacks.
 //!
 //! In: entries of an engine's lists. Out: the project's name, and the thing as it is seen; its fleet and instance are called like the project.
 //! **Invariant:** total: any JSON gives a value or nothing; what carries a label of ours is never taken for Compose's.
@@ -8,7 +8,7 @@
 use super::{labels, read};
 use escadre_model::ids::{InstanceId, Kind, ResourceId, ResourceKey};
 use escadre_model::name::Name;
-use escadre_model::observed::{ContainerSeen, EngineId, MadeByCompose, NetworkSeen, VolumeSeen};
+use escadre_model::observed::{ContainerSeen, EngineId, MadeByCompose, NetworkSeen, TaskSeen, VolumeSeen};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,6 +19,8 @@ const NUMBER: &str = "com.docker.compose.container-number";
 const ONEOFF: &str = "com.docker.compose.oneoff";
 const FOLDER: &str = "com.docker.compose.project.working_dir";
 const FILES: &str = "com.docker.compose.project.config_files";
+const STACK: &str = "com.docker.stack.namespace";
+const SWARM_SERVICE: &str = "com.docker.swarm.service.name";
 /// How many digits the engines' own names of volumes have.
 const ID_DIGITS: usize = 64;
 
@@ -64,6 +66,16 @@ pub fn container(entry: &Value, detail: &Value) -> Option<(Name, ContainerSeen)>
     seen.published = read::published(detail);
     seen.compose = Some(Box::new(made));
     Some((project, seen))
+}
+
+/// A container of a Docker Swarm's stack: the stack, and what is seen of it.
+pub fn task(entry: &Value) -> Option<(Arc<str>, TaskSeen)> {
+    let all = read::labels_of(entry)?;
+    let (stack, service) = (all.get(STACK)?.as_str()?, all.get(SWARM_SERVICE)?.as_str()?);
+    let own = service.strip_prefix(stack).and_then(|rest| rest.strip_prefix('_')).unwrap_or(service);
+    let runs = entry.get("State").and_then(Value::as_str) == Some("running");
+    let engine = EngineId(entry.get("Id")?.as_str()?.into());
+    Some((stack.into(), TaskSeen { service: own.into(), runs, engine, differs: Vec::new() }))
 }
 
 /// Volumes that nobody named: path in the container → the engine's name.

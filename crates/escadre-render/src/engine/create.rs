@@ -39,9 +39,14 @@ pub struct Place<'a> {
     pub engine_ports: &'a [EnginePort],
     /// Its network is that of this container.
     pub shares_network_of: Option<&'a str>,
+    /// Other namespaces that are those of a container: `pid`, `ipc`.
+    pub shares: &'a BTreeMap<Arc<str>, Arc<str>>,
     /// Keys of the routes that lead to it.
     pub routes: &'a [Arc<str>],
 }
+
+/// Namespaces beside the network that a service may share with another one, with the engine's word.
+pub(super) const NAMESPACES: &[(&str, &str)] = &[("pid", "PidMode"), ("ipc", "IpcMode")];
 
 /// A network that a container joins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +73,9 @@ pub fn container(words: &Value, place: &Place<'_>, dialect: Dialect) -> Value {
         _ => Map::new(),
     };
     all.extend(container_labels(place).into_iter().map(|(key, value)| (key, Value::String(value))));
+    if let Some(hooks) = words.get("hooks") {
+        all.insert(labels::LABEL_HOOKS.to_owned(), Value::String(hooks.to_string()));
+    }
     body.insert("Labels".to_owned(), Value::Object(all));
 
     let mut host = match body.remove("HostConfig") {
@@ -82,8 +90,14 @@ pub fn container(words: &Value, place: &Place<'_>, dialect: Dialect) -> Value {
     }
     host.insert("Mounts".to_owned(), Value::Array(mounts));
     networking(words, place, &mut body, &mut host);
+    for (key, name) in NAMESPACES {
+        if let Some(other) = place.shares.get(*key) {
+            host.insert((*name).to_owned(), json!(format!("container:{other}")));
+        }
+    }
     ports(place.engine_ports, &mut body, &mut host);
     if dialect == Dialect::Podman {
+        podman_volumes(&mut host);
         podman_quirks(&mut host);
         podman_check(&mut body);
     }
@@ -265,6 +279,26 @@ fn ports(published: &[EnginePort], body: &mut Map<String, Value>, host: &mut Map
     exposed.extend(bindings.keys().map(|port| (port.clone(), json!({}))));
     body.insert("ExposedPorts".to_owned(), Value::Object(exposed));
     host.insert("PortBindings".to_owned(), json!(bindings));
+}
+
+/// Podman does not hear `NoCopy` in the long spelling of a mount; it does in the short one.
+fn podman_volumes(host: &mut Map<String, Value>) {
+    let Some(Value::Array(mounts)) = host.get_mut("Mounts") else { return };
+    let text = |mount: &Value, key: &str| mount.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut binds = Vec::new();
+    mounts.retain(|mount| {
+        let options = mount.get("VolumeOptions").and_then(Value::as_object);
+        let only = options.is_some_and(|all| all.len() == 1 && all.get("NoCopy") == Some(&Value::Bool(true)));
+        if only {
+            let read_only = mount.get("ReadOnly").and_then(Value::as_bool) == Some(true);
+            let how = if read_only { "ro,nocopy" } else { "rw,nocopy" };
+            binds.push(json!(format!("{}:{}:{how}", text(mount, "Source"), text(mount, "Target"))));
+        }
+        !only
+    });
+    if !binds.is_empty() {
+        host.insert("Binds".to_owned(), Value::Array(binds));
+    }
 }
 
 /// Podman 4.3 swaps soft and hard limits that come over this API; equal ones cannot be swapped.

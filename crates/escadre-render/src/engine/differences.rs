@@ -64,9 +64,22 @@ pub fn differences(
     compare.host();
     compare.places();
     let mut found = compare.found;
+    if composed::task(made.container).is_some() {
+        found.retain(|one| !of_a_swarm(one));
+    }
     found.sort_by(|a, b| a.path.cmp(&b.path));
     found.dedup_by(|a, b| a.path == b.path);
     found
+}
+
+/// What a Swarm keeps for itself: its labels, the names that its own DNS answers to, its configs and secrets, which are no mounts to the engine, and starting again
+/// what has ended. All of it comes from the service, and so does the file that is compared.
+fn of_a_swarm(one: &Difference) -> bool {
+    let path = one.path.as_ref();
+    let own_label = path.starts_with("labels.com.docker.swarm.") || path.starts_with("labels.com.docker.stack.");
+    let name = path.starts_with("networks.") && path.ends_with(".aliases");
+    let file = path.starts_with("mounts.") && one.wanted == Some(Shown::Plain(places::FILE.into()));
+    own_label || name || file && one.runs.is_none() || path == "restart"
 }
 
 impl<'a> Compare<'a> {

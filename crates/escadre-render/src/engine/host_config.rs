@@ -5,12 +5,15 @@
 //! Not here: mounts, networks and ports, which are placed (`create`).
 //! Tests: `render/tests.rs`.
 
+use super::create::NAMESPACES;
 use super::render::Render;
 use super::{Dialect, value};
 use escadre_model::compose::{self, Service as Written};
 use escadre_model::desired::NetworkMode;
 use escadre_model::text::Node;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Attributes that are a list of texts, with the engine's word.
 const LISTS: &[(&str, &str)] = &[
@@ -71,6 +74,12 @@ pub(super) fn of(render: &mut Render<'_>, written: Written<'_>, mode: &NetworkMo
     }
     for (key, name) in TEXTS {
         if let Some(node) = present(key) {
+            let of_another = |mode: &str| mode.starts_with("service:") || mode.starts_with("container:");
+            if *key == "uts" && node.as_str().is_some_and(of_another) {
+                let message = "uts: an engine gives a container its own host name, or the host's";
+                render.refuse(node, &format!("services.{}.uts", written.name), message);
+                continue;
+            }
             host.insert((*name).to_owned(), value::text(node));
         }
     }
@@ -265,18 +274,25 @@ fn block_io(written: Written<'_>, host: &mut Map<String, Value>) {
 
 /// `pid` and `ipc`: a mode, or another service's, which is only known where the container is placed.
 fn namespaces(render: &mut Render<'_>, written: Written<'_>, host: &mut Map<String, Value>) {
-    for (key, name) in [("pid", "PidMode"), ("ipc", "IpcMode")] {
+    for (key, name) in NAMESPACES {
         let Some(node) = written.node(key).filter(|node| !node.is_null()) else { continue };
         match node.as_str() {
-            Some(mode) if mode.starts_with("service:") => {
+            Some(mode) if mode.starts_with("service:") => {}
+            Some(mode) if mode.starts_with("container:") => {
                 let path = format!("services.{}.{key}", written.name);
-                render.refuse(node, &path, format!("{key}: {mode} is not shared between services here yet"));
+                render.refuse(node, &path, format!("{key}: {mode} leads out of the instance"));
             }
             _ => {
-                host.insert(name.to_owned(), value::text(node));
+                host.insert((*name).to_owned(), value::text(node));
             }
         }
     }
+}
+
+/// The services whose `pid` and `ipc` a service has.
+pub(super) fn shares(written: Written<'_>) -> BTreeMap<Arc<str>, Arc<str>> {
+    let other = |key: &str| written.str(key)?.strip_prefix("service:");
+    NAMESPACES.iter().filter_map(|(key, _)| Some(((*key).into(), other(key)?.into()))).collect()
 }
 
 fn restart(render: &mut Render<'_>, written: Written<'_>) -> Option<Value> {

@@ -44,6 +44,8 @@ pub const LABEL_RELEASE: &str = "dev.escadre.release";
 pub const LABEL_ROUTES: &str = "dev.escadre.routes";
 /// Addresses it was given: `network=address`, separated by commas. A stopped container has no other memory of them.
 pub const LABEL_ADDRESSES: &str = "dev.escadre.addresses";
+/// Commands that run when it has started and before it is stopped, as JSON.
+pub const LABEL_HOOKS: &str = "dev.escadre.hooks";
 /// Hash of the inputs an image was built from by us.
 pub const LABEL_BUILD: &str = "dev.escadre.build";
 

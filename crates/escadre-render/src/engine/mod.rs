@@ -5,12 +5,14 @@
 //! Not here: the calls (`escadre-drivers`), order and addresses (`escadre-plan`).
 //! Tests: beside each module.
 
+mod build;
 pub mod composed;
 pub mod create;
 pub mod differences;
 mod draft;
 mod files;
 mod fleet;
+pub mod hooks;
 mod host_config;
 pub mod labels;
 mod mounts;
@@ -20,6 +22,7 @@ mod render;
 mod routes;
 pub mod running;
 mod service;
+pub mod swarm;
 mod value;
 
 pub use fleet::{Spelled, fleet};

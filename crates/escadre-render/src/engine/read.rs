@@ -119,6 +119,11 @@ pub fn with_algorithm(id: &str) -> Arc<str> {
 }
 
 fn networks_of(entry: &Value) -> Vec<String> {
+    // Podman's inspection shows the networks of the container in whose network it lives, its list shows none.
+    let mode = entry.get("HostConfig").and_then(|host| host.get("NetworkMode")).and_then(Value::as_str);
+    if mode.is_some_and(|mode| mode.starts_with("container:")) {
+        return Vec::new();
+    }
     let mut names: Vec<String> = match entry.get("Networks") {
         Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         _ => match entry.get("NetworkSettings").and_then(|settings| settings.get("Networks")) {

@@ -6,7 +6,7 @@
 //! Tests: `render/tests.rs`.
 
 use super::draft::{self, Called, Draft, Drafts, Plain};
-use super::{Facts, files, mounts, routes, service, value};
+use super::{Facts, build, files, mounts, routes, service, value};
 use escadre_model::compose::Service as Written;
 use escadre_model::desired::{Body, Desired, Image, PullPolicy};
 use escadre_model::diagnostic::{Code, Diagnostic};
@@ -241,7 +241,7 @@ impl Render<'_> {
                     self.approximate(
                         policy,
                         &path,
-                        format!("pull_policy: {other} is taken as `missing`; ask with --pull"),
+                        format!("pull_policy: {other} is taken as `missing`; ask with `up --pull always`"),
                     );
                 }
                 PullPolicy::Missing
@@ -249,7 +249,7 @@ impl Render<'_> {
         };
         let platform: Option<Arc<str>> = written.str("platform").map(Into::into);
         let payload = match node {
-            Some(node) if build.is_some() => json!({"build": spelled_build(node)}),
+            Some(node) if build.is_some() => json!({"build": build::spell(self, written, node)}),
             _ => json!({}),
         };
         let mut fields = Vec::new();
@@ -278,29 +278,6 @@ impl Render<'_> {
 
 fn is_external(node: &Node) -> bool {
     node.get("external").and_then(value::flag).unwrap_or(false)
-}
-
-fn spelled_build(node: &Node) -> Value {
-    let mut build = Map::new();
-    for key in ["context", "dockerfile", "dockerfile_inline", "target", "network"] {
-        if let Some(found) = node.get(key) {
-            build.insert(key.to_owned(), value::text(found));
-        }
-    }
-    for key in ["args", "labels"] {
-        if let Some(found) = node.get(key) {
-            build.insert(key.to_owned(), value::map(found));
-        }
-    }
-    for key in ["no_cache", "pull"] {
-        if let Some(flag) = node.get(key).and_then(value::flag) {
-            build.insert(key.to_owned(), json!(flag));
-        }
-    }
-    if let Some(size) = node.get("shm_size").and_then(escadre_model::compose::bytes) {
-        build.insert("shm_size".to_owned(), json!(size));
-    }
-    Value::Object(build)
 }
 
 #[cfg(test)]

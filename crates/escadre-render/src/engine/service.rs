@@ -7,7 +7,7 @@
 
 use super::draft::{self, Plain, ServiceSpec};
 use super::render::Render;
-use super::{Dialect, files, host_config, mounts, routes, value};
+use super::{Dialect, files, hooks, host_config, mounts, routes, value};
 use escadre_model::compose::{self, Service as Written};
 use escadre_model::desired::{
     After, Attachment, Condition, Gate, HealthCheck, Manner, NetworkMode, OnFailure, Rollout, Service,
@@ -51,9 +51,7 @@ const WITHOUT: &[(&str, &str)] = &[
     ("credential_spec", "it is a setting of Windows"),
     ("isolation", "it is a setting of Windows"),
     ("attach", "logs are read with `escadre logs`"),
-    ("post_start", "hooks are not run yet"),
-    ("pre_stop", "hooks are not run yet"),
-    ("pre_start", "hooks are not run yet"),
+    ("pre_start", "it is not run: write a service that ends, and let this one depend on it"),
     ("models", "models are not provided here"),
     ("use_api_socket", "the engine's socket is not given away"),
 ];
@@ -79,17 +77,25 @@ pub(super) fn add(render: &mut Render<'_>, written: Written<'_>) {
     let engine_ports = routes::by_the_engine(written);
     let extra_hosts = extra_hosts(written);
     let gate = gate(render, written, job);
+    let shares = host_config::shares(written);
     let manner = manner(render, written, &mounts, &mode, &engine_ports, &networks);
 
     let create = create(render, written, &mode);
-    let words =
+    let mut words =
         json!({"create": create, "mounts": mounts.spelled, "networks": endpoint_words(render, written, &networks)});
+    let hooks = hooks::spell(render, written);
+    if let (Some(words), false) = (words.as_object_mut(), hooks.is_null()) {
+        words.insert("hooks".to_owned(), hooks);
+    }
     let grace = written.node("stop_grace_period").and_then(value::milliseconds).unwrap_or(GRACE);
     let spec = ServiceSpec {
         before: draft::within(&(&image, render.shape.builds.get(written.name))),
         files: mounts.files.clone(),
         secrets: Words::new(&words).secrets().iter().cloned().collect(),
-        within: draft::within(&(&networks, &mode)),
+        within: match shares.is_empty() {
+            true => draft::within(&(&networks, &mode)),
+            false => draft::within(&(&networks, &mode, &shares)),
+        },
         volumes: mounts.volumes.keys().cloned().collect(),
         behind: draft::within(&(&engine_ports, &extra_hosts)),
     };
@@ -103,6 +109,7 @@ pub(super) fn add(render: &mut Render<'_>, written: Written<'_>) {
         manner,
         networks,
         network_mode: mode,
+        shares,
         volumes: mounts.volumes,
         files: mounts.files,
         extra_hosts,
@@ -378,6 +385,9 @@ fn manner(
         NetworkMode::Host => return stop("it uses the host's network".to_owned()),
         NetworkMode::Service(other) => return stop(format!("it lives in the network of {other}")),
         NetworkMode::Own | NetworkMode::None => {}
+    }
+    if let Some((what, other)) = host_config::shares(written).into_iter().next() {
+        return stop(format!("its {what} namespace is that of {other}"));
     }
     if networks.iter().any(|network| network.address.is_some()) {
         return stop("it has an address of its own".to_owned());

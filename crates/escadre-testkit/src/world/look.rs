@@ -139,6 +139,7 @@ fn host(state: &State) -> HostSeen {
         ports: Vec::new(),
         images: images.collect(),
         projects: BTreeMap::new(),
+        stacks: BTreeMap::new(),
     }
 }
 

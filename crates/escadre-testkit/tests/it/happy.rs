@@ -125,6 +125,32 @@ fn a_failed_undo_is_stuck_and_nothing_more_happens() {
 }
 
 #[test]
+fn images_of_all_instances_are_there_before_any_of_them_stops() {
+    paused(async {
+        let mut bench = Bench::new();
+        images(&bench);
+        bench.image("api:3", Behaviour::healthy(500));
+        let es = |api: &str| Sketch { instance: "es".into(), ..desk(api) };
+        bench.up(&[desk("api:1"), es("api:1")]).await;
+        bench.world.calls();
+        // One after the other: by themselves, the second would ask for its image when the first is long done.
+        bench.options.instances = 1;
+        let report = bench.up(&[desk("api:2"), es("api:3")]).await;
+        assert_eq!(report.code(), 0, "{report:#?}");
+        let calls = bench.world.calls();
+        let done = calls.iter().filter(|call| call.verb == "perform");
+        let first: Vec<_> =
+            done.take_while(|call| call.act == "ensure image").filter_map(|call| call.on.clone()).collect();
+        let images: Vec<&str> = first.iter().map(|on| on.resource.key.as_ref()).take(2).collect();
+        assert_eq!(images, ["api:3", "api:2"], "each once, before anything else: {first:?}");
+        // One that is not to be had concerns those alone who need it.
+        let report = bench.up(&[desk("nowhere:1"), es("api:2")]).await;
+        assert!(matches!(report.instances[0].end, End::Done(_)), "{report:#?}");
+        assert!(matches!(report.instances[1].end, End::WentBack(_)), "{report:#?}");
+    });
+}
+
+#[test]
 fn down_keeps_volumes() {
     paused(async {
         let bench = Bench::new();

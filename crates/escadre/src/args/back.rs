@@ -57,7 +57,18 @@ pub(crate) struct Diff {
     pub(crate) form: Form,
 }
 
-/// `escadre restart`, `start`, `stop`.
+/// `escadre start`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Start {
+    /// What ran on this machine and was not stopped, of all fleets, without their files: for the boot (`escadre proxy install`).
+    #[arg(long, conflicts_with_all = ["places", "filter", "json"])]
+    pub(crate) boot: bool,
+    /// What else.
+    #[command(flatten)]
+    pub(crate) touch: Touch,
+}
+
+/// `escadre restart`, `stop`; most of `start`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Touch {
     /// Instances or services; beside a plain compose.yaml none means all of it.

@@ -4,7 +4,7 @@
 //! Not here: what they do (`commands`). Tests: `tests.rs`.
 
 use super::shared::{Files, Filter, Form, Manner, Which};
-use super::value::{Doomed, PlanRef, name};
+use super::value::{Doomed, PlanRef, Pull, name};
 use clap::Args;
 use escadre_model::name::Name;
 use std::path::PathBuf;
@@ -24,9 +24,9 @@ pub(crate) struct Up {
     /// How to go on.
     #[command(flatten)]
     pub(crate) manner: Manner,
-    /// Ask the registries again what tags mean.
-    #[arg(long)]
-    pub(crate) pull: bool,
+    /// Which images are pulled; without it what `pull_policy` says.
+    #[arg(long, value_enum, value_name = "WHEN")]
+    pub(crate) pull: Option<Pull>,
     /// Delete this too, with its data, if nothing uses it any more.
     #[arg(long, value_name = "INSTANCE/volume/KEY")]
     pub(crate) destroy: Vec<Doomed>,
@@ -82,9 +82,6 @@ pub(crate) struct Plan {
     /// Write the plan into this file too.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Ask the registries again what tags mean.
-    #[arg(long)]
-    pub(crate) pull: bool,
     /// Delete this too, with its data, if nothing uses it any more.
     #[arg(long, value_name = "INSTANCE/volume/KEY")]
     pub(crate) destroy: Vec<Doomed>,

@@ -24,19 +24,36 @@ pub(crate) enum Tool {
         /// Only these projects; otherwise all of which several run that are one product.
         #[arg(value_name = "PROJECT", value_parser = project)]
         projects: Vec<String>,
-        /// The product's name; otherwise what the projects' names have in common.
-        #[arg(long, value_name = "NAME", value_parser = fleet_name)]
-        product: Option<Name>,
-        /// The environment of the instances; never guessed.
-        #[arg(long, value_name = "ENVIRONMENT", value_parser = fleet_name)]
-        environment: Name,
-        /// The name of the fleet, where there is none yet; otherwise the folder's.
-        #[arg(long, value_name = "NAME", value_parser = fleet_name)]
-        fleet: Option<Name>,
-        /// Write without asking.
-        #[arg(long, short = 'y')]
-        yes: bool,
+        /// And how.
+        #[command(flatten)]
+        how: How,
     },
+    /// Stacks of the Docker Swarm that this host's engine manages.
+    Swarm {
+        /// Only these stacks; otherwise all.
+        #[arg(value_name = "STACK")]
+        stacks: Vec<String>,
+        /// And how.
+        #[command(flatten)]
+        how: How,
+    },
+}
+
+/// How it is written.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct How {
+    /// The product's name; otherwise what the names have in common.
+    #[arg(long, value_name = "NAME", value_parser = fleet_name)]
+    pub(crate) product: Option<Name>,
+    /// The environment of the instances; never guessed.
+    #[arg(long, value_name = "ENVIRONMENT", value_parser = fleet_name)]
+    pub(crate) environment: Name,
+    /// The name of the fleet, where there is none yet; otherwise the folder's.
+    #[arg(long, value_name = "NAME", value_parser = fleet_name)]
+    pub(crate) fleet: Option<Name>,
+    /// Write without asking.
+    #[arg(long, short = 'y')]
+    pub(crate) yes: bool,
 }
 
 /// A Compose project's name.

@@ -72,7 +72,7 @@ pub(crate) enum Verb {
     /// Start services again as they are.
     Restart(back::Touch),
     /// Start what was stopped, as it is.
-    Start(back::Touch),
+    Start(back::Start),
     /// Stop instances or services and keep everything.
     Stop(back::Touch),
     /// What needs you, and what runs where.
@@ -99,7 +99,7 @@ pub(crate) enum Verb {
     Unhold(guard::Unhold),
     /// Take over what runs already, without touching it, and do nothing else.
     Adopt(adopt::Adopt),
-    /// Write a fleet from what runs under docker compose; the next plan takes it over without touching it.
+    /// Write a fleet from what runs under docker compose or in a Docker Swarm.
     Import(import::Import),
     /// Rebuild a lost state folder from what runs.
     Recover(guard::Recover),

@@ -47,7 +47,12 @@ pub(crate) fn refuse_secret(words: &[OsString]) -> Fault {
 
 /// The refusal of a word after `proxy`.
 pub(crate) fn refuse_proxy(words: &[OsString]) -> Fault {
-    refuse_among("proxy ", words, &[], &["install", "renew", "status", "stop"].map(str::to_owned))
+    refuse_among(
+        "proxy ",
+        words,
+        &[],
+        &["install", "renew", "status", "stop", "uninstall", "upgrade"].map(str::to_owned),
+    )
 }
 
 fn refuse_among(before: &str, words: &[OsString], reserved: &[(&str, &str)], known: &[String]) -> Fault {

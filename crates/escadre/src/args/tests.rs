@@ -58,6 +58,7 @@ fn every_verb_of_the_table_is_taken() {
         "escadre compose config -f a.yaml -f b.yaml --profile p --format json",
         "escadre import compose --environment production",
         "escadre import compose desk-oak desk-elm --product desk --environment production --fleet shops --yes",
+        "escadre import swarm desk --environment production",
         "escadre recover",
         "escadre hold larch --because talks",
         "escadre unhold larch",

@@ -32,6 +32,17 @@ impl FromStr for Pair {
     }
 }
 
+/// Which images are pulled before a plan is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Pull {
+    /// Those that are here too, so that a tag means what the registry says now.
+    Always,
+    /// Those that are missing here.
+    Missing,
+    /// None: what is missing is refused.
+    Never,
+}
+
 /// The name of an instance, environment or the like.
 pub(crate) fn name(text: &str) -> Result<Name, String> {
     Name::project(text).map_err(|error| error.to_string())

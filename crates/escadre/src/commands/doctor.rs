@@ -115,6 +115,7 @@ fn judge(facts: &Facts) -> Doctor {
         files(facts),
         tun(facts),
         ports(facts),
+        boot(facts),
         state(facts),
         journal(facts),
         room(facts),
@@ -238,6 +239,31 @@ fn ports(facts: &Facts) -> Check {
                 taken.join(" and ")
             ),
             Some("ss -ltnp"),
+        ),
+    }
+}
+
+fn boot(facts: &Facts) -> Check {
+    match facts.boot {
+        facts::Boot::Nothing => check("boot", State::Ok, "no instance is reached here yet", None),
+        facts::Boot::Starts => check("boot", State::Ok, "systemd starts the edge and the instances", None),
+        facts::Boot::AtLogin => check(
+            "boot",
+            State::Warn,
+            "systemd starts the edge and the instances when you log in, and ends them when you log out",
+            Some("loginctl enable-linger"),
+        ),
+        facts::Boot::Nobody if facts.systemd => check(
+            "boot",
+            State::Warn,
+            "after a boot nobody starts the edge, nor the instances",
+            Some("escadre proxy install"),
+        ),
+        facts::Boot::Nobody => check(
+            "boot",
+            State::Warn,
+            "after a boot nobody starts the edge, nor the instances, and systemd does not run here",
+            Some("have this run at boot: escadre start --boot"),
         ),
     }
 }

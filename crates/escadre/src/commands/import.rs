@@ -9,20 +9,24 @@ use crate::settings::Settings;
 use crate::terminal::Terminal;
 use crate::terminal::ask::{self, Question};
 use crate::wire::{self, ImportWish};
+use escadre_model::desired::Former;
 
 /// Runs the verb.
 ///
 /// # Errors
 /// Command line, files, the world.
 pub(super) async fn run(args: &Import, settings: &Settings, terminal: &Terminal) -> Done {
-    let Tool::Compose { projects, product, environment, fleet, yes } = &args.tool;
-    let wish = ImportWish { projects, product: product.as_ref(), environment, fleet: fleet.as_ref() };
-    let imported = wire::import_compose(settings, &wish).await?;
+    let (from, projects, how) = match &args.tool {
+        Tool::Compose { projects, how } => (Former::Compose, projects, how),
+        Tool::Swarm { stacks, how } => (Former::Swarm, stacks, how),
+    };
+    let (product, environment, fleet) = (how.product.as_ref(), &how.environment, how.fleet.as_ref());
+    let imported = wire::import(settings, &ImportWish { from, projects, product, environment, fleet }).await?;
     if !imported.findings.0.is_empty() {
         terminal.findings(&imported.findings.0, imported.findings.1.0.as_ref());
     }
     terminal.say(&format!("{}\n", imported.told));
-    if !yes {
+    if !how.yes {
         ask::ask(
             &Question::Yes(format!(
                 "Write {} of a fleet?",

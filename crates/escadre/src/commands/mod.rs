@@ -7,6 +7,7 @@
 
 mod adopt;
 mod apply;
+mod boot;
 mod check;
 mod completions;
 mod compose;
@@ -57,7 +58,8 @@ pub(crate) async fn run(verb: Verb, settings: &Settings, terminal: &Terminal) ->
         Verb::Rollback(args) => rollback::run(&args, settings, terminal).await,
         Verb::Diff(args) => diff::run(&args, settings, terminal).await,
         Verb::Restart(args) => touch::run(How::Restart, &args, settings, terminal).await,
-        Verb::Start(args) => touch::run(How::Start, &args, settings, terminal).await,
+        Verb::Start(args) if args.boot => boot::run(settings, terminal).await,
+        Verb::Start(args) => touch::run(How::Start, &args.touch, settings, terminal).await,
         Verb::Stop(args) => touch::run(How::Stop, &args, settings, terminal).await,
         Verb::Resume(args) => apply::resume(&args, settings, terminal).await,
         Verb::Status(args) => status::run(&args, settings, terminal).await,

@@ -19,7 +19,6 @@ pub(super) async fn run(args: &Plan, settings: &Settings, terminal: &Terminal) -
     let ask = Ask {
         files: args.files.clone(),
         selection: Selection::new(&args.which.instances, &args.which.filter),
-        pull: args.pull,
         destroy: args.destroy.clone(),
         base: args.base.clone(),
         save: true,

@@ -21,7 +21,7 @@ fn paragraph(verb: &str) -> Option<&'static str> {
             "Does exactly a saved plan and never plans. An instance that changed since the plan was made is refused and named, the others go on, and the exit code is 3."
         }
         "import" => {
-            "Reads the Docker Compose projects that run on this host, finds which are one product in many copies, and writes the fleet: the product's files once, a short file for each instance, secrets encrypted. What runs wins over what the files say, and each difference is told before anything is written. No container and no file outside the fleet is changed; the next `escadre plan` adopts the instances as they run. A project of which there is no second copy is left alone unless it is named."
+            "Reads the Docker Compose projects that run on this host, finds which are one product in many copies, and writes the fleet: the product's files once, a short file for each instance, secrets encrypted. What runs wins over what the files say, and each difference is told before anything is written. No container and no file outside the fleet is changed; the next `escadre plan` adopts the instances as they run. A project of which there is no second copy is left alone unless it is named. `import swarm` does the same with the stacks of a Docker Swarm that this host's engine manages: services, configs, secrets by name, networks, labels and update policies become a Compose file; what means nothing on one host is told. A Swarm's containers cannot be adopted: the next `escadre plan` says, service by service, what will be otherwise, and waits until the stack is gone; then the instance is made with the volumes that are there."
         }
         "resume" => {
             "Goes on with a plan that was interrupted: what was begun is finished or undone first, then the instances that were not begun get their turn."
@@ -35,7 +35,9 @@ fn paragraph(verb: &str) -> Option<&'static str> {
         "restart" => {
             "Stops and starts services again in their own containers, dependencies first; requests wait meanwhile. What the files want does not matter here: nothing is updated. What does not run is started."
         }
-        "start" => "Starts services that do not run, in their own containers, as they were. Nothing is updated.",
+        "start" => {
+            "Starts services that do not run, in their own containers, as they were. Nothing is updated. With `--boot`, all that ran on this machine and was not stopped, from the record alone (docs/guides/boot.md)."
+        }
         "stop" => {
             "Stops instances or services and keeps their containers; whoever asks the edge for them is told so. Files are not edited: the next plan shows `start`. What must last is written in the instance's file, `state: stopped`."
         }
@@ -91,7 +93,7 @@ fn paragraph(verb: &str) -> Option<&'static str> {
             "JSON schemas of what `--json` prints and of the files people write. With `--out DIR` all of them, for editors."
         }
         "proxy" => {
-            "The edge: it listens on the published ports, carries HTTP by host name and TCP by port, lets requests wait while a service is replaced, and lets open connections finish. It runs by itself when it is needed; `install` makes systemd start it at boot."
+            "The edge: it listens on the published ports, carries HTTP by host name and TCP by port, lets requests wait while a service is replaced, and lets open connections finish. It runs by itself when it is needed; `install` has systemd keep it and start it and the instances at boot, `upgrade` replaces its processes without an interruption (`up` does so for an older one)."
         }
         "trust" => {
             "Has this machine trust the local authority, which certifies private names: its root goes into the system's store and into those of Chromium and Firefox. `--show` and `--out` give the certificate to other machines, `--remove` takes it out again."

@@ -8,7 +8,7 @@ use crate::args::change::Up;
 use crate::exit::{Done, Exit};
 use crate::settings::{Selection, Settings, What, what};
 use crate::terminal::{Terminal, ask, plan_text};
-use crate::wire::{self, Ask, Manner};
+use crate::wire::{self, Ask, Manner, Pulling};
 use std::time::Duration;
 
 /// Runs the verb.
@@ -24,7 +24,7 @@ pub(super) async fn run(args: &Up, settings: &Settings, terminal: &Terminal) -> 
         files: args.files.clone(),
         path,
         selection: Selection::new(&instances, &args.filter),
-        pull: args.pull,
+        pull: args.pull.map_or(Pulling::AsWritten, Pulling::Asked),
         destroy: args.destroy.clone(),
         save: true,
         act: true,

@@ -10,7 +10,7 @@ use crate::terminal::Terminal;
 use crate::terminal::time::Now;
 use crate::views::{endpoint, why, why_service};
 use crate::wire::{self, Ask, Ground};
-use escadre_model::desired::Route;
+use escadre_model::desired::{Desired, Route};
 use escadre_model::diagnostic::{Code, nearest};
 use std::collections::BTreeMap;
 
@@ -32,7 +32,9 @@ pub(super) async fn run(args: &Why, settings: &Settings, terminal: &Terminal) ->
     let looked = ground.looked(&now);
     let desired = ground.find(&args.place.instance)?;
     if let Some(other) = &args.other {
-        let view = why::differ(desired, ground.find(&other.instance)?);
+        let (other, none) = (ground.find(&other.instance)?, BTreeMap::new());
+        let values = |one: &Desired| ground.values.get(&one.instance).unwrap_or(&none);
+        let view = why::differ((desired, values(desired)), (other, values(other)));
         return show(terminal, args.form.json, &view, |view| why::paint_differ(view, terminal.out));
     }
     if let Some(key) = args.place.service.as_ref().filter(|key| desired.service(key).is_none())

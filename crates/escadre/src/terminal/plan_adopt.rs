@@ -9,7 +9,7 @@ use super::plan_text::shown;
 use super::style::{Look, count, hang};
 use escadre_model::ids::Kind;
 use escadre_plan::change::{Action, Change, Reason};
-use escadre_plan::plan::InstancePlan;
+use escadre_plan::plan::{InstancePlan, Refusal};
 
 /// Is everything that changes taken over, and nothing else done?
 pub(crate) fn only(changing: &[&Change]) -> bool {
@@ -78,12 +78,48 @@ pub(crate) fn section(instances: &[InstancePlan], look: Look) -> String {
     for instance in instances.iter().filter(|one| one.refused.is_none()) {
         for change in instance.changes.iter().filter(|change| change.action == Action::Adopt) {
             for line in lines(change) {
-                let who = format!("  {:<10} {:<8} ", instance.instance.instance.as_str(), change.on.key);
-                out.push_str(&hang(&who, &line, look.width));
+                out.push_str(&hang(&who(instance, change), &line, look.width));
             }
         }
     }
     out
+}
+
+fn who(instance: &InstancePlan, change: &Change) -> String {
+    format!("  {:<10} {:<8} ", instance.instance.instance.as_str(), change.on.key)
+}
+
+/// Is it an instance that waits for the Swarm's stack whose place it takes?
+pub(crate) fn waits(instance: &InstancePlan) -> bool {
+    matches!(instance.refused, Some(Refusal::Stack { .. }))
+}
+
+/// What will be otherwise than a Swarm runs it now, service by service.
+pub(crate) fn instead(instances: &[InstancePlan], look: Look) -> String {
+    let mut out = String::new();
+    for instance in instances.iter().filter(|one| waits(one)) {
+        let made =
+            |change: &&Change| change.on.kind == Kind::Service && matches!(change.action, Action::Create | Action::Run);
+        for change in instance.changes.iter().filter(made) {
+            let told: Vec<String> = change.reasons.iter().filter_map(will).collect();
+            let told = if told.is_empty() { vec!["as it runs now".to_owned()] } else { told };
+            for line in told {
+                out.push_str(&hang(&who(instance, change), &line, look.width));
+            }
+        }
+    }
+    out
+}
+
+fn will(reason: &Reason) -> Option<String> {
+    let Reason::Changed { path, old, new, .. } = reason else { return None };
+    Some(match (old, new) {
+        (None, new) => {
+            format!("{path}  will be {}; it is not so now, or nobody may see what it is", shown(new.as_ref()))
+        }
+        (old, None) => format!("{path}  is {} now and will not be set", shown(old.as_ref())),
+        (old, new) => format!("{path}  is {} now and will be {}", shown(old.as_ref()), shown(new.as_ref())),
+    })
 }
 
 #[cfg(test)]

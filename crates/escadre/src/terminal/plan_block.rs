@@ -134,7 +134,10 @@ impl Members<'_> {
                     if !known.is_empty() {
                         continue;
                     }
-                    format!("{source}  {path}")
+                    match written_in(path, raw.as_deref()) {
+                        Some(file) => format!("{source}  {file}"),
+                        None => format!("{source}  {path}"),
+                    }
                 }
                 Reason::SecretChanged { source: Some(source), name } => format!("{source}  secret {name}"),
                 Reason::Retry { plan } => format!("plan {plan} tried it before, failed and went back"),
@@ -199,13 +202,23 @@ pub(crate) fn origins(change: &Change, places: Option<&BTreeMap<Arc<str>, Source
         let written = variables(raw.unwrap_or_default()).filter_map(|name| places?.get(name));
         let mut lines: Vec<String> = written.map(ToString::to_string).collect();
         if lines.is_empty() {
-            lines.extend(source.as_ref().map(ToString::to_string));
+            let file = match reason {
+                Reason::Changed { path, raw, .. } => written_in(path, raw.as_deref()),
+                _ => None,
+            };
+            let file = file.map(|file| format!(" ({file})")).unwrap_or_default();
+            lines.extend(source.as_ref().map(|source| format!("{source}{file}")));
         }
         found.extend(lines);
     }
     found.sort();
     found.dedup();
     found
+}
+
+/// The file that a value was read from, as the line that names it spells it.
+fn written_in<'r>(path: &str, raw: Option<&'r str>) -> Option<&'r str> {
+    raw.filter(|_| path == "content" || path.starts_with("files."))
 }
 
 /// Whether a change has a line of its own.
@@ -255,6 +268,7 @@ fn value_words(reason: &Reason, group: bool) -> (String, Option<String>) {
     if let Reason::Changed { path, old: Some(Shown::Plain(old)), new: Some(Shown::Plain(new)), unknown: false, .. } =
         reason
         && path.as_ref() == "image"
+        && !group
     {
         let (repository, moved) = image_move(old, new);
         return (format!("image  {moved}"), (!repository.is_empty()).then_some(repository));

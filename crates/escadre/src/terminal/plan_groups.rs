@@ -26,6 +26,7 @@ pub(crate) fn paint(plan: &Plan, around: &Around, look: Look) -> String {
     }
     out.push_str(&deletions(plan, look));
     out.push_str(&refusals(plan, look));
+    out.push_str(&instead(plan, look));
     out.push_str(&outliers(plan, around, look));
     out.push_str(&groups(plan, around, look));
     out.push_str(&differing(plan, look));
@@ -84,8 +85,10 @@ pub(crate) fn answer(plan: &Plan) -> Vec<String> {
     let all = count(plan.instances.len(), "instance");
     if moving.is_empty() {
         let refused = refused(plan).len();
-        let but = if refused == 0 { String::new() } else { format!(" {} left alone.", count(refused, "instance")) };
-        return vec![format!("Fleet {} is as its files say: {all}. Nothing to do.{but}", plan.fleet)];
+        return vec![match refused {
+            0 => format!("Fleet {} is as its files say: {all}. Nothing to do.", plan.fleet),
+            _ => format!("{refused} of {all} left alone. Nothing else to do."),
+        }];
     }
     if moving.iter().all(|instance| plan_adopt::only(&changing(instance))) {
         let all = moving.iter().flat_map(|instance| changing(instance)).collect::<Vec<_>>();
@@ -228,6 +231,16 @@ fn differing(plan: &Plan, look: Look) -> String {
         "{}{told}",
         section("DIFFER FROM THE FILES", number.count(), "as they run until their next update", look, style::CARE)
     )
+}
+
+/// What will be otherwise once it takes the place of a Swarm's stack.
+fn instead(plan: &Plan, look: Look) -> String {
+    let number = plan.instances.iter().filter(|one| plan_adopt::waits(one)).count();
+    let told = plan_adopt::instead(&plan.instances, look);
+    if told.is_empty() {
+        return told;
+    }
+    format!("{}{told}", section("WILL BE OTHERWISE THAN IN THE SWARM", number, "", look, style::CARE))
 }
 
 /// Instances that would change and are left alone.

@@ -521,6 +521,9 @@ pub(crate) fn refusal_next(instance: &str, refusal: &Refusal) -> Option<String> 
             Some("a wider pool: of the target, in fleet.yaml   (escadre explain E0322)".into())
         }
         Refusal::Foreign { .. } => Some("what it may be, and what to write: escadre explain E0324".into()),
+        Refusal::Stack { name, .. } => Some(format!(
+            "when it may stop: docker stack rm {name}; when it is gone: escadre up {instance}      (escadre explain E0324)"
+        )),
         Refusal::OtherFleet { .. } => Some("give one of the two another name   (escadre explain E0323)".into()),
         Refusal::Unseen { .. } => Some("what is wrong with the engine: escadre doctor".into()),
     }
@@ -533,6 +536,14 @@ pub(crate) fn refusal_words(refusal: &Refusal) -> String {
         Refusal::Unseen { what } => format!("{what} could not be listed in full, so nothing is decided"),
         Refusal::OtherFleet { origin } => format!("what runs under this name belongs to another fleet, of {origin}"),
         Refusal::Taken { what } | Refusal::Foreign { what } => what.to_string(),
+        Refusal::Stack { name, runs } => {
+            let has = match runs {
+                0 => format!("still has {name}"),
+                1 => format!("still runs {name} (1 container)"),
+                number => format!("still runs {name} ({number} containers)"),
+            };
+            format!("the Swarm {has}, whose volumes and ports it is to have")
+        }
         Refusal::NoAddress { what } => format!("there is no address for {what}"),
     }
 }

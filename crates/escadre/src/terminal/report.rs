@@ -39,6 +39,8 @@ pub(crate) struct Ended {
     pub(crate) failures: Vec<Failure>,
     /// Instances that were not touched, and why.
     pub(crate) refused: Vec<Refused>,
+    /// What the edge counted meanwhile for those that are as planned, by name; nothing for one that nobody asked.
+    pub(crate) traffic: Vec<(String, Requests)>,
     /// Instances not begun because the apply stopped.
     pub(crate) not_begun: Vec<String>,
     /// Where the product is reached now (a fleet of one, or a few addresses).
@@ -78,6 +80,10 @@ pub(crate) struct Failure {
     pub(crate) not_undone: Vec<String>,
     /// Nothing of it ran before.
     pub(crate) created: bool,
+    /// What the edge counted meanwhile.
+    pub(crate) traffic: Option<Requests>,
+    /// What can be done.
+    pub(crate) remedy: Remedy,
     /// The hold that was set, in words; `None`: none.
     pub(crate) hold: Option<String>,
     /// The service to look at: for `escadre logs larch/web --plan`.
@@ -95,6 +101,61 @@ pub(crate) enum Manner {
     Stuck,
     /// Something around it failed (the journal, the disk): it stands in the middle, and the next run goes on from there.
     Broken,
+    /// Something around it failed before anything of it was begun.
+    Untouched,
+}
+
+/// What can be done about a failure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Remedy {
+    /// Correct the files.
+    #[default]
+    Mend,
+    /// Nothing stands against trying the same again.
+    Again,
+    /// Make room on the disk first.
+    Room,
+    /// Have the engine answer first.
+    Engine,
+    /// Look: nobody knows more.
+    Look,
+}
+
+/// Requests (HTTP) and connections (TCP) that the edge counted between two moments.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct Requests {
+    /// All that arrived.
+    pub(crate) all: u64,
+    /// Those that could not be served.
+    pub(crate) failed: u64,
+    /// Answered 5xx by the service itself.
+    pub(crate) service_errors: u64,
+    /// They were connections only.
+    pub(crate) connections: bool,
+}
+
+impl Requests {
+    /// Both together.
+    fn plus(self, other: &Self) -> Self {
+        Self {
+            all: self.all.saturating_add(other.all),
+            failed: self.failed.saturating_add(other.failed),
+            service_errors: self.service_errors.saturating_add(other.service_errors),
+            connections: self.connections && other.connections,
+        }
+    }
+
+    /// `0 of 74 requests failed`.
+    fn words(&self) -> String {
+        let what = if self.connections { "connection" } else { "request" };
+        let s = if self.all == 1 { "" } else { "s" };
+        let failed = format!("{} of {} {what}{s} failed", style::grouped(self.failed), style::grouped(self.all));
+        match self.service_errors {
+            0 => failed,
+            errors => format!("{failed}, {} more the service itself answered with 5xx", style::grouped(errors)),
+        }
+    }
 }
 
 /// An instance that was left alone.
@@ -130,8 +191,13 @@ pub(crate) fn paint(ended: &Ended, look: Look) -> String {
         out.push_str(&format!("  {:<19} escadre resume {}\n", "the rest", ended.plan));
     }
     if ended.stopped.is_empty() {
-        out.push_str(&reach(ended, look));
+        let reach = reach(ended, look);
+        if !reach.is_empty() && !out.is_empty() && !out.ends_with("\n\n") {
+            out.push('\n');
+        }
+        out.push_str(&reach);
     }
+    out.push_str(&meanwhile(ended, look));
     out.push_str(&last_line(ended, look));
     for (instance, plan) in &ended.back {
         let text =
@@ -139,7 +205,8 @@ pub(crate) fn paint(ended: &Ended, look: Look) -> String {
         out.push_str(&hang("", &text, look.width));
         out.push_str(&format!("or: escadre unhold {instance}\n"));
     }
-    if ended.untrusted && ended.down.len() < ended.done.len() {
+    let serves = ended.stopped.is_empty() && ended.down.len() < ended.done.len();
+    if ended.untrusted && serves {
         out.push_str("\nPrivate names have certificates of this machine's own authority.\n");
         out.push_str("  trust it   escadre trust\n");
     }
@@ -158,6 +225,18 @@ fn reach(ended: &Ended, look: Look) -> String {
     }
     let table = table.paint(look);
     if table.is_empty() { table } else { format!("{table}\n") }
+}
+
+/// What the edge counted for those that are as planned: together, and by name where something failed.
+fn meanwhile(ended: &Ended, look: Look) -> String {
+    let Some((_, first)) = ended.traffic.first() else { return String::new() };
+    let all = ended.traffic.iter().skip(1).fold(first.clone(), |sum, (_, one)| sum.plus(one));
+    let mut out = format!("{} meanwhile.\n", all.words());
+    let badly = ended.traffic.iter().filter(|(_, one)| one.failed > 0);
+    for (instance, one) in badly.filter(|_| ended.traffic.len() > 1) {
+        out.push_str(&hang("  ", &format!("{instance}: {}", one.words()), look.width));
+    }
+    out
 }
 
 /// `39 of 40 updated, 1 went back.   6 min 36 s, exit 4`.
@@ -192,7 +271,7 @@ fn last_line(ended: &Ended, look: Look) -> String {
         (back, "went back"),
         (stuck, "stuck"),
         (broken, "in the middle"),
-        (ended.refused.len(), "not touched"),
+        (ended.refused.len() + of(Manner::Untouched), "not touched"),
         (ended.not_begun.len(), "not begun"),
     ];
     parts.extend(others.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")));
@@ -218,11 +297,17 @@ fn block(failure: &Failure, plan: &str, look: Look) -> String {
         }
         Manner::WentBack => format!("{name} went back to what it was."),
         Manner::Stuck => format!("{name} is STUCK: it failed, and going back failed too. Look before you go on."),
-        Manner::Broken => format!("{name} stands in the middle: escadre resume {plan} goes on from there."),
+        Manner::Broken => format!("{name} stands in the middle of plan {plan}."),
+        Manner::Untouched => format!("{name} was not touched: plan {plan} could not begin."),
     };
+    let counted = failure.traffic.as_ref().map(|counted| format!(" {} meanwhile.", counted.words()));
+    let head = format!("{head}{}", counted.unwrap_or_default());
     let back = failure.manner == Manner::WentBack;
     let painted = if failure.manner == Manner::Stuck { style::BAD } else { style::CARE };
-    let mut out = format!("{}\n\n", look.paint(painted, &head));
+    let mut out = style::wrap(&head, look.width.min(80))
+        .iter()
+        .fold(String::new(), |out, line| format!("{out}{}\n", look.paint(painted, line)));
+    out.push('\n');
     let mut line = |label: &str, text: &str| {
         out.push_str(&hang(&format!("  {label:<11} "), &harmless(text), look.width));
     };
@@ -263,13 +348,18 @@ fn block(failure: &Failure, plan: &str, look: Look) -> String {
         list("hold", &[hold.clone(), format!("or: escadre unhold {name}")], None);
     }
     out.push('\n');
-    if back {
-        let what = match failure.because.as_slice() {
-            [one] => format!("correct {one}"),
-            _ => "correct the files".to_owned(),
-        };
-        out.push_str(&format!("  mend it     {what}, then: escadre up {name}\n"));
-    }
+    let what = match failure.because.as_slice() {
+        [one] => format!("correct {one}"),
+        _ => "correct the files".to_owned(),
+    };
+    let again = if back { format!("escadre up {name}") } else { format!("escadre resume {plan}") };
+    out.push_str(&match failure.remedy {
+        Remedy::Mend => format!("  mend it     {what}, then: {again}\n"),
+        Remedy::Again => format!("  again       {again}      (nothing stands against it)\n"),
+        Remedy::Room => format!("  go on       make room (df -h), then: {again}\n"),
+        Remedy::Engine => format!("  go on       when the engine answers (escadre doctor): {again}\n"),
+        Remedy::Look => String::new(),
+    });
     let place = failure.service.as_ref().map_or(name.clone(), |service| format!("{name}/{service}"));
     out.push_str(&format!("  see more    escadre why {name}      escadre logs {place} --plan {plan}\n"));
     out

@@ -301,10 +301,26 @@ pub(crate) struct Thing {
     other_from: String,
 }
 
-/// In what two instances differ.
-pub(crate) fn differ(one: &Desired, other: &Desired) -> Differ {
+/// Parameters of an instance.
+type Values = BTreeMap<Arc<str>, Value>;
+
+/// In what two instances differ: their parameters, then what they want otherwise.
+pub(crate) fn differ((one, ours): (&Desired, &Values), (other, theirs): (&Desired, &Values)) -> Differ {
     let mut things = Vec::new();
     let mut everyone = std::collections::BTreeSet::new();
+    for (name, a) in ours {
+        let Some(b) = theirs.get(name).filter(|b| b.text != a.text) else { continue };
+        // What every instance writes for itself is different by nature.
+        if &*a.from == "instance" && &*b.from == "instance" {
+            everyone.insert(name.to_string());
+            continue;
+        }
+        let cell = |value: &Value| {
+            let text = if value.sensitive { "set, not shown".to_owned() } else { value.text.to_string() };
+            (text, value.source.as_ref().map_or_else(|| value.from.to_string(), ToString::to_string))
+        };
+        things.push(thing(name.to_string(), cell(a), cell(b)));
+    }
     let facts = [("release", &one.release, &other.release), ("environment", &one.environment, &other.environment)];
     for (what, a, b) in facts {
         if a != b {
@@ -323,10 +339,15 @@ pub(crate) fn differ(one: &Desired, other: &Desired) -> Differ {
         {
             continue;
         }
-        // Secrets are different for everyone by nature, and a text that holds a variable is the same text.
+        // A text that holds a variable is the same text: its parameters are told. A file is told where its content is.
+        let raw = |field: Option<&Field>| field.and_then(|field| field.raw.clone()).filter(|raw| raw.contains('$'));
+        let (text, what) = (raw(a), key.rsplit(' ').next().unwrap_or_default());
+        if (text.is_some() && text == raw(b)) || (what.starts_with("files.") && a.is_some() && b.is_some()) {
+            continue;
+        }
+        // Secrets are different for everyone by nature.
         let secret = |field: Option<&Field>| field.is_some_and(|field| !matches!(field.value, Shown::Plain(_)));
-        let raw = |field: Option<&Field>| field.and_then(|field| field.raw.clone());
-        if (secret(a) && secret(b)) || (raw(a).is_some() && raw(a) == raw(b)) {
+        if secret(a) && secret(b) {
             everyone.insert(key.clone());
             continue;
         }

@@ -50,6 +50,12 @@ pub(crate) async fn compose(settings: &Settings, verb: &ComposeVerb) -> Result<M
     findings.retain(|finding| finding.severity != Severity::Note);
     let sources = sources(&settings.folder);
     let Some(project) = project else { return Err(Fault::Files(Exit::Files, findings, sources)) };
+    for (first, key) in project.same_host_names() {
+        let message =
+            format!("the services {} and {} are one host name: escadre up refuses them", first.text, key.text);
+        let finding = Diagnostic::warning(Code::W0407, message).label(&key.span, "this one");
+        findings.push(finding.label(&first.span, "that one").hint("call one of them something else"));
+    }
     let json = project.to_json();
     let text = match format {
         Format::Json => format!("{json:#}\n"),

@@ -5,12 +5,13 @@
 //! Not here: traffic (`escadre_edge`), who starts it by itself (`escadre_drivers::edge`).
 //! Tests: `tests/it`.
 
+use super::units;
 use crate::args::proxy::{Proxy, ProxyVerb};
 use crate::exit::{Exit, Fault};
 use crate::settings::Settings;
 use escadre_drivers::edge::{EdgeFiles, Start};
 use escadre_edge::control::{CertificateStatus, Client};
-use escadre_edge::{Options, Version, WorkerProgram};
+use escadre_edge::{Options, Program, Version};
 use escadre_model::diagnostic::Code;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -28,15 +29,18 @@ pub(crate) async fn proxy(settings: &Settings, args: &Proxy) -> Result<u8, Fault
     match &args.verb {
         None if args.detach => {
             let program = std::env::current_exe().map_err(Fault::world)?;
-            let start = Start { program, arguments: vec!["proxy".into(), "--dir".into(), folder.clone().into()] };
+            let units = Some(units::of(settings, &program, &folder));
+            let arguments = vec!["proxy".into(), "--dir".into(), folder.clone().into()];
+            let start = Start { program, arguments, units };
             EdgeFiles::new(folder, None, Some(start)).ensure().await.map_err(Fault::world)?;
             Ok(Exit::Done.number())
         }
-        None => hold(folder),
+        None => hold(settings, folder, args.take_over),
         Some(ProxyVerb::Worker { .. }) => {
             apart(|| escadre_edge::worker::run(Version::ours()).map_err(anyhow::Error::new))
         }
         Some(ProxyVerb::Status { json }) => status(&folder, *json).await,
+        Some(ProxyVerb::Upgrade) => upgrade(&folder).await,
         Some(ProxyVerb::Stop) => {
             match Client::new(&folder).stop(GOODBYE).await {
                 Ok(()) => say("the edge has stopped\n")?,
@@ -45,7 +49,8 @@ pub(crate) async fn proxy(settings: &Settings, args: &Proxy) -> Result<u8, Fault
             }
             Ok(Exit::Done.number())
         }
-        Some(ProxyVerb::Install) => install(&folder),
+        Some(ProxyVerb::Install { print }) => units::install(settings, &folder, *print).await,
+        Some(ProxyVerb::Uninstall) => units::uninstall(settings, &folder).await,
         // Painted by the verb.
         Some(ProxyVerb::Renew { .. }) => Ok(Exit::Done.number()),
         Some(ProxyVerb::Other(words)) => Err(crate::args::reserved::refuse_proxy(words)),
@@ -62,10 +67,37 @@ pub(super) fn folder(settings: &Settings, named: Option<&Path>) -> PathBuf {
     if !podman.is_dir() && docker.is_dir() { docker } else { podman }
 }
 
-fn hold(folder: PathBuf) -> Result<u8, Fault> {
+fn hold(settings: &Settings, folder: PathBuf, take_over: bool) -> Result<u8, Fault> {
     let program = std::env::current_exe().map_err(Fault::world)?;
-    let worker = WorkerProgram { program, args: vec!["proxy".into(), "worker".into()] };
-    apart(move || escadre_edge::holder::run(Options::new(folder, worker)).map_err(anyhow::Error::new))
+    let worker = Program { program: program.clone(), args: vec!["proxy".into(), "worker".into()] };
+    let again = Program { program, args: vec!["proxy".into(), "--dir".into(), folder.clone().into()] };
+    let notify = settings.environment.get("NOTIFY_SOCKET").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let options = Options { take_over, notify, ..Options::new(folder, worker, again) };
+    apart(move || escadre_edge::holder::run(options).map_err(anyhow::Error::new))
+}
+
+/// Worker and holder become what the program is now.
+async fn upgrade(folder: &Path) -> Result<u8, Fault> {
+    let status = Client::new(folder).upgrade().await.map_err(Fault::world)?;
+    let version = words(status.version.as_ref());
+    match status.holder.as_ref().map(|holder| &holder.problem) {
+        Some(None) => say(&format!("the edge is of {version}: its processes are replaced, nothing was interrupted\n"))?,
+        Some(Some(problem)) => {
+            say(&format!("the edge is of {version}, but for the process that holds its listeners: {problem}\n"))?;
+            return Ok(Exit::World.number());
+        }
+        None => {
+            say(&format!(
+                "the edge is of {version}, but for the process that holds its listeners, which is too early to be replaced:\n  next   escadre proxy stop, then escadre proxy --detach (who comes in between is refused)\n"
+            ))?;
+            return Ok(Exit::World.number());
+        }
+    }
+    Ok(Exit::Done.number())
+}
+
+fn words(version: Option<&Version>) -> String {
+    version.map_or_else(|| "an early version".to_owned(), |version| format!("version {version}"))
 }
 
 /// Holder and worker make runtimes of their own, which is not possible inside of one.
@@ -84,12 +116,16 @@ async fn status(folder: &std::path::Path, json: bool) -> Result<u8, Fault> {
         say(&format!("{text}\n"))?;
         return Ok(Exit::Done.number());
     }
-    let version =
-        status.version.as_ref().map_or_else(|| "an early version".to_owned(), |version| format!("version {version}"));
-    let mut text = format!(
-        "The edge runs ({version}, process {}), with routes of generation {}.\n",
-        status.pid, status.generation
-    );
+    let version = words(status.version.as_ref());
+    let process = status.holder.as_ref().map_or(status.pid, |holder| holder.pid);
+    let mut text =
+        format!("The edge runs ({version}, process {process}), with routes of generation {}.\n", status.generation);
+    if let Some(holder) = status.holder.as_ref().filter(|holder| Some(&holder.version) != status.version.as_ref()) {
+        text.push_str(&format!("  problem  its listeners are held by a process of version {}\n", holder.version));
+    }
+    if let Some(problem) = status.holder.as_ref().and_then(|holder| holder.problem.as_ref()) {
+        text.push_str(&format!("  problem  {problem}\n"));
+    }
     if let Some(problem) = &status.problem {
         text.push_str(&format!("  problem  {problem}\n"));
     }
@@ -124,21 +160,7 @@ pub(crate) async fn renew(settings: &Settings, args: &Proxy, host: &str) -> Resu
     Client::new(&folder).renew(&name).await.map_err(Fault::world)
 }
 
-/// Writes a systemd unit; the person starts it, so that nothing happens behind their back.
-fn install(folder: &std::path::Path) -> Result<u8, Fault> {
-    let program = std::env::current_exe().map_err(Fault::world)?;
-    let unit = format!(
-        "[Unit]\nDescription=Escadre edge\nAfter=network-online.target\nWants=network-online.target\n\n[Service]\nExecStart={} proxy --dir {}\nRestart=always\nRestartSec=1\nLimitNOFILE=65536\n\n[Install]\nWantedBy=multi-user.target\n",
-        program.display(),
-        folder.display()
-    );
-    let path = PathBuf::from("/etc/systemd/system/escadre-proxy.service");
-    escadre_drivers::files::write_atomic(&path, unit.as_bytes(), 0o644).map_err(Fault::world)?;
-    say(&format!("written {}\n  next   systemctl enable --now escadre-proxy\n", path.display()))?;
-    Ok(Exit::Done.number())
-}
-
-fn say(text: &str) -> Result<(), Fault> {
+pub(super) fn say(text: &str) -> Result<(), Fault> {
     std::io::stdout().lock().write_all(text.as_bytes()).map_err(|error| match error.kind() {
         std::io::ErrorKind::BrokenPipe => Fault::Gone,
         _ => Fault::world(error),

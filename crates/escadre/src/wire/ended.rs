@@ -5,12 +5,12 @@
 //! Not here: painting (`terminal::report`), carrying out (`ground`).
 //! Tests: `tests/it`.
 
-use super::Ground;
 use super::ground::addresses;
-use crate::terminal::report::{self, Ended, Failure, Refused};
+use super::{Ground, gates};
+use crate::terminal::report::{self, Ended, Failure, Refused, Remedy};
 use escadre_engine::apply::{self, End, InstanceReport, Next, Report};
-use escadre_model::desired::Desired;
-use escadre_model::ids::{Kind, ResourceId};
+use escadre_model::desired::{Body, Desired, Service};
+use escadre_model::ids::{InstanceId, Kind, ResourceId};
 use escadre_plan::change::{Action, Change};
 use escadre_plan::plan::Refusal;
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,20 +72,72 @@ fn place(one: &InstanceReport, ended: &mut Ended, ground: &Ground) {
         End::NothingToDo => {}
         End::NotBegun => ended.not_begun.push(instance),
         End::Refused(refused) => ended.refused.push(refusal(instance, refused, &ended.plan)),
-        End::WentBack(failure) => ended.failures.push(failed(instance, failure, report::Manner::WentBack, ground)),
-        End::Stuck(failure) => ended.failures.push(failed(instance, failure, report::Manner::Stuck, ground)),
-        End::Broken { why, .. } | End::Bug(why) => ended.failures.push(Failure {
-            instance,
-            manner: report::Manner::Broken,
-            failed: why.to_string(),
-            not_undone: vec![OPEN.to_owned()],
-            ..Failure::default()
-        }),
+        End::WentBack(failure) => {
+            ended.failures.push(failed(&one.instance, failure, report::Manner::WentBack, ground));
+        }
+        End::Stuck(failure) => ended.failures.push(failed(&one.instance, failure, report::Manner::Stuck, ground)),
+        End::Broken { why, around, .. } => ended.failures.push(broken(one, why, *around)),
+        End::Bug(why) => ended.failures.push(broken(one, why, apply::Around::Other)),
     }
 }
 
-/// What is said when the engine could not go on: the journal knows.
-const OPEN: &str = "it stands where it stopped; the journal knows, and the next command on it goes on from there";
+/// A turn that could not go on: what stands in the middle, and that the next command on it goes on from there.
+fn broken(one: &InstanceReport, why: &str, around: apply::Around) -> Failure {
+    let any = |acts: &[&str]| one.begun.iter().any(|(_, act)| acts.contains(&act.as_ref()));
+    let mut stands: Vec<String> = middle_words(&one.begun);
+    if one.begun.is_empty() {
+        stands.push("nothing was begun".to_owned());
+    } else if one.committed {
+        stands
+            .push("the new version has proven itself and serves; tidying up goes on with the next command".to_owned());
+    } else if any(&["park", "stop", "unroute", "remove"]) {
+        stands.push("look whether it answers: something was stopped, or was about to be".to_owned());
+    } else if any(&["switch", "attach", "join"]) {
+        stands.push("the old and the new one both run, and both serve".to_owned());
+    } else {
+        stands.push("what served before serves on".to_owned());
+    }
+    let manner = if one.begun.is_empty() { report::Manner::Untouched } else { report::Manner::Broken };
+    let remedy = match around {
+        apply::Around::Disk => Remedy::Room,
+        apply::Around::Target => Remedy::Engine,
+        apply::Around::Other => Remedy::Again,
+    };
+    let instance = one.instance.instance.to_string();
+    Failure { instance, manner, failed: why.to_owned(), remedy, not_undone: stands, ..Failure::default() }
+}
+
+/// What stands in the middle, one sentence for things that it happened to alike.
+fn middle_words(begun: &[(ResourceId, Arc<str>)]) -> Vec<String> {
+    let mut acts: BTreeMap<(Kind, Arc<str>), BTreeSet<&str>> = BTreeMap::new();
+    for (on, act) in begun {
+        acts.entry((on.resource.kind, Arc::clone(&on.resource.key))).or_default().insert(act.as_ref());
+    }
+    let told = acts.into_iter().filter_map(|((kind, key), acts)| {
+        let sentence = match kind {
+            Kind::Service if acts.contains("run") => "it was begun and may still run",
+            Kind::Service if acts.contains("stop") => "its old container is stopped, or was about to be",
+            Kind::Service if acts.contains("create") => "its new container is made, or was about to be",
+            Kind::Route => "was about to lead to the new version",
+            _ => return None,
+        };
+        let what = if kind == Kind::Service { key.to_string() } else { format!("address {key}") };
+        Some((sentence, what))
+    });
+    together(told)
+}
+
+/// One line for each sentence, with all that it holds for.
+fn together<'a>(told: impl Iterator<Item = (&'a str, String)>) -> Vec<String> {
+    let mut said: Vec<(&str, Vec<String>)> = Vec::new();
+    for (sentence, what) in told {
+        match said.iter_mut().find(|(known, _)| *known == sentence) {
+            Some((_, names)) => names.push(what),
+            None => said.push((sentence, vec![what])),
+        }
+    }
+    said.into_iter().map(|(sentence, names)| format!("{}: {sentence}", names.join(", "))).collect()
+}
 
 fn refusal(instance: String, refused: &apply::Refused, plan: &str) -> Refused {
     let again = Some(format!("escadre plan {instance}"));
@@ -99,8 +151,11 @@ fn refusal(instance: String, refused: &apply::Refused, plan: &str) -> Refused {
         apply::Refused::Locked(holder) => (
             "E0311",
             format!(
-                "it is locked by {}, plan {}, since {}; it is {}",
-                holder.by, holder.plan, holder.since, holder.doing
+                "it is locked by {}, plan {}, since {} ({})",
+                holder.by,
+                holder.plan,
+                crate::terminal::time::Now::here().exact(&holder.since),
+                holder.doing
             ),
             Some(format!("escadre up {instance} --wait")),
         ),
@@ -113,52 +168,89 @@ fn refusal(instance: String, refused: &apply::Refused, plan: &str) -> Refused {
     Refused { instance, code: code.to_owned(), why, next }
 }
 
-fn failed(instance: String, failure: &apply::Failure, manner: report::Manner, ground: &Ground) -> Failure {
+fn failed(id: &InstanceId, failure: &apply::Failure, manner: report::Manner, ground: &Ground) -> Failure {
+    let instance = id.instance.to_string();
     let evidence = failure.evidence.as_deref();
-    let because = ground
-        .plan
-        .instances
-        .iter()
-        .filter(|one| one.instance.instance.as_str() == instance)
-        .flat_map(|one| &one.changes);
-    let created = ground
-        .plan
-        .instances
-        .iter()
-        .filter(|one| one.instance.instance.as_str() == instance)
-        .any(|one| crate::terminal::plan_text::is_first(one, &crate::terminal::plan_text::changing(one)));
-    let planned = ground
-        .plan
-        .instances
-        .iter()
-        .filter(|one| one.instance.instance.as_str() == instance)
-        .flat_map(|one| &one.changes)
-        .find(|change| change.on == failure.on.resource)
-        .and_then(|change| change.gate.as_ref());
-    let gate = planned.map(ToString::to_string).or_else(|| evidence?.gate.as_ref().map(ToString::to_string));
-    let because = because.filter(|change| change.on.key == failure.on.resource.key).flat_map(|change| {
-        let id = ground.plan.instances.iter().find(|one| one.instance.instance.as_str() == instance);
-        let places = id.and_then(|one| ground.around.places.get(&one.instance));
-        crate::terminal::plan_block::origins(change, places)
+    let plan = ground.plan.instances.iter().find(|one| one.instance == *id);
+    let changes = plan.map(|plan| plan.changes.as_slice()).unwrap_or_default();
+    let created =
+        plan.is_some_and(|one| crate::terminal::plan_text::is_first(one, &crate::terminal::plan_text::changing(one)));
+    let wanted = ground.desired.iter().find(|one| one.instance == *id);
+    // An image fails for the services that run from it.
+    let about: Vec<&str> = match failure.on.resource.kind {
+        Kind::Image => wanted.map(|one| users(one, &failure.on.resource.key)).unwrap_or_default(),
+        _ => vec![&failure.on.resource.key],
+    };
+    let service = match failure.on.resource.kind {
+        Kind::Service | Kind::Image => about.first().map(ToString::to_string),
+        _ => None,
+    };
+    let planned = service.as_deref().and_then(|service| {
+        let words = gates::words(plan?, wanted, service)?;
+        Some(if evidence.is_some() { words } else { format!("{words}; not reached") })
     });
+    let places = ground.around.places.get(id);
+    let of = |change: &&Change| about.contains(&change.on.key.as_ref());
+    let mut because: Vec<String> = Vec::new();
+    for place in changes.iter().filter(of).flat_map(|change| crate::terminal::plan_block::origins(change, places)) {
+        if !because.contains(&place) {
+            because.push(place);
+        }
+    }
+    let why = match failure.on.resource.kind {
+        Kind::Image if !about.is_empty() => format!("{}: {}", about.join(", "), failure.why),
+        _ => failure.why.to_string(),
+    };
     Failure {
         manner,
-        failed: failure.why.to_string(),
-        gate,
+        failed: why,
+        gate: planned.or_else(|| evidence?.gate.as_ref().map(ToString::to_string)),
         last_probe: evidence.and_then(|known| known.last_probe.as_ref()).map(|probe| probe_words(probe)),
         created,
         log: evidence.map(|known| known.log.iter().map(ToString::to_string).collect()).unwrap_or_default(),
         log_lines: evidence.map_or(0, |known| known.log_lines),
-        because: because.collect(),
+        because,
         undone: undone_words(&failure.undone),
-        not_undone: failure
-            .not_undone
-            .iter()
-            .map(|one| format!("{} {}: {}", one.on.resource.key, one.act, one.why))
-            .collect(),
+        not_undone: failure.not_undone.iter().map(|one| not_undone_words(one, wanted)).collect(),
+        traffic: None,
+        remedy: remedy(failure),
         hold: failure.hold.as_ref().map(|_| hold_words(&instance, failure)),
-        service: Some(failure.on.resource.key.to_string()),
+        service,
         instance,
+    }
+}
+
+/// What can be done: a full disk says so in the engine's own words.
+fn remedy(failure: &apply::Failure) -> Remedy {
+    let full = |text: &str| text.contains("no space left on device") || text.contains("disk quota exceeded");
+    match failure.next.first() {
+        Some(Next::Look) => Remedy::Look,
+        Some(Next::Again) if full(&failure.why) => Remedy::Room,
+        Some(Next::Again) => Remedy::Again,
+        _ => Remedy::Mend,
+    }
+}
+
+/// The services that run from an image.
+fn users<'d>(desired: &'d Desired, reference: &str) -> Vec<&'d str> {
+    let runs = |service: &Service| &*service.image == reference;
+    let all = desired.resources.iter().filter_map(|(key, resource)| match &resource.body {
+        Body::Service(service) if runs(service) => Some(&*key.key),
+        _ => None,
+    });
+    all.collect()
+}
+
+/// What going back did not bring back; of a one-shot, where it may have written to.
+fn not_undone_words(one: &apply::NotUndone, desired: Option<&Desired>) -> String {
+    let key = &one.on.resource.key;
+    let service = desired.and_then(|desired| desired.service(key)).filter(|_| &*one.act == "run");
+    let Some((_, service)) = service else { return format!("{key} {}: {}", one.act, one.why) };
+    let written = service.volumes.iter().filter(|(_, writes)| **writes).map(|(volume, _)| &**volume);
+    let written = written.collect::<Vec<_>>();
+    match written.as_slice() {
+        [] => format!("{key}: it ran, and what it did elsewhere stays"),
+        volumes => format!("{key}: it ran, and what it wrote stays: volume {}", volumes.join(", ")),
     }
 }
 
@@ -186,21 +278,16 @@ fn undone_words(undone: &[(ResourceId, Arc<str>)]) -> Vec<String> {
     for (on, act) in undone {
         acts.entry((on.resource.kind, Arc::clone(&on.resource.key))).or_default().insert(act.as_ref());
     }
-    let mut said: Vec<(String, Vec<String>)> = Vec::new();
-    for ((kind, key), acts) in acts {
+    let told = acts.into_iter().map(|((kind, key), acts)| {
         let has = |act: &str| acts.contains(act);
-        let (what, sentence) = match kind {
-            Kind::Service if has("stop") || has("park") => (key.to_string(), "as before, the old container runs again"),
-            Kind::Service if has("create") => (key.to_string(), "the new container is removed"),
-            Kind::Service => (key.to_string(), "as before"),
-            Kind::Route => (format!("address {key}"), "leads where it led before"),
-            kind if has("remove") => (format!("{} {key}", kind.word()), "is there again"),
-            kind => (format!("{} {key}", kind.word()), "what was made for it is removed"),
-        };
-        match said.iter_mut().find(|(known, _)| known == sentence) {
-            Some((_, names)) => names.push(what),
-            None => said.push((sentence.to_owned(), vec![what])),
+        match kind {
+            Kind::Service if has("stop") || has("park") => ("as before, the old container runs again", key.to_string()),
+            Kind::Service if has("create") => ("the new container is removed", key.to_string()),
+            Kind::Service => ("as before", key.to_string()),
+            Kind::Route => ("leads where it led before", format!("address {key}")),
+            kind if has("remove") => ("is there again", format!("{} {key}", kind.word())),
+            kind => ("what was made for it is removed", format!("{} {key}", kind.word())),
         }
-    }
-    said.into_iter().map(|(sentence, names)| format!("{}: {sentence}", names.join(", "))).collect()
+    });
+    together(told)
 }

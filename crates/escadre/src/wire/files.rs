@@ -94,8 +94,29 @@ pub(super) struct Wanted {
     pub(super) secrets: Arc<dyn Secrets>,
 }
 
+impl Wanted {
+    /// What the record alone says of a fleet: no file is read, so nobody is taken for gone.
+    pub(super) fn of_record(fleet: Name, root: PathBuf) -> Self {
+        Self {
+            fleet,
+            origin: "".into(),
+            single: None,
+            root,
+            commit: "".into(),
+            dirty: None,
+            resolved: Vec::new(),
+            desired: Vec::new(),
+            strict: BTreeSet::new(),
+            beside: String::new(),
+            listed: false,
+            findings: Vec::new(),
+            secrets: Arc::new(Held(BTreeMap::new())),
+        }
+    }
+}
+
 /// What Compose's discovery asks, answered by the host's folders.
-pub(super) struct Host<'t>(pub(super) &'t OpenFolder);
+pub(super) struct Host<'t>(pub(super) &'t dyn Tree);
 
 impl compose::Files for Host<'_> {
     fn read(&self, path: &str) -> Result<Option<Arc<[u8]>>, compose::ReadError> {

@@ -8,13 +8,14 @@
 use super::ended::ended;
 use super::files::{self, Wanted};
 use super::world::{self, World};
-use super::{Ask, Ground, Manner, Read, verdicts};
+use super::{Ask, Ground, Manner, Pulling, Read, counted, pull, verdicts};
 use crate::args::shared::Files;
 use crate::args::value::PlanRef;
 use crate::exit::{Exit, Fault, Sources};
 use crate::settings::{Seen, Selection, Settings};
 use crate::terminal::plan_text::Around;
 use crate::terminal::report::Ended;
+use crate::terminal::time::Now;
 use crate::views::look::EdgePorts;
 use escadre_drivers::edge::{Cause, Outdated, Settled};
 use escadre_drivers::files as whole;
@@ -69,11 +70,6 @@ pub(crate) async fn read(settings: &Settings, ask: &Ask) -> Result<Read, Fault> 
 pub(crate) async fn ground(settings: &Settings, ask: &Ask) -> Result<Ground, Fault> {
     let source = files::find(settings, &ask.files, ask.path.as_deref())?;
     let read = files::Read::from(source, &ask.files)?;
-    if ask.pull {
-        let message = "--pull will ask the registries again what tags mean; this version cannot do it yet";
-        let hint = "until then: name the new tag or digest in the files, or podman pull IMAGE and plan again";
-        return Err(Fault::usage_hint(Code::E0290, message, hint));
-    }
     let source = read.source.clone();
     let (world, mut wanted) = wanted(settings, read, &ask.files).await?;
     if let Some(unnamed) = ask.named.filter(|_| wanted.single.is_none()) {
@@ -124,8 +120,23 @@ pub(crate) async fn ground(settings: &Settings, ask: &Ask) -> Result<Ground, Fau
         findings.extend(said);
     }
     options.only = only.clone();
-    let asked = asked(&world, &wanted, options);
-    let prepared = reconcile::prepare(&asked, &ports).await.map_err(Fault::world)?;
+    options.as_they_are = ask.pull != Pulling::Nothing;
+    let mut asked = asked(&world, &wanted, options);
+    let mut prepared = reconcile::prepare(&asked, &ports).await.map_err(Fault::world)?;
+    let pulled = pull::before(ask.pull, &asked, &prepared, &ports).await?;
+    if !pulled.without.is_empty() {
+        let left = prepared.plan.instances.iter().map(|one| one.instance.clone());
+        let left: BTreeSet<InstanceId> = left.filter(|id| !pulled.without.contains(id)).collect();
+        if left.is_empty() {
+            return Err(Fault::Findings(Exit::World, pulled.findings));
+        }
+        only = Some(left);
+        asked.options.only = only.clone();
+    }
+    if pulled.changed || !pulled.without.is_empty() {
+        prepared = reconcile::prepare(&asked, &ports).await.map_err(Fault::world)?;
+    }
+    findings.extend(pulled.findings);
     let plan = Arc::unwrap_or_clone(Arc::clone(&prepared.plan));
     if ask.save {
         save(&world.state, &plan)?;
@@ -290,7 +301,7 @@ pub(super) fn asked(world: &World, wanted: &Wanted, options: make::Options) -> A
 
 /// Interrupted turns come to their end before anything new is planned.
 /// Those that could not are named, with a finding for each, and must not be planned.
-async fn recovered(
+pub(super) async fn recovered(
     asked: &Asked,
     ports: &apply::Ports,
     settings: &Settings,
@@ -308,9 +319,10 @@ async fn recovered(
                 return Err(Fault::world(anyhow::anyhow!(message)));
             }
             Recovery::Locked(holder) => {
+                let since = Now::here().exact(&holder.since);
                 let message = format!(
-                    "{name} is locked by {}, plan {}, since {}: it is left to them",
-                    holder.by, holder.plan, holder.since
+                    "{name} is locked by {}, plan {}, since {since} ({}): it is left to them",
+                    holder.by, holder.plan, holder.doing
                 );
                 Diagnostic::error(Code::E0311, message).hint(format!("wait for it: escadre up {name} --wait"))
             }
@@ -328,7 +340,7 @@ async fn recovered(
     Ok(left)
 }
 
-fn build(
+pub(super) fn build(
     world: World,
     wanted: Wanted,
     observed: escadre_model::observed::Observed,
@@ -503,9 +515,14 @@ pub(crate) async fn carry_out(
             stop.ask();
         }
     });
+    let before = counted::so_far(ports.driver.as_ref()).await;
     let report = reconcile::carry_out_rendered(Arc::new(plan), render, &ports, &options).await;
     watch.abort();
+    let after = counted::so_far(ports.driver.as_ref()).await;
     let mut ended = ended(&report, ground);
+    if let Some(span) = after.zip(before).and_then(|(after, before)| after.since(&before)) {
+        counted::tell(&mut ended, &span, ground);
+    }
     let locally = |one: &Desired| one.routes.values().any(|route| matches!(route, Route::Http(http) if is_local(http)));
     ended.untrusted = ground.desired.iter().any(locally)
         && super::trust::is_trusted(settings, &held.world.state.join("edge")) == Some(false);

@@ -8,6 +8,7 @@
 
 mod fleet;
 mod found;
+mod swarm;
 mod told;
 mod written;
 
@@ -19,15 +20,35 @@ use crate::exit::{Exit, Fault, Sources};
 use crate::settings::Settings;
 use crate::terminal::style::count;
 use escadre_drivers::folder::OpenFolder;
+use escadre_model::desired::Former;
 use escadre_model::diagnostic::{Code, Diagnostic, nearest};
 use escadre_model::name::Name;
 use escadre_model::propose::{self, Together};
+use escadre_model::tree::Tree;
 use found::Found;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+/// What one of the things that are brought in is called.
+fn thing(from: Former) -> &'static str {
+    match from {
+        Former::Compose => "project",
+        Former::Swarm => "stack",
+    }
+}
+
+/// The tool, as it is typed.
+fn word(from: Former) -> &'static str {
+    match from {
+        Former::Compose => "compose",
+        Former::Swarm => "swarm",
+    }
+}
+
 /// What was typed.
 pub(crate) struct Wish<'w> {
+    /// What runs it now.
+    pub(crate) from: Former,
     /// Only these projects; none: all that are one of several copies.
     pub(crate) projects: &'w [String],
     /// The product's name.
@@ -70,46 +91,76 @@ struct Group<'f> {
     together: Together,
 }
 
-/// Reads what docker compose runs here and proposes a fleet.
+/// Reads what runs here and proposes a fleet.
 ///
 /// # Errors
 /// When nothing runs, names clash, or files cannot be read.
-pub(crate) async fn import_compose(settings: &Settings, wish: &Wish<'_>) -> Result<Imported, Fault> {
+pub(crate) async fn import(settings: &Settings, wish: &Wish<'_>) -> Result<Imported, Fault> {
     let here = fleet::Here::of(settings, wish)?;
     let target = here.target();
     let world = world::connect(settings, &here.root, target.as_deref(), here.fleet.is_none(), BTreeMap::new()).await?;
-    let open = OpenFolder::new(Path::new("/"));
-    let (found, mut left) = found::all(&world, &open, settings, &here.adopted()).await?;
+    let (found, mut left, open): (_, _, Box<dyn Tree>) = match wish.from {
+        Former::Compose => {
+            let open = OpenFolder::new(Path::new("/"));
+            let (found, left) = found::all(&world, &open, settings, &here.adopted(wish.from)).await?;
+            (found, left, Box::new(open))
+        }
+        Former::Swarm => {
+            let (found, left, files) = swarm::all(&world, &here.adopted(wish.from)).await?;
+            (found, left, Box::new(files))
+        }
+    };
     known(wish, &found, &left)?;
-    let groups = groups(wish, &here, &found, &open, &mut left)?;
+    let groups = groups(wish, &here, &found, open.as_ref(), &mut left)?;
     if groups.is_empty() {
-        let message = "no Docker Compose project here is one of several copies of a product";
-        let mut finding = Diagnostic::error(Code::E0324, message);
-        let (already, other): (Vec<_>, Vec<_>) = left.iter().partition(|(_, why)| why.ends_with("already"));
-        if !already.is_empty() {
-            finding = finding.hint(format!("{} of this fleet already", count_are(already.len())));
-        }
-        for (project, why) in other {
-            finding = finding.hint(format!("{project}: {why}"));
-        }
-        let hint = match found.first() {
-            Some(one) => {
-                format!("to bring one in that there is once only, name it: escadre import compose {}", one.project)
-            }
-            None => {
-                "what docker compose runs is found by its labels; what runs at all: podman ps, docker ps".to_owned()
-            }
-        };
-        return Err(Fault::Findings(Exit::World, vec![finding.hint(hint)]));
+        return Err(nothing(wish, &found, &left));
     }
     let mut landing = Landing::default();
     let mut begun = Begun { next: "escadre plan".to_owned(), ..Begun::default() };
-    let files = written::files(settings, wish, &here, &world, &open, &groups, (&mut landing, &mut begun))?;
+    let files = written::files(settings, wish, &here, &world, open.as_ref(), &groups, (&mut landing, &mut begun))?;
     let checked = written::checked(&here, &files, &groups, &world.facts)?;
-    let told = told::text(&world.engine_words(), found.len() + left.len(), &groups, &left, &files, &checked);
+    let engine = world.engine_words();
+    let told = told::Told {
+        from: wish.from,
+        engine: &engine,
+        projects: found.len() + left.len(),
+        groups: &groups,
+        left: &left,
+    };
+    let told = told.text(&files, &checked);
+    if !files.missing.is_empty() {
+        begun.next = "give the secrets their values, then: escadre plan".to_owned();
+    }
     let instances = groups.iter().map(|group| group.instances.len()).sum();
     let findings = (checked.findings, ground::sources(&here.root));
     Ok(Imported { told, findings, instances, landing, root: here.root, begun })
+}
+
+/// There is nothing to be brought in.
+fn nothing(wish: &Wish<'_>, found: &[Found], left: &[(String, String)]) -> Fault {
+    let message = match wish.from {
+        Former::Compose => "no Docker Compose project here is one of several copies of a product",
+        Former::Swarm if left.is_empty() => "this Swarm runs no stack",
+        Former::Swarm => "no stack of this Swarm is left to be brought in",
+    };
+    let mut finding = Diagnostic::error(Code::E0324, message);
+    let (already, other): (Vec<_>, Vec<_>) = left.iter().partition(|(_, why)| why.ends_with("already"));
+    if !already.is_empty() {
+        finding = finding.hint(format!("{} of this fleet already", count_are(already.len())));
+    }
+    for (project, why) in other {
+        finding = finding.hint(format!("{project}: {why}"));
+    }
+    let hint = match (wish.from, found.first()) {
+        (Former::Compose, Some(one)) => {
+            format!("to bring one in that there is once only, name it: escadre import compose {}", one.project)
+        }
+        (Former::Compose, None) => {
+            "what docker compose runs is found by its labels; what runs at all: podman ps, docker ps".to_owned()
+        }
+        (Former::Swarm, _) => "what a Swarm runs: docker service ls".to_owned(),
+    };
+    Fault::Findings(Exit::World, vec![finding.hint(hint)])
 }
 
 /// Projects that were named must be there.
@@ -119,6 +170,7 @@ fn known(wish: &Wish<'_>, found: &[Found], left: &[(String, String)]) -> Result<
     if let Some(project) = missing {
         let message = match left.iter().find(|(name, _)| name == project) {
             Some((_, why)) => format!("the project \"{project}\" cannot be brought in: {why}"),
+            None if wish.from == Former::Swarm => format!("no stack \"{project}\" runs here"),
             None => format!("no Docker Compose project \"{project}\" runs here"),
         };
         let finding = Diagnostic::error(Code::E0324, message);
@@ -137,7 +189,7 @@ fn groups<'f>(
     wish: &Wish<'_>,
     here: &fleet::Here,
     found: &'f [Found],
-    open: &OpenFolder,
+    open: &dyn Tree,
     left: &mut Vec<(String, String)>,
 ) -> Result<Vec<Group<'f>>, Fault> {
     let meant: Vec<&Found> =
@@ -147,7 +199,8 @@ fn groups<'f>(
     for places in propose::groups(&services) {
         let mut members: Vec<&Found> = places.iter().filter_map(|at| meant.get(*at).copied()).collect();
         members.sort_by(|a, b| a.project.cmp(&b.project));
-        if let ([only], true) = (members.as_slice(), wish.projects.is_empty()) {
+        // Who else runs things with docker compose on a host cannot be known; a stack was deployed to be operated.
+        if let ([only], true) = (members.as_slice(), wish.projects.is_empty() && wish.from == Former::Compose) {
             left.push((only.project.clone(), "there is no other copy of it".to_owned()));
             continue;
         }
@@ -160,9 +213,9 @@ fn groups<'f>(
             .collect();
         let message = format!("--product names one product, and these are {}", groups.len());
         let finding = Diagnostic::error(Code::E0202, message);
-        let finding = names
-            .iter()
-            .fold(finding, |finding, names| finding.hint(format!("escadre import compose --product NAME {names}")));
+        let finding = names.iter().fold(finding, |finding, names| {
+            finding.hint(format!("escadre import {} --product NAME {names}", word(wish.from)))
+        });
         return Err(Fault::Findings(Exit::CommandLine, vec![finding]));
     }
     let mut all: Vec<Group<'f>> = Vec::new();

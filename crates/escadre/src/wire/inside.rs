@@ -174,7 +174,7 @@ pub(crate) async fn exec(settings: &Settings, args: &Typed) -> Result<u8, Fault>
         folder: args.workdir.clone(),
         tty,
         stdin: true,
-        environment: Vec::new(),
+        ..Exec::default()
     };
     let session = world.engine.exec(&container.name, &exec).await.map_err(Fault::world)?;
     let raw = if tty { Raw::begin() } else { None };

@@ -6,38 +6,45 @@
 //! Tests: `tests/it` on a real engine.
 
 mod adopt;
+mod boot;
 mod certificates;
 mod compose;
+mod counted;
 mod edge;
 mod ended;
 mod files;
+mod gates;
 mod ground;
 mod guard;
 mod import;
 mod inside;
 mod instead;
 mod keys;
+mod pull;
 mod room;
 mod trust;
+mod units;
 mod verdicts;
 mod world;
 mod write;
 
 pub(crate) use adopt::adopt_into;
+pub(crate) use boot::boot;
 pub(crate) use compose::compose;
 pub(crate) use edge::{proxy, renew};
 pub(crate) use ground::{carry_out, ground, read, remember, saved, settle_edge};
 pub(crate) use guard::{hold, recover, unhold};
-pub(crate) use import::{Wish as ImportWish, import_compose};
+pub(crate) use import::{Wish as ImportWish, import};
 pub(crate) use inside::{exec, logs};
 pub(crate) use instead::Instead;
 pub(crate) use room::{Found, make_room, room};
 pub(crate) use trust::{Trusting, trust};
+pub(crate) use units::of as units;
 pub(crate) use write::product::{Wish, propose as propose_product};
 pub(crate) use write::{Secrets, begin, file_schemas, secret};
 
 use crate::args::shared::Files;
-use crate::args::value::Doomed;
+use crate::args::value::{Doomed, Pull};
 use crate::exit::{Fault, Sources};
 use crate::settings::Selection;
 use crate::terminal::plan_text::Around;
@@ -65,8 +72,8 @@ pub(crate) struct Ask {
     pub(crate) path: Option<PathBuf>,
     /// Which instances.
     pub(crate) selection: Selection,
-    /// Ask the registries again what tags mean.
-    pub(crate) pull: bool,
+    /// Which images are pulled before the plan is made.
+    pub(crate) pull: Pulling,
     /// Plan that they go, as for `down`.
     pub(crate) down: bool,
     /// Plan only what is taken over.
@@ -87,6 +94,18 @@ pub(crate) struct Ask {
     pub(crate) instead: Option<Instead>,
     /// Of a fleet, instances must be named; what is said otherwise, from their number.
     pub(crate) named: Option<fn(usize) -> Fault>,
+}
+
+/// Which images are pulled before a plan is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Pulling {
+    /// None: nothing is brought up, or only looked at.
+    #[default]
+    Nothing,
+    /// Those whose `pull_policy` is `always`.
+    AsWritten,
+    /// What was asked for on the command line, whatever the files say.
+    Asked(Pull),
 }
 
 /// Files and world side by side, and the plan between them.

@@ -58,6 +58,26 @@ pub(super) async fn connect(
     registries: BTreeMap<Arc<str>, Credentials>,
 ) -> Result<World, Fault> {
     let is_root = rustix::process::geteuid().is_root();
+    let kind = match target.map(|target| target.kind) {
+        Some(TargetKind::Docker) => "docker",
+        _ => "podman",
+    };
+    connect_in(settings, settings.state_of(kind, is_root), root, target, single, registries).await
+}
+
+/// The same, with this state folder.
+///
+/// # Errors
+/// As [`connect`].
+pub(super) async fn connect_in(
+    settings: &Settings,
+    state: PathBuf,
+    root: &Path,
+    target: Option<&Target>,
+    single: bool,
+    registries: BTreeMap<Arc<str>, Credentials>,
+) -> Result<World, Fault> {
+    let is_root = rustix::process::geteuid().is_root();
     let at = Where {
         address: target.map(|target| Arc::clone(&target.address.value)),
         container_host: settings.environment.get("CONTAINER_HOST").map(|text| text.as_str().into()),
@@ -66,17 +86,13 @@ pub(super) async fn connect(
         root: is_root,
         start: target.is_none_or(|target| target.kind == TargetKind::Podman),
     };
-    let kind = match target.map(|target| target.kind) {
-        Some(TargetKind::Docker) => "docker",
-        _ => "podman",
-    };
-    let state = settings.state_of(kind, is_root);
     let data = settings.data_of(is_root);
     files::ensure_dir(&state, 0o700).map_err(Fault::world)?;
     let ports = edge_ports(target, is_root);
     let folder = state.join("edge");
-    let start =
-        Start { program: own_program()?, arguments: vec!["proxy".into(), "--dir".into(), folder.clone().into()] };
+    let program = own_program()?;
+    let units = Some(super::units::of(settings, &program, &folder));
+    let start = Start { program, arguments: vec!["proxy".into(), "--dir".into(), folder.clone().into()], units };
     // A fleet of one has ports and no host names: what others set for the edge on this machine stays.
     let set = if single { None } else { Some(edge_settings(root, target, ports)?) };
     let edge = Arc::new(EdgeFiles::new(folder, set, Some(start)));

@@ -242,6 +242,6 @@ fn commits_and_options_that_lead_nowhere() {
     let output = escadre(root, &["check", "--rev", "nosuch"], &[]);
     expect("commit", &output, 2, &["error[E0202]: --rev nosuch: there is no commit \"nosuch\" here", "git log"]);
     expect("HEAD", &escadre(root, &["check", "--rev", "HEAD"], &[]), 0, &["Nothing is wrong"]);
-    let output = escadre(root, &["plan", "--pull"], &[]);
-    expect("pull", &output, 2, &["error[E0290]: --pull will ask the registries again what tags mean"]);
+    let output = escadre(root, &["up", "--pull", "sometimes"], &[]);
+    expect("pull", &output, 2, &["sometimes", "always, missing, never"]);
 }

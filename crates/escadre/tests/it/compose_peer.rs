@@ -3,6 +3,7 @@
 //! In: `tests/compose/NN-name/`, docker compose below `.peers` (scripts/peers), an engine's socket, the images of the tests (scripts/images test).
 //! Out: every field of `inspect` of containers, networks and volumes that differs and is not in `tests/compose/differences.txt`.
 //! **Invariant**: an unlisted difference fails; so does a listed one that no file shows any more on either engine.
+//! The page `docs/reference/compose-engines.md` is made from the same files (`UPDATE=1` writes it).
 //! Not here: whether what both make is right (the verdicts, and the tests of the driver).
 #![expect(clippy::print_stdout, reason = "the table of what was compared is for people")]
 
@@ -27,6 +28,9 @@ struct Allowed {
     on: Option<Which>,
     file: String,
     field: String,
+    reason: String,
+    /// The attribute it is about, if about one.
+    attribute: Option<String>,
     line: usize,
     /// Only some runs show it, as its reason says.
     at_times: bool,
@@ -273,6 +277,8 @@ fn allowed() -> Vec<Allowed> {
                 on,
                 file: file.to_owned(),
                 field: field.unwrap_or_default().to_owned(),
+                reason: reason.unwrap_or_default().trim_start_matches("at times: ").to_owned(),
+                attribute: parts.next().map(str::to_owned),
                 line: index + 1,
                 at_times: reason.is_some_and(|reason| reason.starts_with("at times: ")),
             }
@@ -338,7 +344,10 @@ fn compare(which: Which, address: &str, file: &Path, allowed: &[Allowed], found:
     };
     let look = |ours: bool| {
         let side = side(ours);
-        side.up().map(|()| side.look())
+        side.up()?;
+        // What is up is at rest: a second look finds nothing that differs.
+        let again = if ours { said(&side.call(&["up", "--yes"])) } else { "Nothing to do".to_owned() };
+        if again.contains("Nothing to do") { Ok(side.look()) } else { Err(format!("it is not at rest:\n{again}")) }
     };
     let (theirs, ours) = (look(false), look(true));
     run(Path::new(env!("CARGO_BIN_EXE_escadre")), &["--state", &state, "proxy", "stop"], &dir, &[]);
@@ -441,4 +450,128 @@ fn containers_are_those_that_docker_compose_makes() {
         }
     }
     assert!(failures.is_empty(), "{} differences:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// Attributes that are written in the files compared: attribute → numbers of the files.
+fn compared() -> BTreeMap<String, BTreeSet<String>> {
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let folders = std::fs::read_dir(root()).expect("files").map(|entry| entry.expect("an entry").path());
+    for folder in folders.filter(|path| path.is_dir()) {
+        let number = folder.file_name().and_then(|name| name.to_str()).expect("a name")[..2].to_owned();
+        let line = ["compose", "config", "--format", "json"];
+        let said = run(Path::new(env!("CARGO_BIN_EXE_escadre")), &line, &folder, &[]);
+        let config: Value = serde_json::from_slice(&said.stdout).expect("JSON");
+        let mut note = |attribute: String| {
+            found.entry(attribute).or_default().insert(number.clone());
+        };
+        for service in entries(&config["services"]) {
+            for (key, value) in keys(service) {
+                note(key.clone());
+                match key.as_str() {
+                    "deploy" | "build" => keys(value).for_each(|(part, _)| note(format!("{key}.{part}"))),
+                    "networks" => entries(value).flat_map(keys).for_each(|(part, _)| note(format!("{key}.{part}"))),
+                    _ => {}
+                }
+            }
+        }
+        for section in ["networks", "volumes"] {
+            let all = entries(&config[section]).flat_map(keys);
+            all.for_each(|(key, _)| note(format!("top-level {section}: {key}")));
+        }
+    }
+    found
+}
+
+fn entries(section: &Value) -> impl Iterator<Item = &Value> {
+    section.as_object().into_iter().flat_map(serde_json::Map::values)
+}
+
+/// What is written of something.
+fn keys(one: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    one.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null())
+}
+
+/// Attributes of services, networks and volumes with their verdict, from the table of verdicts.
+fn verdicts() -> BTreeMap<String, String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../escadre-model/src/compose/verdicts/table.txt");
+    let text = std::fs::read_to_string(path).expect("the table of verdicts");
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for line in text.lines() {
+        let mut parts = line.split('|').map(str::trim);
+        let (Some(path), Some(condition), Some(verdict)) = (parts.next(), parts.next(), parts.next()) else { continue };
+        let Some(attribute) = attribute(path) else { continue };
+        let verdict = match condition.strip_prefix("= ") {
+            _ if condition.is_empty() => verdict.to_owned(),
+            Some(values) => format!("{verdict} where `{values}`"),
+            None if condition == "rootless" => format!("{verdict} without root"),
+            None if condition == "single" => format!("{verdict} without a fleet"),
+            None => format!("{verdict} where {condition}"),
+        };
+        found.entry(attribute).or_default().push(verdict);
+    }
+    found.into_iter().map(|(attribute, all)| (attribute, all.join(", else "))).collect()
+}
+
+/// What an attribute of the table is called on the page; deeper ones are not on it.
+fn attribute(path: &str) -> Option<String> {
+    let flat = |rest: &str| !rest.contains('.');
+    if let Some(own) = path.strip_prefix("services.*.") {
+        return match own.split_once('.') {
+            None => Some(own.to_owned()),
+            Some((key @ ("deploy" | "build"), part)) if flat(part) => Some(format!("{key}.{part}")),
+            Some(("networks", rest)) => {
+                rest.strip_prefix("*.").filter(|part| flat(part)).map(|part| format!("networks.{part}"))
+            }
+            Some(_) => None,
+        };
+    }
+    let (section, rest) = path.split_once(".*.")?;
+    (matches!(section, "networks" | "volumes") && flat(rest)).then(|| format!("top-level {section}: {rest}"))
+}
+
+/// The page: what of each attribute was compared on which engine, and what differs.
+fn page() -> String {
+    let (compared, allowed) = (compared(), allowed());
+    let mut page = "# Containers beside docker compose's\n\n\
+        Made from the files in `crates/escadre/tests/compose` and the list of differences there: the test `compose_peer` brings every file up with docker compose 2.40 and with Escadre, on Podman and on Docker, and fails on a\n\
+        field of `inspect` (containers, networks, volumes) that differs and is not listed.\n\n\
+        *As docker compose*: the attribute stands in one of the files and shows no difference of its own. What is refused makes no container; what is not compared is promised by its [verdict](compose.md) alone.\n\n\
+        | attribute | verdict | Podman | Docker | in file |\n|---|---|---|---|---|\n"
+        .to_owned();
+    for (attribute, verdict) in verdicts() {
+        let files = compared.get(&attribute);
+        let cell = |which: Which| {
+            let about = |line: &&Allowed| {
+                line.on.is_none_or(|on| on == which) && line.attribute.as_deref() == Some(attribute.as_str())
+            };
+            let reasons: BTreeSet<&str> = allowed.iter().filter(about).map(|line| line.reason.as_str()).collect();
+            match (files, reasons.is_empty()) {
+                (None, _) if verdict.starts_with("refused") => "–".to_owned(),
+                (None, _) => "not compared".to_owned(),
+                (Some(_), true) => "as docker compose".to_owned(),
+                (Some(_), false) => reasons.into_iter().collect::<Vec<_>>().join("; "),
+            }
+        };
+        let (podman, docker) = (cell(Which::Podman), cell(Which::Docker));
+        let files = files.map(|files| files.iter().cloned().collect::<Vec<_>>().join(" ")).unwrap_or_default();
+        page.push_str(&format!("| `{attribute}` | {verdict} | {podman} | {docker} | {files} |\n"));
+    }
+    page.push_str("\n## Whatever the file says\n\n| engine | field | why |\n|---|---|---|\n");
+    for line in allowed.iter().filter(|line| line.attribute.is_none()) {
+        let engine = line.on.map_or("both".to_owned(), |on| format!("{on:?}"));
+        let field = line.field.replace("container *: ", "").replace(": ", " ");
+        page.push_str(&format!("| {engine} | `{field}` | {} |\n", line.reason));
+    }
+    page
+}
+
+#[test]
+fn the_page_of_engines_is_what_the_files_say() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/compose-engines.md");
+    let page = page();
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &page).expect("the page is written");
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(committed == page, "docs/reference/compose-engines.md is not what the files say: UPDATE=1 writes it");
 }

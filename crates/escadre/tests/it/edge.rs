@@ -87,6 +87,8 @@ fn an_older_edge_is_upgraded_before_anything_is_changed() {
     world.up_ends(4).says("E0325").says("version 0.0.9").says(older.program.to_str().expect("text"));
     assert_eq!((world.containers(), std::fs::read_to_string(&routes).expect("routes")), (containers, written));
     assert_eq!(get(port, "localhost", "/"), Ok((200, "v1".to_owned())));
+    // What holds its listeners became the program as it is, too.
+    assert_eq!(status(&world)["holder"]["version"]["number"], "0.0.9");
 
     // It was: the edge is upgraded, the instance after it, and nobody notices.
     std::fs::remove_file(older.mark()).expect("it was there");
@@ -107,6 +109,9 @@ fn an_older_edge_is_upgraded_before_anything_is_changed() {
     let all = load.join().expect("no panic");
     let failed: Vec<_> = all.iter().filter(|got| !matches!(got, Ok((200, _)))).collect();
     assert!(failed.is_empty() && all.len() > 10, "{failed:?} of {}", all.len());
-    assert_eq!(status(&world)["version"]["number"], env!("CARGO_PKG_VERSION"));
+    for part in [&status(&world)["version"], &status(&world)["holder"]["version"]] {
+        assert_eq!(part["number"], env!("CARGO_PKG_VERSION"));
+    }
+    assert_eq!(status(&world)["holder"]["pid"], older.holder.id(), "in the same process");
     world.up().never("upgraded");
 }

@@ -175,3 +175,165 @@ fn walk(folder: &Path, each: &mut dyn FnMut(&Path)) {
         if path.is_dir() { walk(&path, each) } else { each(&path) }
     }
 }
+
+/// A Swarm of one node on the tests' Docker, and its stacks; all go at the end, also when the test fails.
+struct Swarm {
+    socket: String,
+    stacks: Vec<String>,
+    begun: bool,
+}
+
+impl Swarm {
+    fn begin(socket: &str) -> Self {
+        let mut swarm = Self { socket: socket.to_owned(), stacks: Vec::new(), begun: false };
+        let active = swarm.docker(Path::new("/"), &["info", "--format", "{{.Swarm.LocalNodeState}}"]);
+        if active.trim() != "active" {
+            swarm.docker(Path::new("/"), &["swarm", "init", "--advertise-addr", "127.0.0.1"]);
+            swarm.begun = true;
+        }
+        swarm
+    }
+
+    fn call(&self, folder: &Path, line: &[&str]) -> std::process::Output {
+        let mut docker = std::process::Command::new("docker");
+        docker.args(["-H", &self.socket]).args(line).current_dir(folder).env_remove("DOCKER_HOST");
+        docker.output().expect("docker starts")
+    }
+
+    fn docker(&self, folder: &Path, line: &[&str]) -> String {
+        let output = self.call(folder, line);
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "docker {line:?}: {said}");
+        said
+    }
+
+    fn deploy(&mut self, folder: &Path, file: &str, name: &str) {
+        self.stacks.push(name.to_owned());
+        self.docker(folder, &["stack", "deploy", "-c", file, name]);
+    }
+
+    fn containers(&self, stack: &str, all: bool) -> usize {
+        let label = format!("label=com.docker.stack.namespace={stack}");
+        let how = if all { "-aq" } else { "-q" };
+        self.docker(Path::new("/"), &["ps", how, "--filter", &label]).lines().count()
+    }
+
+    fn remove(&mut self, stack: &str) {
+        self.docker(Path::new("/"), &["stack", "rm", stack]);
+        super::world::until("the stack is gone", || self.containers(stack, true) == 0);
+        self.stacks.retain(|one| one != stack);
+    }
+}
+
+impl Drop for Swarm {
+    fn drop(&mut self) {
+        for stack in &self.stacks {
+            self.call(Path::new("/"), &["stack", "rm", stack]);
+        }
+        let left = || self.stacks.iter().any(|stack| self.containers(stack, true) > 0);
+        if !std::thread::panicking() {
+            super::world::until("the stacks are gone", || !left());
+        }
+        for stack in &self.stacks {
+            let label = format!("name={stack}_");
+            let volumes = self.call(Path::new("/"), &["volume", "ls", "-q", "--filter", &label]).stdout;
+            for volume in String::from_utf8_lossy(&volumes).lines() {
+                self.call(Path::new("/"), &["volume", "rm", volume]);
+            }
+        }
+        if self.begun {
+            self.call(Path::new("/"), &["swarm", "leave", "--force"]);
+        }
+    }
+}
+
+fn stacked_desk(domain: &str, port: u16) -> String {
+    format!(
+        "version: \"3.8\"\nservices:\n  web:\n    image: {IMAGE}:v1\n    environment: {{ DOMAIN: {domain}, API_TOKEN: hunter2-{port} }}\n    ports: [{{ target: 8080, published: {port}, mode: host }}]\n    \
+         networks: [front, back]\n    configs: [{{ source: settings, target: /etc/desk.toml }}]\n    secrets: [db_password]\n    deploy:\n      placement: {{ constraints: [\"node.role == manager\"] }}\n      \
+         update_config: {{ order: start-first, failure_action: rollback }}\n      labels: {{ team: desk }}\n  db:\n    image: {IMAGE}:v1\n    command: [sh, -c, \"echo $$HOSTNAME >> /data/started; exec run\"]\n    \
+         volumes: [\"data:/data\"]\n    networks: [back]\nnetworks: {{ front: {{ driver: overlay }}, back: {{}} }}\nvolumes: {{ data: {{}} }}\nconfigs: {{ settings: {{ file: ./settings }} }}\n\
+         secrets: {{ db_password: {{ file: ./password }} }}\n"
+    )
+}
+
+/// Three stacks that run: two of one product, and one that is on each node.
+fn three_stacks(world: &World, swarm: &mut Swarm) -> [String; 3] {
+    world.write("old/settings", "a = 1\n");
+    world.write("old/password", "hunter2-db\n");
+    world.write("old/oak.yml", stacked_desk("help.oak.example", port()));
+    world.write("old/elm.yml", stacked_desk("help.elm.example", port()));
+    let shop = format!("services: {{ front: {{ image: \"{IMAGE}:v1\", deploy: {{ mode: global }} }} }}\n");
+    world.write("old/shop.yml", format!("version: \"3.8\"\n{shop}"));
+    let old = world.root.join("old");
+    let stacks = ["desk-oak", "desk-elm", "shop"].map(|name| format!("s{}-{name}", std::process::id()));
+    for (file, name) in ["oak.yml", "elm.yml", "shop.yml"].iter().zip(&stacks) {
+        swarm.deploy(&old, file, name);
+    }
+    let running = || stacks.each_ref().map(|name| swarm.containers(name, false));
+    super::world::until("the stacks run", || running() == [2, 2, 1]);
+    stacks
+}
+
+#[test]
+fn three_stacks_of_a_swarm_become_a_fleet() {
+    let Some(world) = super::world::world_on(super::world::Which::Docker, "swarm") else { return };
+    let mut swarm = Swarm::begin(world.address());
+    let stacks = three_stacks(&world, &mut swarm);
+    // Its product is called otherwise, so that its own name is all that is left.
+    let shop = stacks[2].as_str();
+    std::fs::create_dir_all(world.root.join("fleet")).expect("a folder");
+    let fleet = |line: &[&str]| {
+        let mut command = world.command(line);
+        command.current_dir(world.root.join("fleet"));
+        super::world::ended(command)
+    };
+    let import = ["import", "swarm", "--environment", "production", "--fleet", &world.name];
+    fleet(&[&import[..], &["nobody"]].concat()).ends(4).says("no stack \"nobody\"");
+    let desks = [&import[..], &["--product", "desk", &stacks[0], &stacks[1]]].concat();
+    let said = fleet(&desks).ends(3).never("hunter2").says("desk: 2 stacks are one product");
+    let said = said.says("placement node.role == manager is left out").says("is an overlay");
+    said.says("a Swarm tells to nobody").says("escadre secret set oak db_password");
+    assert!(!world.root.join("fleet/fleet.yaml").exists(), "without a yes nothing is written");
+    fleet(&[&desks[..], &["--yes"]].concat()).ends(0).never("hunter2").says("escadre secret set elm db_password");
+    fleet(&[&import[..], &["--product", "store", &stacks[2], "--yes"]].concat()).ends(0).says("mode global");
+    fleet(&[&import[..], &[&stacks[0]]].concat()).ends(4).says("it is the instance oak already");
+    let text = std::fs::read_to_string(world.root.join("fleet/products/desk/compose.yaml")).expect("the file");
+    for part in ["${DOMAIN}", "${API_TOKEN}", "order: start-first", "./configs/settings", "team: desk"] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+
+    // The secrets are missing, and each is named; the shop has none and is planned.
+    fleet(&["plan"]).says("E0606").says("escadre secret set oak db_password").says(&stacks[2]);
+    for name in ["oak", "elm"] {
+        fleet(&["secret", "set", name, "db_password", "--from", "../old/password"]).ends(0);
+    }
+    // The first plan says for each service what will be otherwise, and touches nothing while the Swarm has it.
+    let said = fleet(&["plan"]).never("hunter2").says("LEFT ALONE (3)").says("WILL BE OTHERWISE THAN IN THE SWARM (3)");
+    for (stack, instance) in stacks.iter().zip(["oak", "elm", shop]) {
+        assert!(
+            said.out.contains(&format!("docker stack rm {stack}; when it is gone: escadre up {instance}")),
+            "{}",
+            said.out
+        );
+    }
+    let otherwise = said.out.split("WILL BE OTHERWISE").nth(1).expect("that part");
+    for (instance, service) in [("oak", "web"), ("oak", "db"), ("elm", "web"), ("elm", "db"), (shop, "front")] {
+        let told = |line: &str| line.split_whitespace().take(2).eq([instance, service]);
+        assert!(otherwise.lines().any(told), "{instance} {service}\n{otherwise}");
+    }
+    fleet(&["up", "oak", "--yes"]).ends(3).says("the Swarm still runs");
+    assert_eq!(swarm.containers(&stacks[0], false), 2, "nothing was touched");
+
+    // One after the other: the stack goes, the instance comes, with its data.
+    swarm.remove(&stacks[0]);
+    fleet(&["up", "oak", "--yes"]).ends(0);
+    assert_eq!(world.running("oak"), ["db", "web"]);
+    let data = format!("{}_data:/data", stacks[0]);
+    let read = ["run", "--rm", "-v", &data, "--entrypoint", "cat", &format!("{IMAGE}:v1"), "/data/started"];
+    let started = swarm.docker(Path::new("/"), &read);
+    assert_eq!(started.lines().count(), 2, "the Swarm's database started once, the instance's once: {started}");
+    assert_eq!(swarm.containers(&stacks[1], false), 2, "the other stack runs on");
+    fleet(&["plan", "oak"]).ends(0).says("Nothing to do");
+    fleet(&["down", "oak", "--yes", "--destroy", "oak/volume/data"]).ends(0);
+}

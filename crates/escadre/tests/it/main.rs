@@ -6,21 +6,28 @@
 
 mod acme;
 mod adopt;
+mod apps;
 mod back;
 mod bad;
+mod boot;
+mod build;
 mod compose_peer;
 mod edge;
 mod fleet;
+mod hooks;
 mod https;
 mod import;
 #[cfg(feature = "kill-points")]
 mod kill;
+mod reboot;
 mod refused;
 mod registry;
 mod room;
 mod stranger;
+mod transcripts;
 mod trouble;
 mod update;
+mod ways;
 mod world;
 mod write;
 

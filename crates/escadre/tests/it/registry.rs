@@ -19,21 +19,23 @@ impl Drop for Registry {
     }
 }
 
-/// A registry that lets `deploy` in with this password.
-fn registry(world: &World, port: u16, password: &str) -> Option<Registry> {
-    let users = Command::new("htpasswd").args(["-Bbn", "deploy", password]).output();
-    let Ok(users) = users else {
-        skip("registry", "htpasswd is not installed");
-        return None;
-    };
+/// A registry that lets `deploy` in with this password; without one, everybody.
+fn registry(world: &World, port: u16, password: Option<&str>) -> Option<Registry> {
     let folder = world.root.parent().expect("a parent").join("registry");
     std::fs::create_dir_all(&folder).expect("a folder");
-    std::fs::write(folder.join("users"), users.stdout).expect("a file");
-    let config = format!(
-        "version: 0.1\nlog: {{ level: error }}\nstorage: {{ filesystem: {{ rootdirectory: {0}/data }} }}\n\
-         http: {{ addr: \"127.0.0.1:{port}\" }}\nauth: {{ htpasswd: {{ realm: test, path: {0}/users }} }}\n",
+    let mut config = format!(
+        "version: 0.1\nlog: {{ level: error }}\nstorage: {{ filesystem: {{ rootdirectory: {}/data }} }}\n\
+         http: {{ addr: \"127.0.0.1:{port}\" }}\n",
         folder.display()
     );
+    if let Some(password) = password {
+        let Ok(users) = Command::new("htpasswd").args(["-Bbn", "deploy", password]).output() else {
+            skip("registry", "htpasswd is not installed");
+            return None;
+        };
+        std::fs::write(folder.join("users"), users.stdout).expect("a file");
+        config += &format!("auth: {{ htpasswd: {{ realm: test, path: {}/users }} }}\n", folder.display());
+    }
     std::fs::write(folder.join("config.yml"), config).expect("a file");
     let started = Command::new("docker-registry")
         .arg("serve")
@@ -64,7 +66,7 @@ fn an_image_comes_from_a_registry_with_a_password() {
     let Some(world) = world("registry") else { return };
     const PASSWORD: &str = "canary-of-the-registry";
     let at = port();
-    let Some(_registry) = registry(&world, at, PASSWORD) else { return };
+    let Some(_registry) = registry(&world, at, Some(PASSWORD)) else { return };
     let host = format!("127.0.0.1:{at}");
     // An image of its own, so that no name here means it already.
     let (v1, v2) = (format!("{host}/shop/web:1"), format!("{host}/shop/web:2"));
@@ -127,5 +129,63 @@ fn an_image_comes_from_a_registry_with_a_password() {
     assert_eq!(get(http, "shop.test.localhost", "/"), Ok((200, "v2".to_owned())));
     assert_eq!(world.files_with(PASSWORD.as_bytes()), Vec::<std::path::PathBuf>::new(), "it is in the state folder");
     world.run(&["down", "larch", "--yes"]).ends(0);
+    world.nothing_left();
+}
+
+#[test]
+fn a_tag_that_moved_is_asked_for_again_where_that_is_said() {
+    let Some(world) = world("pull") else { return };
+    world.set("COMPOSE_PROJECT_NAME", &world.name);
+    let at = port();
+    let Some(registry) = registry(&world, at, None) else { return };
+    let web = format!("127.0.0.1:{at}/pull/web:latest");
+    let push = |tag: &str| {
+        podman(&["tag", &format!("{IMAGE}:{tag}"), &web]);
+        podman(&["push", "--tls-verify=false", &web]);
+        podman(&["rmi", &web]);
+    };
+    world.doomed(&web);
+    push("v1");
+    let listens = port();
+    let files = |policy: &str| {
+        format!(
+            "services: {{ web: {{ image: \"{web}\", ports: [\"{listens}:8080\"], {policy} stop_grace_period: 1s }} }}\n"
+        )
+    };
+    let served = || get(listens, "localhost", "/").map(|(_, text)| text);
+    world.write("compose.yaml", files(""));
+    // Nobody is asked, and nothing is done: not even what could be.
+    world.run(&["up", "--yes", "--pull", "never"]).ends(3).says("E0326").says("asks no registry");
+    assert!(world.containers().is_empty() && world.named("network").is_empty());
+    world.up();
+    assert_eq!(served(), Ok("v1".to_owned()));
+
+    // The tag moves in the registry: what is here is taken as it is, until somebody asks.
+    podman(&["tag", &web, &format!("{web}-kept")]);
+    world.doomed(&format!("{web}-kept"));
+    push("v2");
+    podman(&["tag", &format!("{web}-kept"), &web]);
+    world.up().says("Nothing to do");
+    world.run(&["up", "--yes", "--pull", "missing"]).ends(0).says("Nothing to do");
+    let said = world.run(&["up", "--yes", "--pull", "always"]).ends(0);
+    said.says("names another image now");
+    assert_eq!(served(), Ok("v2".to_owned()));
+    world.run(&["up", "--yes", "--pull", "always"]).ends(0).says("Nothing to do");
+
+    // The file says it, and the command line has the last word.
+    podman(&["tag", &format!("{web}-kept"), &web]);
+    world.write("compose.yaml", files("pull_policy: always,"));
+    world.run(&["up", "--yes", "--pull", "missing"]).ends(0).says("names another image now");
+    assert_eq!(served(), Ok("v1".to_owned()));
+    world.up().says("names another image now");
+    assert_eq!(served(), Ok("v2".to_owned()));
+
+    // A registry that does not answer: nothing is changed.
+    drop(registry);
+    let before = world.containers();
+    world.run(&["up", "--yes"]).ends(4).says("E0326").says("cannot be had anew");
+    assert_eq!(world.containers(), before);
+    world.run(&["up", "--yes", "--pull", "never"]).ends(0).says("Nothing to do");
+    world.run(&["down", "--yes"]).ends(0);
     world.nothing_left();
 }

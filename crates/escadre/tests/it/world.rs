@@ -36,6 +36,8 @@ pub(crate) struct World {
     socket: String,
     folder: tempfile::TempDir,
     images: Mutex<BTreeSet<String>>,
+    /// Its state folder lies on a small disk of its own.
+    small: AtomicBool,
 }
 
 /// How the binary ended, and what it said.
@@ -159,6 +161,11 @@ pub(crate) fn world(test: &str) -> Option<World> {
 /// A world, or nothing where the engine is not to be used.
 pub(crate) fn world_on(which: Which, test: &str) -> Option<World> {
     let socket = which.address(test)?;
+    Some(world_at(which, socket, test))
+}
+
+/// A world whose binary finds the engine at this socket.
+pub(crate) fn world_at(which: Which, socket: String, test: &str) -> World {
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().join("files");
@@ -166,7 +173,71 @@ pub(crate) fn world_on(which: Which, test: &str) -> Option<World> {
     let state = folder.path().join("state");
     let name = format!("bb{}-{number}-{test}", std::process::id());
     let images = Mutex::new(BTreeSet::new());
-    Some(World { name, root, state, env: Mutex::new(BTreeMap::new()), which, socket, folder, images })
+    let (env, small) = (Mutex::new(BTreeMap::new()), AtomicBool::new(false));
+    World { name, root, state, env, which, socket, folder, images, small }
+}
+
+/// Podman's service, started by a test and for it alone, on the same containers: it can be killed and come again.
+pub(crate) struct Service {
+    socket: PathBuf,
+    child: Mutex<Child>,
+}
+
+impl Service {
+    /// A world with a service of its own, or nothing where the engine is not to be used.
+    pub(crate) fn with_world(test: &str) -> Option<(World, Self)> {
+        Which::Podman.address(test)?;
+        let mut world = world_at(Which::Podman, String::new(), test);
+        let socket = world.folder.path().join("podman.sock");
+        world.socket = format!("unix://{}", socket.display());
+        let child = Mutex::new(Self::start(&socket));
+        Some((world, Self { socket, child }))
+    }
+
+    fn start(socket: &Path) -> Child {
+        let mut program = Command::new("podman");
+        program.args(["system", "service", "--time=0"]).arg(format!("unix://{}", socket.display()));
+        let child = program.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let child = child.expect("podman is installed");
+        until("the service listens", || UnixStream::connect(socket).is_ok());
+        child
+    }
+
+    /// It dies in the middle of whatever it does; what answers from now on at its socket is another one.
+    pub(crate) fn restart(&self) {
+        let beside = self.socket.with_extension("beside");
+        let next = Self::start(&beside);
+        let mut child = self.child.lock().expect("unpoisoned");
+        kill(&mut child);
+        std::fs::rename(&beside, &self.socket).expect("a socket can be renamed");
+        *child = next;
+    }
+
+    /// It dies, and nobody answers.
+    pub(crate) fn kill(&self) {
+        kill(&mut self.child.lock().expect("unpoisoned"));
+    }
+
+    /// It is there again.
+    pub(crate) fn again(&self) {
+        std::fs::remove_file(&self.socket).expect("what the dead one left");
+        *self.child.lock().expect("unpoisoned") = Self::start(&self.socket);
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        if let Ok(mut child) = self.child.lock() {
+            kill(&mut child);
+        }
+    }
+}
+
+/// Without a farewell.
+fn kill(child: &mut Child) {
+    // One that ended by itself is gone as well.
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 /// Runs a command that [`World::command`] made, to its end.
@@ -217,6 +288,33 @@ impl World {
     #[cfg(feature = "kill-points")]
     pub(crate) fn unset(&self, key: &str) {
         self.env.lock().expect("unpoisoned").remove(key);
+    }
+
+    /// Its state folder lies on a disk of so many kB from now on; false, and a skip counted, where that may not be.
+    pub(crate) fn on_a_small_disk(&self, test: &str, kb: u32) -> bool {
+        std::fs::create_dir(&self.state).expect("a folder");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={kb}k,mode=0700"), "tmpfs"]).arg(&self.state);
+        let mounted = mount.stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+        self.small.store(mounted, Ordering::Relaxed);
+        if !mounted {
+            skip(test, "a disk of its own cannot be mounted here");
+        }
+        mounted
+    }
+
+    /// Fills its small disk until so many kB are left.
+    pub(crate) fn fill(&self, left: u64) {
+        self.make_room();
+        let seen = rustix::fs::statvfs(&self.state).expect("a disk");
+        let room = (seen.f_bavail * seen.f_frsize).saturating_sub(left * 1024);
+        let full = std::fs::write(self.state.join("fill"), vec![0; usize::try_from(room).expect("small")]);
+        full.expect("there was so much room");
+    }
+
+    /// Makes room on its small disk.
+    pub(crate) fn make_room(&self) {
+        let _absent = std::fs::remove_file(self.state.join("fill"));
     }
 
     /// An image that is removed at the end.
@@ -334,6 +432,9 @@ impl Drop for World {
     fn drop(&mut self) {
         // The test is over either way: what cannot be removed was not there.
         let _ = self.command(&["proxy", "stop"]).output();
+        if self.small.load(Ordering::Relaxed) {
+            let _ = Command::new("umount").arg("--lazy").arg(&self.state).status();
+        }
         let fleet = format!("label=dev.escadre.fleet={}", self.name);
         let ours = self.which.says(&["ps", "-a", "--filter", &fleet, "--format", "{{.Names}}"]);
         let named = self.which.says(&["ps", "-a", "--format", "{{.Names}}"]);
@@ -346,8 +447,9 @@ impl Drop for World {
         }
         let listed = self.images.lock().map(|images| images.clone()).unwrap_or_default();
         for image in listed.into_iter().chain(self.named("image")) {
-            // Without -f: another test's image may have been made of the same, and be the same.
+            // First without -f, which would take the image from others that are made of the same.
             self.which.says(&["rmi", &image]);
+            self.which.says(&["rmi", "-f", &image]);
         }
     }
 }
@@ -407,6 +509,11 @@ pub(crate) struct Asked {
 impl Client {
     /// Begins to ask.
     pub(crate) fn begin(port: u16, host: &str, path: &str) -> Self {
+        Self::every(Duration::from_millis(5), port, host, path)
+    }
+
+    /// Begins to ask, with a pause between an answer and the next question.
+    pub(crate) fn every(pause: Duration, port: u16, host: &str, path: &str) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (seen, host, path) = (Arc::clone(&stop), host.to_owned(), path.to_owned());
         let thread = std::thread::spawn(move || {
@@ -418,7 +525,7 @@ impl Client {
                     other => asked.failed.push(format!("{other:?} after {:?}", began.elapsed())),
                 }
                 asked.longest = asked.longest.max(began.elapsed());
-                std::thread::sleep(Duration::from_millis(5));
+                std::thread::sleep(pause);
             }
             asked
         });

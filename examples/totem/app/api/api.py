@@ -7,8 +7,6 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import psycopg2
-
 import tuning
 from totem import database, queue, settings, stopping
 
@@ -44,7 +42,7 @@ def config():
         "release": settings.RELEASE, "instance": settings.text("INSTANCE", "local"), "environment": settings.text("ENVIRONMENT", "local"),
         "country": settings.text("COUNTRY", "fr"), "language": settings.text("LANGUAGE", "fr"), "currency": settings.text("CURRENCY", "EUR"),
         "vat_rate": settings.number("VAT_RATE", "20"), "company": settings.text("COMPANY", "TOTEM"), "domain": settings.text("DOMAIN", "localhost"),
-        "legal_notice": notice, "features": settings.features(),
+        "legal_notice": notice, "features": settings.features(), "client": database.CLIENT,
     }
 
 
@@ -161,7 +159,7 @@ class Handler(BaseHTTPRequestHandler):
             if self.path != "/healthz" or TUNING["licence_server"]:
                 print(f"{self.command} {self.path}: {error.status} {error}")
             self.answer(error.status, {"error": str(error)})
-        except (psycopg2.Error, settings.Wrong) as error:
+        except (database.Error, settings.Wrong) as error:
             sentence = str(error).strip().splitlines()[0]
             print(f"{self.command} {self.path}: {sentence}")
             self.answer(503, {"error": "the database does not answer"})

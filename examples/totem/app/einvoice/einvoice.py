@@ -3,8 +3,6 @@ import sys
 import time
 from xml.etree import ElementTree as xml
 
-import psycopg2
-
 from totem import database, queue, settings, stopping
 
 OPEN = 'SELECT o.*, t.name AS tenant_name, s.code FROM orders o JOIN tenants t ON t.id = o.tenant JOIN sites s ON s.id = o.site' \
@@ -48,7 +46,7 @@ def main():
         try:
             write()
             queue.wait(client, queue.INVOICES, 5)
-        except psycopg2.Error as error:
+        except database.Error as error:
             print(f"database: {str(error).strip().splitlines()[0]}")
             time.sleep(2)
 

@@ -2,8 +2,6 @@
 import sys
 import time
 
-import psycopg2
-
 from totem import database, queue, settings, stopping
 
 
@@ -43,7 +41,7 @@ def main():
             identity = queue.wait(client, queue.ORDERS, 5)
             if identity is not None:
                 do(identity)
-        except psycopg2.Error as error:
+        except database.Error as error:
             print(f"database: {str(error).strip().splitlines()[0]}")
             time.sleep(2)
 

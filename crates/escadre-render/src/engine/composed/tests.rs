@@ -57,6 +57,18 @@ fn what_is_ours_or_runs_once_is_not() {
 }
 
 #[test]
+fn a_container_of_a_swarm_is_of_its_stack() {
+    let labels = json!({"com.docker.stack.namespace": "desk", "com.docker.swarm.service.name": "desk_web", "com.docker.swarm.task.name": "desk_web.1.x"});
+    let entry = json!({"Id": ID, "Names": ["/desk_web.1.x"], "Labels": labels, "State": "running"});
+    let (stack, seen) = task(&entry).expect("of a stack");
+    assert_eq!((&*stack, &*seen.service, seen.runs, &*seen.engine.0), ("desk", "web", true, ID));
+    assert!(container(&entry, &Value::Null).is_none(), "it is none of Compose's");
+    let ended = json!({"Id": ID, "Labels": entry["Labels"], "State": "exited"});
+    assert!(task(&ended).is_some_and(|(_, seen)| !seen.runs), "the Swarm keeps it as long as the stack is there");
+    assert!(task(&json!({"Id": ID, "Labels": all_labels()})).is_none());
+}
+
+#[test]
 fn networks_and_volumes() {
     let podman = json!({"name": "acme_default", "id": "071a", "subnets": [{"subnet": "10.89.0.0/24", "gateway": "10.89.0.1"}],
         "labels": {"com.docker.compose.network": "default", "com.docker.compose.project": "acme"}});

@@ -14,6 +14,9 @@ use escadre_model::observed::Difference;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// What a mount is that Escadre writes.
+pub(super) const FILE: &str = "a file of the instance";
+
 impl Compare<'_> {
     pub(super) fn places(&mut self) {
         self.mounted();
@@ -42,7 +45,7 @@ impl Compare<'_> {
                 "tmpfs" => "tmpfs".to_owned(),
                 "data" => format!("folder {}{writes}", text("path")),
                 _ if is.is_some() => continue,
-                _ => "a file of the instance".to_owned(),
+                _ => FILE.to_owned(),
             };
             let path = format!("mounts.{target}");
             if is.as_deref() != Some(wanted.as_str()) {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::engine::render::tests::resolved;
 use crate::engine::{Facts, render};
-use escadre_model::desired::Adopts;
+use escadre_model::desired::{Adopts, Former};
 use serde_json::json;
 
 const COMPOSE: &str = "services:\n  web:\n    image: localhost/base:v1\n    ports: ['8081:80']\n    environment: { DOMAIN: acme.example, SEATS: 60 }\n    \
@@ -13,7 +13,7 @@ const COMPOSE: &str = "services:\n  web:\n    image: localhost/base:v1\n    port
 
 fn desired(yaml: &str) -> Desired {
     let mut resolved = resolved(yaml, true).expect("a project");
-    resolved.adopts = Some(Adopts { project: "totem".into(), folder: None });
+    resolved.adopts = Some(Adopts { from: Former::Compose, project: "totem".into(), folder: None });
     render(&resolved, &Facts::default()).0
 }
 
@@ -94,6 +94,28 @@ fn every_value_that_differs_is_told() {
             "user: - -> 1000",
         ]
     );
+}
+
+#[test]
+fn what_a_swarm_keeps_for_itself_is_no_difference() {
+    let mut task = web();
+    for (label, value) in [
+        ("com.docker.swarm.service.name", "totem_web"),
+        ("com.docker.swarm.task.id", "x1"),
+        ("com.docker.stack.namespace", "totem"),
+    ] {
+        task["Config"]["Labels"][label] = json!(value);
+    }
+    task["HostConfig"]["RestartPolicy"] = json!({"Name": "", "MaximumRetryCount": 0});
+    task["NetworkSettings"]["Networks"]["totem_default"]["Aliases"] = json!(["5dc90b513f97"]);
+    let with_config = COMPOSE.replace("ports:", "configs: [{ source: settings, target: /etc/a }]\n    ports:")
+        + "configs: { settings: { content: a } }\n";
+    assert_eq!(told(&with_config, "web", &task), Vec::<String>::new());
+    let changed = with_config
+        .replace("SEATS: 60", "SEATS: 80")
+        .replace("'data:/data', '/anon'", "'data:/data', '/anon', 'more:/more'");
+    let changed = changed.replace("volumes: { data: {} }", "volumes: { data: {}, more: {} }");
+    assert_eq!(told(&changed, "web", &task), ["environment.SEATS: 60 -> 80", "mounts./more: - -> more"]);
 }
 
 #[test]

@@ -231,11 +231,11 @@ fn jobs_and_dependencies() {
 #[test]
 fn what_has_no_effect_is_said() {
     let (_, findings) = rendered(
-        "services:\n  web: { image: x, post_start: [{ command: [x] }], deploy: { endpoint_mode: vip }, logging: { driver: gelf } }\n",
+        "services:\n  web: { image: x, pre_start: [{ command: [x] }], deploy: { endpoint_mode: vip }, logging: { driver: gelf } }\n",
         true,
     );
     let paths: Vec<_> = findings.iter().filter_map(|finding| finding.path.as_deref()).collect();
-    assert_eq!(paths, ["services.web.post_start", "services.web.deploy.endpoint_mode", "services.web.logging.driver"]);
+    assert_eq!(paths, ["services.web.pre_start", "services.web.deploy.endpoint_mode", "services.web.logging.driver"]);
 }
 
 #[test]
@@ -248,6 +248,7 @@ fn both_ways_what_was_written_is_read_back() {
     let id = desired.instance.resource(ResourceKey::new(Kind::Service, "web")).container(1, 3);
     let address: IpAddr = "10.210.0.3".parse().expect("an address");
     let volumes = BTreeMap::from([("data".into(), "totem_france_data".into())]);
+    let shares = BTreeMap::new();
     let place = create::Place {
         desired: &desired,
         id: &id,
@@ -265,6 +266,7 @@ fn both_ways_what_was_written_is_read_back() {
         data: "/data".to_owned(),
         engine_ports: &[],
         shares_network_of: None,
+        shares: &shares,
         routes: &["portal".into()],
     };
     let body = create::container(&resource.payload().value(), &place, Dialect::Podman);
@@ -324,7 +326,7 @@ fn what_an_engine_cannot_give_is_told_with_its_place() {
             .collect()
     };
     assert_eq!(
-        told("services:\n  web: { image: x, pid: 'service:db' }\n  db: { image: y }\n", true),
+        told("services:\n  web: { image: x, pid: 'container:db' }\n", true),
         [(Code::E0430, "services.web.pid".to_owned(), 2)]
     );
     assert_eq!(
@@ -334,4 +336,44 @@ fn what_an_engine_cannot_give_is_told_with_its_place() {
     let shared = "services:\n  web: { image: x, networks: [back] }\nnetworks:\n  back: { name: backbone }\n";
     assert_eq!(told(shared, false), [(Code::W0430, "networks.back.name".to_owned(), 4)]);
     assert_eq!(told(shared, true), []);
+}
+
+#[test]
+fn hooks_are_read_back_as_they_were_written() {
+    use crate::engine::hooks::{self, Hook, When};
+    let (desired, findings) = rendered(
+        "services:\n  web:\n    image: x\n    post_start:\n      - { command: 'warm up --all', user: '7', working_dir: /w, privileged: true, environment: { A: b } }\n      \
+         - command: [echo]\n    pre_stop: [ { command: [bye] } ]\n",
+        true,
+    );
+    assert!(findings.is_empty(), "{findings:?}");
+    let words = words(&desired, "web");
+    let label = words.get("hooks").expect("hooks").to_string();
+    let entry = json!({"Config": {"Labels": {"dev.escadre.hooks": label}}});
+    let text = |all: &[&str]| all.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let first = Hook {
+        command: text(&["warm", "up", "--all"]),
+        environment: text(&["A=b"]),
+        user: Some("7".into()),
+        folder: Some("/w".into()),
+        privileged: true,
+    };
+    let plain = |command: &str| Hook { command: text(&[command]), ..Hook::default() };
+    assert_eq!(hooks::read(&entry, When::PostStart), [first, plain("echo")]);
+    assert_eq!(hooks::read(&entry, When::PreStop), [plain("bye")]);
+    assert_eq!(hooks::read(&json!({}), When::PreStop), []);
+}
+
+#[test]
+fn namespaces_of_another_service_are_placed() {
+    let (desired, findings) = rendered(
+        "services:\n  web: { image: x, pid: 'service:db', ipc: 'service:db' }\n  db: { image: y, ipc: shareable }\n",
+        true,
+    );
+    assert!(findings.is_empty(), "{findings:?}");
+    let (_, web) = service(&desired, "web");
+    assert_eq!(web.lives_in().map(AsRef::as_ref).collect::<Vec<&str>>(), ["db", "db"]);
+    assert_eq!(web.manner, Manner::StopFirst("its ipc namespace is that of db".into()));
+    assert_eq!(words(&desired, "web").pointer("/create/HostConfig/PidMode"), None);
+    assert_eq!(words(&desired, "db").pointer("/create/HostConfig/IpcMode"), Some(&json!("shareable")));
 }

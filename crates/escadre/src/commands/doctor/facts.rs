@@ -6,6 +6,7 @@
 
 use crate::settings::Settings;
 use escadre_drivers::store::SqliteStore;
+use escadre_drivers::systemd;
 use escadre_engine::journal::verify;
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
@@ -30,11 +31,26 @@ pub(super) struct Facts {
     /// Those of 80 and 443 that somebody listens on.
     pub(super) ports_taken: Vec<u16>,
     pub(super) edge_runs: bool,
+    /// What becomes of the edge and of instances at a boot.
+    pub(super) boot: Boot,
     pub(super) state: StateFolder,
     /// The journal in it.
     pub(super) journal: Journal,
     /// Free bytes where the state lies.
     pub(super) room: Option<u64>,
+}
+
+/// What happens at a boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Boot {
+    /// Nothing is routed: nobody misses anything.
+    Nothing,
+    /// systemd starts the edge and the instances.
+    Starts,
+    /// It would, for a user who is logged in.
+    AtLogin,
+    /// Nobody starts them.
+    Nobody,
 }
 
 /// The journal.
@@ -110,10 +126,23 @@ pub(super) async fn gather(settings: &Settings) -> Facts {
         tun: Path::new("/dev/net/tun").exists(),
         ports_taken: listening(&[80, 443]),
         edge_runs: state.join("edge").join("control.sock").exists(),
+        boot: boot(settings, &state.join("edge")),
         room: room(&state),
         journal: journal(&state.join("store")).await,
         state: StateFolder { found: folder(&state), path: state },
         engine,
+    }
+}
+
+/// What happens at a boot.
+fn boot(settings: &Settings, edge: &Path) -> Boot {
+    let units = crate::wire::units(settings, Path::new("escadre"), edge);
+    let routed = edge.join("routes.json").exists();
+    match units.is_installed() && units.is_enabled(systemd::EDGE) && units.is_enabled(systemd::INSTANCES) {
+        true if units.ends_at_logout() => Boot::AtLogin,
+        true => Boot::Starts,
+        false if routed => Boot::Nobody,
+        false => Boot::Nothing,
     }
 }
 

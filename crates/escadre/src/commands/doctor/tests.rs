@@ -19,6 +19,7 @@ fn well() -> Facts {
         tun: true,
         ports_taken: vec![],
         edge_runs: false,
+        boot: facts::Boot::Starts,
         state: facts::StateFolder { path: "/var/lib/escadre/podman".into(), found: facts::Folder::Well },
         journal: facts::Journal::Whole(1),
         room: Some(40 << 30),
@@ -69,6 +70,19 @@ fn what_is_not_well_comes_first_with_the_command_that_mends_it() {
     for check in judge(&facts).checks.iter().filter(|check| check.state == State::Bad) {
         assert!(check.mend.is_some(), "{} says how to mend it", check.name);
     }
+}
+
+#[test]
+fn what_a_boot_does_not_bring_back_is_told() {
+    let of = |boot, systemd| {
+        let doctor = judge(&Facts { boot, systemd, ..well() });
+        let check = doctor.checks.into_iter().find(|check| check.name == "boot").unwrap();
+        (check.state, check.mend)
+    };
+    assert_eq!(of(facts::Boot::Nothing, true), (State::Ok, None));
+    assert_eq!(of(facts::Boot::Nobody, true), (State::Warn, Some("escadre proxy install".to_owned())));
+    assert!(of(facts::Boot::Nobody, false).1.is_some_and(|mend| mend.contains("escadre start --boot")));
+    assert_eq!(of(facts::Boot::AtLogin, true), (State::Warn, Some("loginctl enable-linger".to_owned())));
 }
 
 #[tokio::test]

@@ -78,3 +78,24 @@ fn every_instance_of_a_plan_is_named() {
         }
     }
 }
+
+#[test]
+fn an_image_that_is_another_one_for_each_is_told_by_its_text() {
+    let mut plan = samples::fleet();
+    let raw: std::sync::Arc<str> = "registry.example.org/desk/web:${TAG}".into();
+    for (place, instance) in plan.instances.iter_mut().enumerate() {
+        for reason in instance.changes.iter_mut().flat_map(|change| &mut change.reasons) {
+            if let Reason::Changed { path, new, raw: text, .. } = reason
+                && &**path == "image"
+            {
+                *new = Some(Shown::Plain(format!("registry.example.org/desk/web:4.2.{place}").into()));
+                *text = Some(raw.clone());
+            }
+        }
+    }
+    let first = plan.instances.first().expect("one").changes.clone();
+    plan.groups.iter_mut().for_each(|group| group.changes = first.clone());
+    let text = paint(&plan, &fleet(), Look::plain(80));
+    let group = text.split_once("EQUAL CHANGES").expect("a group").1;
+    assert!(group.contains("${TAG}, for each its own") && !group.contains("4.2.0 ->"), "{group}");
+}

@@ -98,3 +98,32 @@ fn a_fleet_says_where_its_instances_are_reached() {
     let ended = Ended { done: vec!["elm".into(), "int".into()], reach, ..Ended::default() };
     assert!(paint(&ended, Look::plain(80)).starts_with("  elm  http://elm.localhost\n\n2 instances done."));
 }
+
+#[test]
+fn what_the_edge_counted_is_told() {
+    let of = |all, failed| Requests { all, failed, ..Requests::default() };
+    let mut all = ended();
+    all.failures[0].traffic = Some(of(74, 0));
+    all.traffic = vec![("elm".into(), of(1000, 0)), ("oak".into(), of(74, 2))];
+    let text = paint(&all, Look::plain(80));
+    assert!(text.starts_with("larch went back to what it was. 0 of 74 requests failed meanwhile.\n\n"), "{text}");
+    assert!(text.contains("\n2 of 1,074 requests failed meanwhile.\n  oak: 2 of 74 requests failed\n"), "{text}");
+    let tcp = Requests { all: 1, service_errors: 3, connections: true, ..Requests::default() };
+    assert_eq!(tcp.words(), "0 of 1 connection failed, 3 more the service itself answered with 5xx");
+    assert!(!paint(&ended(), Look::plain(80)).contains("meanwhile"), "what was not counted is not claimed");
+}
+
+#[test]
+fn what_stands_in_the_middle_is_said_and_what_to_do() {
+    let mut all = ended();
+    let larch = &mut all.failures[0];
+    larch.manner = Manner::Broken;
+    larch.remedy = Remedy::Room;
+    larch.not_undone = vec!["web: its new container is made, or was about to be".into()];
+    let text = paint(&all, Look::plain(80));
+    assert!(text.starts_with("larch stands in the middle of plan 7c41e9.\n"), "{text}");
+    assert!(text.contains("\n  go on       make room (df -h), then: escadre resume 7c41e9\n"), "{text}");
+    assert!(text.contains("39 of 40 done, 1 in the middle."), "{text}");
+    all.failures[0].manner = Manner::Untouched;
+    assert!(paint(&all, Look::plain(80)).contains("39 of 40 done, 1 not touched."));
+}

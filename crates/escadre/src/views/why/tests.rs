@@ -45,9 +45,25 @@ fn the_first_sentence_is_the_answer() {
 #[test]
 fn two_instances_differ() {
     let (one, other) = (samples::desired("larch", "50"), samples::desired("birch", "60"));
-    let differ = differ(&one, &other);
-    assert_eq!(differ.everyone, ["web environment.PASSWORD"]);
-    golden("look/differ", &paint_differ(&differ, Look::plain(80)));
-    let same = super::differ(&one, &one);
+    let value = |text: &str, from: &str, place: &str| {
+        let source = samples::source(place, 6);
+        Value { text: text.into(), source, from: from.into(), sensitive: text == "canary" }
+    };
+    let values = |name: &str, from: &str, tag: &str, token: &str| {
+        let place = format!("instances/{name}.yaml");
+        let place = if from == "instance" { place.as_str() } else { "products/desk/product.yaml" };
+        Values::from([
+            ("DOMAIN".into(), value(&format!("help.{name}.example"), "instance", place)),
+            ("TAG".into(), value(tag, from, place)),
+            ("TOKEN".into(), value(token, from, place)),
+        ])
+    };
+    let (ours, theirs) = (values("larch", "instance", "4.2.0", "canary"), values("birch", "default", "4.2.1", ""));
+    let differ = super::differ((&one, &ours), (&other, &theirs));
+    assert_eq!(differ.everyone, ["DOMAIN", "web environment.PASSWORD"]);
+    let text = paint_differ(&differ, Look::plain(80));
+    assert!(!text.contains("canary"), "a sensitive value is not shown: {text}");
+    golden("look/differ", &text);
+    let same = super::differ((&one, &ours), (&one, &ours));
     assert_eq!(paint_differ(&same, Look::plain(80)), "larch and larch differ in nothing.\n");
 }

@@ -6,12 +6,13 @@
 //! Tests: `tests/it/import.rs`.
 
 use super::found::Found;
-use super::{Group, Wish};
+use super::{Group, Wish, word};
 use crate::exit::{Exit, Fault};
 use crate::settings::Settings;
 use crate::wire::write::begin::taken;
 use crate::wire::write::fleet_here;
 use crate::wire::write::secrets::unknown;
+use escadre_model::desired::Former;
 use escadre_model::diagnostic::{Code, Diagnostic};
 use escadre_model::fleet::{Fleet, Target};
 use escadre_model::name::Name;
@@ -64,12 +65,11 @@ impl Here {
         usual.or_else(|| fleet.targets.values().next()).cloned()
     }
 
-    /// Projects that an instance has taken over already.
-    pub(super) fn adopted(&self) -> BTreeMap<String, Name> {
+    /// Projects, or stacks, that an instance has taken over already.
+    pub(super) fn adopted(&self, from: Former) -> BTreeMap<String, Name> {
         let instances = self.fleet.iter().flat_map(|fleet| &fleet.instances);
-        instances
-            .filter_map(|(name, instance)| Some((instance.adopts.as_ref()?.value.to_string(), name.clone())))
-            .collect()
+        let taken = instances.filter_map(|(name, instance)| Some((name, instance.adopts.as_ref()?)));
+        taken.filter(|(_, (of, _))| *of == from).map(|(name, (_, it))| (it.value.to_string(), name.clone())).collect()
     }
 
     /// The name of the product that these projects are copies of.
@@ -86,7 +86,7 @@ impl Here {
                 let words = common_name(&names).or_else(only).or_else(image).unwrap_or_default();
                 Name::new(&words).map_err(|_| {
                     let message = format!("it is not clear what the product of {} is called", names.join(", "));
-                    let hint = format!("escadre import compose --product NAME {}", names.join(" "));
+                    let hint = format!("escadre import {} --product NAME {}", word(wish.from), names.join(" "));
                     Fault::usage_hint(Code::E0202, message, hint)
                 })?
             }
@@ -96,8 +96,11 @@ impl Here {
         }
         if before.iter().any(|group| group.product == name) {
             let message = format!("two products would be called \"{name}\"");
-            let hint =
-                format!("bring them in one after the other: escadre import compose --product NAME {}", names.join(" "));
+            let hint = format!(
+                "bring them in one after the other: escadre import {} --product NAME {}",
+                word(wish.from),
+                names.join(" ")
+            );
             return Err(Fault::usage_hint(Code::E0502, message, hint));
         }
         Ok(name)

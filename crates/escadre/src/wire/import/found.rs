@@ -13,6 +13,7 @@ use escadre_drivers::folder::OpenFolder;
 use escadre_drivers::podman::Inspected;
 use escadre_engine::ports::{Driver as _, Scope};
 use escadre_model::compose::{self, Options};
+use escadre_model::desired::Former;
 use escadre_model::diagnostic::has_errors;
 use escadre_model::name::Name;
 use escadre_model::observed::{EngineId, ProjectSeen};
@@ -41,6 +42,10 @@ pub(super) struct Found {
     pub(super) inspected: Arc<Inspected>,
     /// Secrets of the Compose file: name → bytes.
     pub(super) secrets: BTreeMap<String, Option<Vec<u8>>>,
+    /// What will be otherwise: a sentence each.
+    pub(super) otherwise: Vec<String>,
+    /// What runs it.
+    pub(super) former: Former,
 }
 
 /// All projects but those that an instance of the fleet has already; and those that cannot be brought in, with the reason.
@@ -152,6 +157,8 @@ fn one(
         containers,
         inspected: Arc::clone(inspected),
         secrets: secrets.collect(),
+        otherwise: Vec::new(),
+        former: Former::Compose,
         copy: Copy { project: name.to_owned(), options, services, runs },
     })
 }

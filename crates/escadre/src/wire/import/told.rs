@@ -5,26 +5,42 @@
 //! Tests: `tests/it/import.rs`.
 
 use super::written::{Checked, Files, open_value};
-use super::{Group, values};
+use super::{Group, thing, values};
 use crate::terminal::style::{count, names};
+use escadre_model::desired::Former;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-/// The whole text.
-pub(super) fn text(
-    engine: &str,
-    projects: usize,
-    groups: &[Group<'_>],
-    left: &[(String, String)],
-    files: &Files,
-    checked: &Checked,
-) -> String {
-    let mut out = format!(
-        "Only reading: no container and no file on this host is changed.\n{engine}: {}\n",
-        count(projects, "Compose project")
-    );
+/// What is told.
+pub(super) struct Told<'t> {
+    /// What runs it now.
+    pub(super) from: Former,
+    /// The engine.
+    pub(super) engine: &'t str,
+    /// How many projects there are.
+    pub(super) projects: usize,
+    /// Those that are brought in.
+    pub(super) groups: &'t [Group<'t>],
+    /// Those that are left alone, and why.
+    pub(super) left: &'t [(String, String)],
+}
+
+impl Told<'_> {
+    /// The whole text.
+    pub(super) fn text(&self, files: &Files, checked: &Checked) -> String {
+        text(self, files, checked)
+    }
+}
+
+fn text(told: &Told<'_>, files: &Files, checked: &Checked) -> String {
+    let Told { from, engine, projects, groups, left } = *told;
+    let what = match from {
+        Former::Compose => count(projects, "Compose project"),
+        Former::Swarm => format!("{} of its Swarm", count(projects, "stack")),
+    };
+    let mut out = format!("Only reading: no container and no file on this host is changed.\n{engine}: {what}\n");
     for group in groups {
-        one(group, &mut out);
+        one(from, group, &mut out);
     }
     let (already, left): (Vec<_>, Vec<_>) = left.iter().partition(|(_, why)| why.ends_with("already"));
     // Writing to a String cannot fail; so below.
@@ -39,7 +55,12 @@ pub(super) fn text(
         }
     }
     runs(groups, &mut out);
-    still(checked, &mut out);
+    otherwise(groups, &mut out);
+    match from {
+        Former::Compose => still(checked, &mut out),
+        Former::Swarm => moving(groups, checked, &mut out),
+    }
+    without(from, files, &mut out);
     let _ = writeln!(
         out,
         "\n{} to be written: {}.",
@@ -61,12 +82,12 @@ pub(super) fn text(
     out
 }
 
-fn one(group: &Group<'_>, out: &mut String) {
+fn one(from: Former, group: &Group<'_>, out: &mut String) {
     let number = group.instances.len();
     let together = &group.together;
     let what =
         if number == 1 { "is one product" } else { "are one product (same services, same images but for the tag)" };
-    let _ = writeln!(out, "\n{}: {} {what}", group.product, count(number, "project"));
+    let _ = writeln!(out, "\n{}: {} {what}", group.product, count(number, thing(from)));
     // In what they differ, equal kinds together.
     let mut kinds: BTreeMap<(u8, String, String), Vec<&str>> = BTreeMap::new();
     for (member, name) in together.members.iter().zip(&group.instances) {
@@ -79,7 +100,7 @@ fn one(group: &Group<'_>, out: &mut String) {
         own.extend(
             member.over.iter().map(|_| (4, "in what no value says".to_owned(), "override: compose.yaml".to_owned())),
         );
-        if own.is_empty() {
+        if own.is_empty() && number > 1 {
             let keys: Vec<&str> = keys.into_iter().collect();
             own.push((0, "in values only".to_owned(), keys.join(", ")));
         }
@@ -91,7 +112,8 @@ fn one(group: &Group<'_>, out: &mut String) {
         let list = if who.len() == number { String::new() } else { format!(" {}", names(who, false)) };
         let how = if how.is_empty() { "nothing".to_owned() } else { how.clone() };
         let tail = if *rank == 0 { how } else { format!("-> {how}") };
-        let _ = writeln!(out, "  {:>3}   differ {what}:{list} {tail}", who.len());
+        let differ = if who.len() == 1 { "differs" } else { "differ" };
+        let _ = writeln!(out, "  {:>3}   {differ} {what}:{list} {tail}", who.len());
     }
     for place in &together.proposal.left {
         let _ = writeln!(out, "        left as it is, because only a person can write it otherwise: {place}");
@@ -136,10 +158,77 @@ fn still(checked: &Checked, out: &mut String) {
         "\nRead again and compared with what runs: {} differ; they stay as they run until their service is updated:",
         values(number)
     );
+    differing(checked, out);
+}
+
+fn differing(checked: &Checked, out: &mut String) {
     for (name, services) in &checked.differs {
         for (service, differs) in services {
             let paths: Vec<&str> = differs.iter().map(|one| &*one.path).collect();
+            // Writing to a String cannot fail.
             let _ = writeln!(out, "  {name:<12} {service}: {}", paths.join(", "));
+        }
+    }
+}
+
+/// What of a Swarm means nothing, or something else, on one host; equal sentences once.
+fn otherwise(groups: &[Group<'_>], out: &mut String) {
+    let mut all: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for group in groups {
+        for (found, name) in group.found.iter().zip(&group.instances) {
+            found.otherwise.iter().for_each(|text| all.entry(text).or_default().push(name.as_str()));
+        }
+    }
+    if !all.is_empty() {
+        out.push_str("\nWhat becomes otherwise:\n");
+    }
+    for (text, who) in all {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "  {}: {text}", names(&who, false));
+    }
+}
+
+/// How stacks come over, and in what each service will be otherwise: a Swarm keeps its containers for itself.
+fn moving(groups: &[Group<'_>], checked: &Checked, out: &mut String) {
+    // Writing to a String cannot fail; so below.
+    if checked.differs.is_empty() {
+        out.push_str("\nRead again and compared with what runs: no difference.\n");
+    } else {
+        let number = checked.differs.values().flat_map(|services| services.values()).map(Vec::len).sum();
+        let _ = writeln!(
+            out,
+            "\nRead again and compared with what runs: {} will differ (escadre plan says how):",
+            values(number)
+        );
+        differing(checked, out);
+    }
+    out.push_str(
+        "\nA Swarm starts again whatever is taken from it, so nothing is adopted: an instance is made when its stack is gone, with the\nvolumes that are there. Until then the plan leaves it alone and says what will differ. One after the other\n(a stack takes some seconds to go):\n",
+    );
+    for (found, name) in groups.iter().flat_map(|group| group.found.iter().zip(&group.instances)) {
+        let _ = writeln!(out, "  docker stack rm {}; when it is gone: escadre up {name}", found.project);
+    }
+}
+
+/// Secrets whose values nobody could tell.
+fn without(from: Former, files: &Files, out: &mut String) {
+    let number: usize = files.missing.values().map(BTreeSet::len).sum();
+    if number == 0 {
+        return;
+    }
+    let why = match from {
+        Former::Compose => "was found nowhere",
+        Former::Swarm => "a Swarm tells to nobody",
+    };
+    // Writing to a String cannot fail; so below.
+    let _ = writeln!(
+        out,
+        "\n{} without a value, which {why}; before it is set nothing is planned:",
+        count(number, "secret")
+    );
+    for (name, secrets) in &files.missing {
+        for secret in secrets {
+            let _ = writeln!(out, "  escadre secret set {name} {secret}");
         }
     }
 }

@@ -19,9 +19,10 @@ use crate::wire::write::land::Landing;
 use crate::wire::write::secrets::{crypt, hash_key, recipients};
 use escadre_drivers::age::{self, Place, Recipients};
 use escadre_drivers::files;
-use escadre_drivers::folder::{OpenFolder, WorkTree};
+use escadre_drivers::folder::WorkTree;
+use escadre_model::desired::Former;
 use escadre_model::diagnostic::{Diagnostic, has_errors};
-use escadre_model::fleet::{self, Scope, Stored, write};
+use escadre_model::fleet::{self, ARMOUR_BEGIN, ARMOUR_END, Scope, Stored, write};
 use escadre_model::ids::InstanceId;
 use escadre_model::name::Name;
 use escadre_model::observed::Difference;
@@ -46,10 +47,23 @@ pub(super) struct Files {
     values: BTreeMap<(Scope, String, String), Secret>,
     /// Secrets that were the same in every copy of a product, and are one now: name → how many.
     pub(super) shared: BTreeMap<String, usize>,
+    /// Secrets that have no value: instance → names.
+    pub(super) missing: BTreeMap<Name, BTreeSet<String>>,
     /// How many values are encrypted.
     pub(super) encrypted: usize,
     /// For how many recipients.
     pub(super) recipients: usize,
+}
+
+impl Files {
+    /// The file of an instance's secrets: beside its own.
+    fn secrets_of(&self, instance: &str) -> String {
+        if self.all.contains_key(&format!("instances/{instance}/instance.yaml")) {
+            format!("instances/{instance}/secrets.yaml")
+        } else {
+            format!("instances/{instance}.secrets.yaml")
+        }
+    }
 }
 
 /// The files read again.
@@ -67,7 +81,7 @@ pub(super) fn files(
     wish: &Wish<'_>,
     here: &Here,
     world: &World,
-    open: &OpenFolder,
+    open: &dyn Tree,
     groups: &[Group<'_>],
     (landing, begun): (&mut Landing, &mut Begun),
 ) -> Result<Files, Fault> {
@@ -90,7 +104,7 @@ pub(super) fn files(
     };
     for group in groups {
         product(group, open, &mut out, begun);
-        secrets(group, here, &mut out, begun);
+        secrets(group, here, &mut out);
         for ((found, name), member) in group.found.iter().zip(&group.instances).zip(&group.together.members) {
             instance(wish, group, found, name, member, &mut out);
         }
@@ -125,7 +139,7 @@ fn fleet_text(name: &Name, world: &World, environment: &Name, who: &[(Name, Stri
 }
 
 /// The product's folder.
-fn product(group: &Group<'_>, open: &OpenFolder, out: &mut Files, begun: &mut Begun) {
+fn product(group: &Group<'_>, open: &dyn Tree, out: &mut Files, begun: &mut Begun) {
     let (together, into) = (&group.together, format!("products/{}", group.product));
     let Some(base) = group.found.get(together.base) else { return };
     let folder = Path::new(&base.copy.options.working_dir);
@@ -208,7 +222,7 @@ fn ancestor(paths: &[&String]) -> Option<String> {
 }
 
 /// Values of secrets: those that are the same in every copy are the fleet's.
-fn secrets(group: &Group<'_>, here: &Here, out: &mut Files, begun: &mut Begun) {
+fn secrets(group: &Group<'_>, here: &Here, out: &mut Files) {
     let mut all: BTreeMap<String, Vec<Option<Secret>>> = BTreeMap::new();
     let members = || group.found.iter().zip(&group.together.members);
     for one in &group.together.proposal.lifted {
@@ -240,7 +254,9 @@ fn secrets(group: &Group<'_>, here: &Here, out: &mut Files, begun: &mut Begun) {
         for (value, instance) in values.into_iter().zip(&group.instances) {
             match value {
                 Some(value) => drop(out.values.insert((Scope::Instance, instance.to_string(), name.clone()), value)),
-                None => begun.notes.push(format!("without a value: escadre secret set {instance} {name}")),
+                None => {
+                    out.missing.entry(instance.clone()).or_default().insert(name.clone());
+                }
             }
         }
     }
@@ -275,7 +291,15 @@ fn instance(wish: &Wish<'_>, group: &Group<'_>, found: &Found, name: &Name, memb
         text.push_str("override: compose.yaml\n");
         out.all.insert(format!("{at}/compose.yaml"), yaml::document(over).into_bytes());
     }
-    let _ = writeln!(text, "adopt: {{ project: {} }}", write::quote(&found.project));
+    for line in &found.otherwise {
+        let line = line.replace(char::is_control, " ");
+        let _ = writeln!(text, "# otherwise than in the Swarm: {line}");
+    }
+    let word = match found.former {
+        Former::Compose => "project",
+        Former::Swarm => "stack",
+    };
+    let _ = writeln!(text, "adopt: {{ {word}: {} }}", write::quote(&found.project));
     if !found.volumes.is_empty() {
         let volumes: Vec<String> =
             found.volumes.iter().map(|(key, name)| format!("{}: {}", write::quote(key), write::quote(name))).collect();
@@ -291,10 +315,7 @@ fn encrypt(here: &Here, recipients: &Recipients, out: &mut Files) -> Result<(), 
     for ((scope, of, name), value) in &out.values {
         let path = match scope {
             Scope::Fleet => "fleet.secrets.yaml".to_owned(),
-            _ if out.all.contains_key(&format!("instances/{of}/instance.yaml")) => {
-                format!("instances/{of}/secrets.yaml")
-            }
-            _ => format!("instances/{of}.secrets.yaml"),
+            _ => out.secrets_of(of),
         };
         let text = match texts.entry(path.clone()) {
             std::collections::btree_map::Entry::Occupied(there) => there.into_mut(),
@@ -346,6 +367,16 @@ pub(super) fn checked(here: &Here, files: &Files, groups: &[Group<'_>], facts: &
     let mut tree = Beside { new: Memory::default(), there: None };
     for (path, bytes) in &files.all {
         tree.new.put(path, bytes);
+    }
+    // A secret that nobody could tell is told of by its name; nothing else of its instance is to be left unread for it.
+    for (instance, names) in &files.missing {
+        let path = files.secrets_of(instance.as_str());
+        let mut text = String::from_utf8_lossy(files.all.get(&path).map_or(&[][..], Vec::as_slice)).into_owned();
+        for name in names {
+            let block = format!("{ARMOUR_BEGIN}\n{ARMOUR_END}\n");
+            text = write::set_secret(&path, &text, name, &block).map_err(edit_fault)?;
+        }
+        tree.new.put(&path, text);
     }
     if here.fleet.is_some() {
         tree.there = Some(WorkTree::open(&here.root).map_err(|error| Fault::world(anyhow::anyhow!("{error}")))?);

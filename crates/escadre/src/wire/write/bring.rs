@@ -5,7 +5,6 @@
 //! Not here: which literals become parameters (`escadre_model::propose`), writing (`land`).
 //! Tests: `tests/it/write.rs`, `tests/it/import.rs`.
 
-use escadre_drivers::folder::OpenFolder;
 use escadre_model::compose::Project;
 use escadre_model::propose::{self, For};
 use escadre_model::tree::{Entry, Tree};
@@ -20,7 +19,7 @@ const MOST: usize = 2_000;
 /// Where from, where to.
 pub(in crate::wire) struct Bring<'b> {
     /// The host's folders.
-    pub(in crate::wire) open: &'b OpenFolder,
+    pub(in crate::wire) open: &'b dyn Tree,
     /// The Compose file's folder.
     pub(in crate::wire) folder: &'b Path,
     /// The product's folder in the fleet.
@@ -30,7 +29,7 @@ pub(in crate::wire) struct Bring<'b> {
 }
 
 /// A file's bytes.
-pub(in crate::wire) fn read(open: &OpenFolder, path: &str) -> Option<Vec<u8>> {
+pub(in crate::wire) fn read(open: &dyn Tree, path: &str) -> Option<Vec<u8>> {
     match open.entry(path) {
         Ok(Entry::File { bytes, .. }) => Some(bytes.to_vec()),
         _ => None,

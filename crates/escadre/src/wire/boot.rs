@@ -1,0 +1,97 @@
+//! What ran before the machine went down, from the record alone.
+//!
+//! In: the state folder. Out: for each fleet what is to be started, as a ground that can be carried out.
+//! **Invariant:** only what the last apply left running is started, as it was; no file of a fleet is read, so nothing else is compared or changed.
+//! Not here: starting (`escadre_engine`), what starts this at boot (`escadre_drivers::systemd`).
+//! Tests: `tests/it/boot.rs`.
+
+use super::Ground;
+use super::files::Wanted;
+use super::ground::{asked, build, recovered};
+use super::instead::{self, Instead};
+use super::world;
+use crate::exit::Fault;
+use crate::settings::Settings;
+use escadre_drivers::store::SqliteStore;
+use escadre_engine::journal;
+use escadre_engine::ports::Store as _;
+use escadre_engine::reconcile;
+use escadre_model::ids::InstanceId;
+use escadre_model::name::Name;
+use escadre_model::observed::Outcome;
+use escadre_plan::make::{self, How, OrphanPolicy};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Docker's socket, for instances whose state says that they are Docker's: where else it listens is written in files that are not read here.
+const DOCKER: &str = "unix:///run/docker.sock";
+
+/// A ground for each fleet that something ran of, on either engine.
+///
+/// # Errors
+/// When an engine does not answer, or the record cannot be read.
+pub(crate) async fn boot(settings: &Settings) -> Result<Vec<Ground>, Fault> {
+    let is_root = rustix::process::geteuid().is_root();
+    let mut grounds = grounds_of(settings, &settings.state_of("podman", is_root)).await?;
+    if settings.state.is_none() {
+        let mut docker = settings.clone();
+        docker.environment.remove("CONTAINER_HOST");
+        docker.environment.entry("DOCKER_HOST".to_owned()).or_insert_with(|| DOCKER.to_owned());
+        grounds.extend(grounds_of(&docker, &settings.state_of("docker", is_root)).await?);
+    }
+    Ok(grounds)
+}
+
+async fn grounds_of(settings: &Settings, state: &Path) -> Result<Vec<Ground>, Fault> {
+    let kept = state.join("store");
+    if !kept.exists() {
+        return Ok(Vec::new());
+    }
+    let store = SqliteStore::open(&kept).await.map_err(Fault::world)?;
+    let mut fleets: BTreeMap<Name, BTreeSet<InstanceId>> = BTreeMap::new();
+    for id in store.instances().await.map_err(Fault::world)? {
+        let receipts = journal::receipts(&store, &id).await.map_err(Fault::world)?;
+        let newest = receipts.iter().find(|one| one.outcome.is_as_planned());
+        if newest.is_some_and(|one| one.outcome == Outcome::Healthy) {
+            fleets.entry(id.fleet.clone()).or_default().insert(id);
+        }
+    }
+    drop(store);
+    let mut grounds = Vec::new();
+    for (fleet, instances) in fleets {
+        grounds.extend(ground(settings, state, fleet, instances).await?);
+    }
+    Ok(grounds)
+}
+
+async fn ground(
+    settings: &Settings,
+    state: &Path,
+    fleet: Name,
+    instances: BTreeSet<InstanceId>,
+) -> Result<Option<Ground>, Fault> {
+    let world = world::connect_in(settings, state.to_owned(), &settings.folder, None, true, BTreeMap::new()).await?;
+    let mut wanted = Wanted::of_record(fleet, settings.folder.clone());
+    // All that is meant is; what else there is of the fleet is left alone, and not spoken of.
+    wanted.listed = true;
+    let ports = world.ports(Arc::clone(&wanted.secrets), None);
+    let mut findings = Vec::new();
+    let interrupted = asked(&world, &wanted, make::Options::default());
+    let left = recovered(&interrupted, &ports, settings, &mut findings).await?;
+    let only: BTreeSet<InstanceId> = instances.into_iter().filter(|id| !left.contains(id)).collect();
+    if only.is_empty() {
+        return Ok(None);
+    }
+    let mut options = make::Options { orphans: OrphanPolicy::Silent, ..make::Options::default() };
+    let all = Instead::Touched(How::Start, BTreeMap::new());
+    let (only, said) = instead::put(&all, &mut wanted, Some(only), &mut options, &ports).await?;
+    findings.extend(said);
+    options.only = Some(only.clone());
+    let asked = asked(&world, &wanted, options);
+    let prepared = reconcile::prepare(&asked, &ports).await.map_err(Fault::world)?;
+    let plan = Arc::unwrap_or_clone(prepared.plan);
+    let mut ground = build(world, wanted, Arc::unwrap_or_clone(prepared.observed), plan, Some(&only), false);
+    ground.findings.extend(findings);
+    Ok(Some(ground))
+}
