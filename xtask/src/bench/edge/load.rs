@@ -96,7 +96,7 @@ impl Idle {
         command.args(["bench", "case", "edge-idle", scheme.word(), &to.to_string(), &many.to_string()]).arg(root);
         let mut client = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("start a client")?;
         let words = BufReader::new(client.stdout.take().context("its words")?);
-        let mut idle = Self { client, words: words };
+        let mut idle = Self { client, words };
         let mut line = String::new();
         idle.words.read_line(&mut line).context("hear it")?;
         ensure!(line.trim() == "open", "the client did not open its connections: {line}");

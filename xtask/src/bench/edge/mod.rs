@@ -11,7 +11,7 @@ mod servers;
 
 pub(super) use load::case;
 
-use super::measure::{self, median};
+use super::measure::median;
 use super::planning::{megabytes, seconds};
 use super::table::{Row, Table, Verdict, note};
 use anyhow::{Context, Result, ensure};
