@@ -181,8 +181,9 @@ fn rootless_routes_come_back_to_the_ports_that_the_engine_publishes() {
     world.target.rootless = true;
     world.up(&[pair("web:1")]);
     world.seen("acme").routes.clear();
-    let mut other = pair("web:1");
-    other.instance = id("desk", "birch");
+    let mut other = instance("desk", "birch");
+    service("web", "web:1").into(&mut other);
+    tcp(&mut other, "8081", "web", 8081);
     let plan = world.plan(&[pair("web:1"), other.clone()]);
     let taken = plan.instances.iter().flat_map(|one| &one.steps).find_map(|step| match &step.act {
         Act::Create(place) if !place.engine_ports.is_empty() => Some(place.engine_ports[0].published),
