@@ -24,17 +24,23 @@ pub(crate) fn timed<T>(what: impl FnOnce() -> T) -> (T, Duration) {
 
 /// Processor seconds this process has used.
 pub(crate) fn cpu_seconds() -> Result<f64> {
-    ticks(11)
+    ticks("self", 11)
 }
 
 /// Processor seconds that ended children of this process have used.
 pub(crate) fn children_cpu_seconds() -> Result<f64> {
-    ticks(13)
+    ticks("self", 13)
 }
 
-/// Two numbers of `/proc/self/stat` from this one on, counted behind the name: time in programs and time in the kernel.
-fn ticks(first: usize) -> Result<f64> {
-    let stat = fs::read_to_string("/proc/self/stat").context("read /proc/self/stat")?;
+/// Processor seconds that another process has used.
+pub(crate) fn cpu_seconds_of(process: u32) -> Result<f64> {
+    ticks(&process.to_string(), 11)
+}
+
+/// Two numbers of `/proc/PID/stat` from this one on, counted behind the name: time in programs and time in the kernel.
+fn ticks(process: &str, first: usize) -> Result<f64> {
+    let path = format!("/proc/{process}/stat");
+    let stat = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
     // The second field is a name in parentheses and may hold anything.
     let after = stat.rsplit_once(')').map(|(_, after)| after).unwrap_or_default();
     let fields: Vec<f64> =

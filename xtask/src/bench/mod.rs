@@ -1,4 +1,4 @@
-//! The measurements, as one table with the machine and the versions: `cargo xtask bench [planning|compose|engine|update|size]… [--keep]`.
+//! The measurements, as one table with the machine and the versions: `cargo xtask bench [planning|compose|engine|update|edge|size]… [--keep]`.
 //!
 //! In: words. Out: docs/bench.md; with some of the parts only standard output, unless `--keep` puts them into the page.
 //! **Invariant:** peers and floors run in the same run as what they are compared with; nothing of what ran is left behind.
@@ -8,6 +8,7 @@
 mod arriving;
 mod build;
 mod compose;
+mod edge;
 mod engine;
 mod fleet;
 mod floor;
@@ -25,7 +26,7 @@ use std::path::{Path, PathBuf};
 use table::Table;
 
 /// What can be measured.
-const PARTS: [&str; 5] = ["planning", "compose", "engine", "update", "size"];
+const PARTS: [&str; 6] = ["planning", "compose", "engine", "update", "edge", "size"];
 
 /// Runs the measurements that were asked for.
 ///
@@ -35,9 +36,9 @@ const PARTS: [&str; 5] = ["planning", "compose", "engine", "update", "size"];
 pub(crate) fn run(root: &Path, words: &[String]) -> Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     if let ["case", rest @ ..] = words.as_slice() {
-        let answer = match compose::case(rest)? {
-            Some(answer) => answer,
-            None => planning::case(rest)?,
+        let answer = match (compose::case(rest)?, edge::case(rest)?) {
+            (Some(answer), _) | (_, Some(answer)) => answer,
+            _ => planning::case(rest)?,
         };
         println!("{answer}");
         return Ok(());
@@ -67,6 +68,10 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<()> {
     if wants("update") {
         table.part("Updates under load");
         update::rows(&mut table, root, &scratch.0, &peers)?;
+    }
+    if wants("edge") {
+        table.part("The edge");
+        edge::rows(&mut table, root, &scratch.0)?;
     }
     if wants("size") {
         table.part("Size");
