@@ -87,6 +87,9 @@ pub struct ContainerSeen {
     pub started: Arc<str>,
     /// Its addresses by network name.
     pub addresses: BTreeMap<Arc<str>, IpAddr>,
+    /// Ports of the host that the engine publishes for it; Docker tells them of running containers only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub published: Vec<EnginePort>,
     /// Volume bindings from its labels: key → the engine's name.
     pub volumes: BTreeMap<Arc<str>, Arc<str>>,
     /// The record knows its id. One that is not known is to be adopted, never deleted.
@@ -107,8 +110,6 @@ pub struct MadeByCompose {
     pub files: Vec<Arc<str>>,
     /// Its number among the containers of its service.
     pub number: u32,
-    /// Ports of the host that the engine publishes for it.
-    pub published: Vec<EnginePort>,
     /// Volumes without a name that it has: path in the container → the engine's name.
     pub anonymous: BTreeMap<Arc<str>, Arc<str>>,
     /// In what it is not as the files want it: looked at before it is adopted, and remembered from then on.

@@ -148,8 +148,8 @@ impl Claims {
             let former = seen.record.healthy().and_then(|receipt| receipt.desired.service(by));
             former.is_some_and(|(_, former)| former.engine_ports == service.engine_ports)
         });
-        let made = seen.into_iter().flat_map(|seen| &seen.containers).filter_map(|one| one.compose.as_ref());
-        let theirs: Vec<_> = made.flat_map(|made| &made.published).map(|it| (&it.protocol, it.published)).collect();
+        let own = seen.into_iter().flat_map(|seen| &seen.containers).flat_map(|one| &one.published);
+        let theirs: Vec<_> = own.map(|it| (&it.protocol, it.published)).collect();
         for port in service.engine_ports.iter().filter(|port| port.published != 0) {
             let thing = Thing::Port(port.protocol.clone(), port.published);
             let holds = holds || theirs.contains(&(&port.protocol, port.published));

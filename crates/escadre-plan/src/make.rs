@@ -259,6 +259,7 @@ fn fleet_wide(input: &Input<'_>, sorted: &[&Desired]) -> (FleetWide, Pool, Ports
         seen.networks.iter().flat_map(|network| &network.subnets).for_each(|subnet| pool.mark(subnet));
         let backends = seen.routes.values().flat_map(|route| &route.backends);
         loopback.extend(backends.map(|(_, at)| *at).filter(|at| at.ip().is_loopback()).map(|at| at.port()));
+        loopback.extend(seen.containers.iter().flat_map(|one| &one.published).map(|it| it.published));
     }
     for desired in sorted {
         for resource in desired.resources.values() {

@@ -180,6 +180,7 @@ fn container(
         restarts: 0,
         started: "2026-01-01T00:00:00Z".into(),
         addresses: addresses.collect(),
+        published: place.engine_ports.clone(),
         volumes: place.volumes.clone(),
         known: true,
         compose: None,

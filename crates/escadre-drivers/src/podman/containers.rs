@@ -257,32 +257,26 @@ impl Engine {
         }
     }
 
-    /// Stops a container; nothing there or not running is fine.
-    pub(super) async fn halt(&self, name: &str, grace_ms: u64) -> Result<Changed, Error> {
-        let Some(entry) = self.inspect(name).await? else { return Ok(Changed::NotNeeded) };
+    /// Stops a container; nothing there or not running is fine. What is seen are its hooks that went wrong.
+    pub(super) async fn halt(&self, job: &Job<'_>, name: &str, grace_ms: u64) -> Result<Outcome, Error> {
+        let Some(entry) = self.inspect(name).await? else { return Ok(outcome(Changed::NotNeeded)) };
         if matches!(state(&entry), "created" | "configured" | "initialized" | "exited") {
-            return Ok(Changed::NotNeeded);
+            return Ok(outcome(Changed::NotNeeded));
         }
-        self.stopping_hooks(name, &entry, Duration::from_millis(grace_ms.max(1000))).await;
+        let seen = self.stopping_hooks(job, name, &entry, Duration::from_millis(grace_ms.max(1000))).await;
         let grace = grace_ms.div_ceil(1000);
         let path = self.compat(&format!("/containers/{}/stop", encode(name)));
         let call = Call::post(format!("stop container {name}"), path)
             .query("t", grace.to_string())
             .within(Some(Duration::from_secs(grace.saturating_add(60))));
-        self.gone(call).await
+        Ok(Outcome { seen, ..outcome(self.gone(call).await?) })
     }
 
-    pub(super) async fn stop(
-        &self,
-        instance: &InstanceId,
-        name: &str,
-        grace_ms: u64,
-        forget: bool,
-    ) -> Result<Outcome, Error> {
+    pub(super) async fn stop(&self, job: &Job<'_>, name: &str, grace_ms: u64, forget: bool) -> Result<Outcome, Error> {
         if forget && let Some(ours) = self.inspect(name).await?.as_ref().and_then(read::container) {
-            self.forget(instance, &ours.seen).await?;
+            self.forget(&job.step.on.instance, &ours.seen).await?;
         }
-        self.halt(name, grace_ms).await.map(outcome)
+        self.halt(job, name, grace_ms).await
     }
 
     pub(super) async fn remove(

@@ -10,6 +10,7 @@ use super::look::Exec;
 use super::{Engine, gate};
 use escadre_engine::ports::{Error, Event, Job};
 use escadre_render::engine::hooks::{self, Hook, When};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The longest that a hook after the start may take.
@@ -39,12 +40,28 @@ impl Engine {
         Ok(self.inspect(name).await?.is_some_and(|entry| !hooks::read(&entry, When::PostStart).is_empty()))
     }
 
-    /// Runs what is to run before a container is told to stop, within the time it may take to stop. Whatever becomes of them: it stops.
-    pub(super) async fn stopping_hooks(&self, name: &str, entry: &serde_json::Value, grace: Duration) {
+    /// Runs what is to run before a container is told to stop, within the time it may take to stop. Whatever becomes of them: it stops. What went
+    /// wrong is told, and is the answer.
+    pub(super) async fn stopping_hooks(
+        &self,
+        job: &Job<'_>,
+        name: &str,
+        entry: &serde_json::Value,
+        grace: Duration,
+    ) -> Option<Arc<str>> {
+        let mut wrong = Vec::new();
         for hook in hooks::read(entry, When::PreStop) {
             // One that cannot even be begun is no reason either to leave a container running that shall stop.
-            let _ = self.hook(name, &hook, grace).await;
+            let why = match self.hook(name, &hook, grace).await {
+                Ok(Ok(())) => continue,
+                Ok(Err(why)) => why,
+                Err(error) => error.to_string(),
+            };
+            let told = format!("pre_stop: {} {why}", hook.command.join(" "));
+            job.progress.tell(Event::StepNews(job.step.on.clone(), job.step.index, told.as_str().into()));
+            wrong.push(told);
         }
+        (!wrong.is_empty()).then(|| wrong.join("; ").into())
     }
 
     /// Runs one; the inner error says how it ended.

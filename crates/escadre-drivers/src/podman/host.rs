@@ -97,13 +97,16 @@ fn listening(folder: &Path) -> BTreeSet<u16> {
         .collect()
 }
 
+/// 127.0.0.11: Docker's resolver, which listens in the network of each container on a port of its own choice and is none of the service's.
+const RESOLVER: &str = "0B00007F:";
+
 fn open(table: &str) -> Vec<u16> {
     table
         .lines()
         .skip(1)
         .filter_map(|line| {
             let mut words = line.split_whitespace();
-            let local = words.nth(1)?;
+            let local = words.nth(1).filter(|local| !local.starts_with(RESOLVER))?;
             (words.nth(1)? == LISTEN).then(|| u16::from_str_radix(local.rsplit(':').next()?, 16).ok())?
         })
         .collect()

@@ -238,7 +238,7 @@ impl Driver for Engine {
                 let (deadline, inside) = (Duration::from_millis(*deadline_ms), Duration::from_millis(*inside_ms));
                 self.drain(backends, deadline, name, inside).await
             }
-            Act::Stop { name, grace_ms, forget } => self.stop(instance, name, *grace_ms, *forget).await,
+            Act::Stop { name, grace_ms, forget } => self.stop(job, name, *grace_ms, *forget).await,
             Act::Remove { name, engine, data } => self.remove(job, name, engine.as_ref(), *data).await,
             Act::Apply => Err(unplanned("apply an object")),
             Act::Prune => Err(unplanned("prune objects")),

@@ -227,7 +227,7 @@ impl Seen<'_> {
         for entry in list {
             match read::container(entry) {
                 Some(ours) if self.of_fleet(&ours.instance) => {
-                    self.own_ports.extend(published(entry));
+                    self.own_ports.extend(ours.seen.published.iter().map(|port| port.published));
                     if self.wanted(&ours.instance) {
                         let instance = self.instance(&ours.instance);
                         instance.origin = instance.origin.take().or(ours.origin);
@@ -300,11 +300,4 @@ impl Seen<'_> {
             }
         }
     }
-}
-
-/// Ports of the host that a container publishes.
-fn published(entry: &Value) -> Vec<u16> {
-    let ports = entry.get("Ports").and_then(Value::as_array).into_iter().flatten();
-    let number = |port: &Value| port.get("host_port").or_else(|| port.get("PublicPort")).and_then(Value::as_u64);
-    ports.filter_map(|port| number(port).and_then(|port| u16::try_from(port).ok())).collect()
 }

@@ -94,9 +94,9 @@ impl Engine {
             Act::Create(placement) => self.discard(&job.step.on, &placement.name).await,
             Act::Start { name } => match read_back::<Ran>(before)? {
                 Some(was) if was.running => Ok(()),
-                _ => self.halt(name, grace(job)).await.map(drop),
+                _ => self.halt(job, name, grace(job)).await.map(drop),
             },
-            Act::Run { name, .. } => self.halt(name, grace(job)).await.map(drop),
+            Act::Run { name, .. } => self.halt(job, name, grace(job)).await.map(drop),
             Act::Attach { lines } => self.detach(instance, lines, before).await,
             Act::Stop { name, .. } => {
                 let was = read_back::<Ran>(before)?.unwrap_or(Ran { running: true, lines: Vec::new() });

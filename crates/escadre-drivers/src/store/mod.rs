@@ -103,8 +103,8 @@ fn room(path: &Path) -> Option<u64> {
 
 /// That no room is left, and where.
 fn full(path: &Path) -> String {
-    let free = room(path).unwrap_or_default() / 1024;
-    format!("no room is left on the disk of {} ({free} kB free)", path.parent().unwrap_or(path).display())
+    let free = room(path).map(|free| format!(" ({} kB free)", free / 1024)).unwrap_or_default();
+    format!("no room is left on the disk of {}{free}", path.parent().unwrap_or(path).display())
 }
 
 /// Why a write failed: a full disk in words that say which.

@@ -209,6 +209,20 @@ async fn a_gate_fails_with_evidence_when_the_container_ends(mut world: World) {
     world.clean().await;
 }
 
+on_each_engine!(a_hook_that_fails_before_the_stop_is_told, "prestop");
+async fn a_hook_that_fails_before_the_stop_is_told(mut world: World) {
+    let hooks = json!({"pre_stop": [{"command": ["sh", "-c", "echo still busy; exit 3"]}, {"command": ["true"]}]});
+    world.product(&["sleep", "1000"], json!({"Labels": {"dev.escadre.hooks": hooks.to_string()}}));
+    ground(&mut world).await;
+    world.perform(&world.step(world.web(1), Act::Create(world.placement(1, 4)))).await.unwrap();
+    world.perform(&world.step(world.web(1), Act::Start { name: world.container(1) })).await.unwrap();
+    let stop = Act::Stop { name: world.container(1), grace_ms: 1000, forget: false };
+    let stopped = world.perform(&world.step(world.web(1), stop)).await.unwrap();
+    assert_eq!(stopped.seen.as_deref(), Some("pre_stop: sh -c echo still busy; exit 3 ended with code 3: still busy"));
+    assert_eq!(stopped.changed, escadre_engine::ports::Changed::Updated, "it is stopped all the same");
+    world.clean().await;
+}
+
 on_each_engine!(a_rising_restart_count_fails_a_gate_at_once, "restarts");
 async fn a_rising_restart_count_fails_a_gate_at_once(mut world: World) {
     let policy = json!({"HostConfig": {"RestartPolicy": {"Name": "always"}}});

@@ -28,6 +28,7 @@ fn container(service: &str, number: u32) -> ContainerSeen {
         restarts: 0,
         started: "".into(),
         addresses: BTreeMap::new(),
+        published: Vec::new(),
         volumes: BTreeMap::new(),
         known: false,
         compose: Some(Box::new(made)),

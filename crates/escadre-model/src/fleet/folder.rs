@@ -104,10 +104,15 @@ impl<'t> Reader<'t> {
 
     /// The only document in these bytes.
     pub(super) fn parse(&mut self, path: &str, bytes: &[u8]) -> Option<Node> {
-        let (node, mut findings) = text::parse_one(path, bytes, Limits::default());
+        let (node, mut findings) = parse(path, bytes);
         self.findings.append(&mut findings);
         node
     }
+}
+
+/// The only document in these bytes, and what is wrong with them.
+pub(super) fn parse(path: &str, bytes: &[u8]) -> (Option<Node>, Vec<Diagnostic>) {
+    text::parse_one(path, bytes, Limits::default())
 }
 
 /// A tree's refusal as a finding.

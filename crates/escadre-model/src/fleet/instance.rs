@@ -12,6 +12,7 @@ use super::{check, reserved, scalar, zone};
 use crate::desired::{Former, State};
 use crate::diagnostic::{Code, Diagnostic, Span, Spanned};
 use crate::name::Name;
+use crate::parallel::{self, Threads};
 use crate::text::{Fields, Mapping, Node};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -67,9 +68,17 @@ struct Candidate {
     node: Option<Node>,
 }
 
+/// A file that may become a [`Candidate`], as it was found.
+struct Seen {
+    path: Arc<str>,
+    stem: Arc<str>,
+    /// `None`: it could not be read, and a finding says so.
+    bytes: Option<Arc<[u8]>>,
+}
+
 #[derive(Default)]
 struct Walk {
-    candidates: Vec<Candidate>,
+    files: Vec<Seen>,
     secrets: BTreeMap<Arc<str>, Arc<str>>,
     seen: usize,
 }
@@ -77,10 +86,11 @@ struct Walk {
 pub(super) fn read_all(reader: &mut Reader<'_>) -> AllInstances {
     let mut walk = Walk::default();
     descend(reader, &mut walk, "instances", 0);
+    let candidates = parse(reader, std::mem::take(&mut walk.files));
     let mut overrides: BTreeSet<Arc<str>> = BTreeSet::new();
     let mut all = AllInstances { instances: BTreeMap::new(), unreadable: BTreeSet::new() };
     let mut others = Vec::new();
-    for candidate in walk.candidates {
+    for candidate in candidates {
         let Some(node) = &candidate.node else {
             others.push((candidate, true));
             continue;
@@ -150,18 +160,18 @@ fn descend(reader: &mut Reader<'_>, walk: &mut Walk, folder: &str, depth: usize)
         let path: Arc<str> = format!("{folder}/{name}").into();
         match reader.look(&path) {
             Found::Folder(_) => descend(reader, walk, &path, depth + 1),
-            Found::File(bytes) => file(reader, walk, folder, name, path, &bytes),
+            Found::File(bytes) => file(reader, walk, folder, name, path, bytes),
             Found::Nothing => {}
             Found::Refused => {
                 let stem = name.strip_suffix(".yaml").unwrap_or(name);
                 let stem = if stem == "instance" { folder::last(folder) } else { stem };
-                walk.candidates.push(Candidate { path, stem: stem.into(), node: None });
+                walk.files.push(Seen { path, stem: stem.into(), bytes: None });
             }
         }
     }
 }
 
-fn file(reader: &mut Reader<'_>, walk: &mut Walk, folder: &str, name: &str, path: Arc<str>, bytes: &[u8]) {
+fn file(reader: &mut Reader<'_>, walk: &mut Walk, folder: &str, name: &str, path: Arc<str>, bytes: Arc<[u8]>) {
     if name == "secrets.yaml" {
         walk.secrets.insert(folder.into(), path);
         return;
@@ -177,8 +187,18 @@ fn file(reader: &mut Reader<'_>, walk: &mut Walk, folder: &str, name: &str, path
         return;
     };
     let stem = if stem == "instance" && folder != "instances" { folder::last(folder) } else { stem };
-    let node = reader.parse(&path, bytes);
-    walk.candidates.push(Candidate { path, stem: stem.into(), node });
+    walk.files.push(Seen { path, stem: stem.into(), bytes: Some(bytes) });
+}
+
+/// All files as YAML, on several processors: it is most of the time that reading a fleet takes. The findings come in the order of the files.
+fn parse(reader: &mut Reader<'_>, files: Vec<Seen>) -> Vec<Candidate> {
+    let parsed = parallel::map(files, Threads::of_machine(), |Seen { path, stem, bytes }| {
+        let (node, findings) = bytes.map_or((None, Vec::new()), |bytes| folder::parse(&path, &bytes));
+        (Candidate { path, stem, node }, findings)
+    });
+    let (candidates, findings): (Vec<_>, Vec<_>) = parsed.into_iter().unzip();
+    reader.findings.extend(findings.into_iter().flatten());
+    candidates
 }
 
 fn add(

@@ -112,13 +112,13 @@ pub(crate) fn held_port(view: &View<'_>, service: &str, container: &ContainerSee
 /// The port of a route that this container has from the engine.
 pub(crate) fn held_by(container: &ContainerSeen, route: &Route) -> Option<u16> {
     let Route::Tcp(tcp) = route else { return None };
-    let published = &container.compose.as_ref()?.published;
+    container.compose.as_ref()?;
     let held = |one: &&escadre_model::desired::EnginePort| {
         one.protocol.as_ref() == "tcp"
             && one.published == tcp.published
             && (one.host == tcp.host || one.host.is_empty() || tcp.host.is_empty())
     };
-    published.iter().find(held).map(|one| one.published)
+    container.published.iter().find(held).map(|one| one.published)
 }
 
 /// The same for a container that stays.
@@ -139,18 +139,18 @@ pub(super) fn held_words(port: u16) -> Arc<str> {
 }
 
 /// Where the edge reaches a container of Compose's: at a port the engine publishes, which stays over its restarts, else at its present address.
-pub(super) fn backend(
-    view: &View<'_>,
-    made: &MadeByCompose,
-    container: &ContainerSeen,
-    port: u16,
-) -> Option<SocketAddr> {
-    if let Some(published) = made.published.iter().find(|one| one.target == port && one.protocol.as_ref() == "tcp") {
-        let host = published.host.parse().ok().filter(|host: &IpAddr| !host.is_unspecified());
-        return Some(SocketAddr::new(host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), published.published));
-    }
-    let own = container.addresses.values().next().filter(|_| !view.by_loopback());
-    own.map(|address| SocketAddr::new(*address, port))
+pub(super) fn backend(view: &View<'_>, container: &ContainerSeen, port: u16) -> Option<SocketAddr> {
+    published(container, port).or_else(|| {
+        let own = container.addresses.values().next().filter(|_| !view.by_loopback());
+        own.map(|address| SocketAddr::new(*address, port))
+    })
+}
+
+/// Where on this host the engine publishes a port of a container.
+pub(super) fn published(container: &ContainerSeen, port: u16) -> Option<SocketAddr> {
+    let one = container.published.iter().find(|one| one.target == port && one.protocol.as_ref() == "tcp")?;
+    let host = one.host.parse().ok().filter(|host: &IpAddr| !host.is_unspecified());
+    Some(SocketAddr::new(host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), one.published))
 }
 
 /// A container that is not on record and has no place here.

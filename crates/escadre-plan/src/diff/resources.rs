@@ -254,15 +254,16 @@ pub(crate) fn seen_backend(
         NetworkMode::None | NetworkMode::Service(_) => return on_file(),
         NetworkMode::Own => {}
     }
-    if let Some(made) = &container.compose {
-        return adopt::backend(view, made, container, port);
+    if container.compose.is_some() {
+        return adopt::backend(view, container, port);
     }
     // A container that got a loopback port is reached there, whatever its own addresses are.
     if let Some(at) = on_file().filter(|at| view.by_loopback() || at.ip().is_loopback()) {
         return Some(at);
     }
+    // The routes forget a container that was stopped, and are lost with the state folder; the engine knows what it publishes.
     if view.by_loopback() {
-        return None;
+        return adopt::published(container, port);
     }
     let name = |network: &Arc<str>| match diff_networks.and_then(|networks| networks.get(network)) {
         Some(fate) => Some(fate.name.clone()),

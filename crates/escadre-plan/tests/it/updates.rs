@@ -174,6 +174,27 @@ fn rootless_routes_go_through_loopback_ports() {
     assert_eq!(route.backends[0].1.to_string(), "127.0.0.1:20001");
 }
 
+/// A stop takes its backends from a route, and a lost state folder all routes: the engine still knows what it publishes.
+#[test]
+fn rootless_routes_come_back_to_the_ports_that_the_engine_publishes() {
+    let mut world = World::new();
+    world.target.rootless = true;
+    world.up(&[pair("web:1")]);
+    world.seen("acme").routes.clear();
+    let mut other = instance("desk", "birch");
+    service("web", "web:1").into(&mut other);
+    tcp(&mut other, "8081", "web", 8081);
+    let plan = world.plan(&[pair("web:1"), other.clone()]);
+    let taken = plan.instances.iter().flat_map(|one| &one.steps).find_map(|step| match &step.act {
+        Act::Create(place) if !place.engine_ports.is_empty() => Some(place.engine_ports[0].published),
+        _ => None,
+    });
+    assert_eq!(taken, Some(20_001), "the first one's port is not free: {}", dump(&plan));
+    world.up(&[pair("web:1")]);
+    assert_eq!(world.seen("acme").routes["8080"].backends[0].1.to_string(), "127.0.0.1:20000");
+    assert_eq!(world.plan(&[pair("web:1")]).steps(), 0);
+}
+
 #[test]
 fn a_new_hosts_file_is_told_who_is_there() {
     let mut world = World::new();

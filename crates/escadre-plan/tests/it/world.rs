@@ -444,6 +444,7 @@ impl World {
                     restarts: 0,
                     started: "".into(),
                     addresses,
+                    published: place.engine_ports.clone(),
                     volumes: place.volumes.clone(),
                     known: true,
                     compose: None,

@@ -6,7 +6,6 @@
 //! Tests: `composed/tests.rs`, with answers recorded from real engines.
 
 use super::{labels, read};
-use escadre_model::desired::EnginePort;
 use escadre_model::ids::{InstanceId, Kind, ResourceId, ResourceKey};
 use escadre_model::name::Name;
 use escadre_model::observed::{ContainerSeen, EngineId, MadeByCompose, NetworkSeen, TaskSeen, VolumeSeen};
@@ -58,13 +57,13 @@ pub fn container(entry: &Value, detail: &Value) -> Option<(Name, ContainerSeen)>
         folder: label(all, FOLDER).into(),
         files: files.collect(),
         number,
-        published: published(detail),
         anonymous: anonymous(detail),
         differs: Vec::new(),
     };
     let id = whose(&project, Kind::Service, service).container(number, 0);
     let mut seen = read::seen(entry, id)?;
     seen.addresses = read::addresses(detail, &Map::new());
+    seen.published = read::published(detail);
     seen.compose = Some(Box::new(made));
     Some((project, seen))
 }
@@ -77,29 +76,6 @@ pub fn task(entry: &Value) -> Option<(Arc<str>, TaskSeen)> {
     let runs = entry.get("State").and_then(Value::as_str) == Some("running");
     let engine = EngineId(entry.get("Id")?.as_str()?.into());
     Some((stack.into(), TaskSeen { service: own.into(), runs, engine, differs: Vec::new() }))
-}
-
-/// Ports of the host that the engine publishes for a container, from Docker's own list; each once, whatever the families of addresses.
-fn published(detail: &Value) -> Vec<EnginePort> {
-    let ports = detail.get("Ports").and_then(Value::as_array).into_iter().flatten();
-    let number = |port: &Value, key: &str| port.get(key).and_then(Value::as_u64).and_then(|n| u16::try_from(n).ok());
-    let mut all: Vec<EnginePort> = ports
-        .filter_map(|port| {
-            let host = port.get("IP").and_then(Value::as_str).unwrap_or_default();
-            let host = if matches!(host, "0.0.0.0" | "::") { "" } else { host };
-            let published = number(port, "PublicPort").filter(|port| *port != 0)?;
-            let protocol = port.get("Type").and_then(Value::as_str).unwrap_or("tcp");
-            Some(EnginePort {
-                host: host.into(),
-                published,
-                target: number(port, "PrivatePort")?,
-                protocol: protocol.into(),
-            })
-        })
-        .collect();
-    all.sort_by(|a, b| (a.published, &a.protocol, &a.host).cmp(&(b.published, &b.protocol, &b.host)));
-    all.dedup();
-    all
 }
 
 /// Volumes that nobody named: path in the container → the engine's name.

@@ -6,7 +6,7 @@
 //! Tests: `read/tests.rs`, with answers recorded from a real engine.
 
 use super::labels;
-use escadre_model::desired::HealthCheck;
+use escadre_model::desired::{EnginePort, HealthCheck};
 use escadre_model::hash::Hash;
 use escadre_model::ids::ResourceId;
 use escadre_model::observed::{ContainerSeen, EngineId, Health, ImageSeen, NetworkSeen, Phase, VolumeSeen};
@@ -54,12 +54,47 @@ pub(super) fn seen(entry: &Value, id: ResourceId) -> Option<ContainerSeen> {
         restarts: restarts(entry),
         started: started(entry),
         addresses: BTreeMap::new(),
+        published: published(entry),
         volumes: BTreeMap::new(),
         known: false,
         compose: None,
         id,
         name,
         image,
+    })
+}
+
+/// Ports of the host that the engine publishes for a container, from a list (Podman's own or Docker's); each once, whatever the families of addresses.
+pub(super) fn published(entry: &Value) -> Vec<EnginePort> {
+    let ports = entry.get("Ports").and_then(Value::as_array).into_iter().flatten();
+    let mut all: Vec<EnginePort> = ports.flat_map(published_one).collect();
+    all.sort_by(|a, b| (a.published, &a.protocol, &a.host).cmp(&(b.published, &b.protocol, &b.host)));
+    all.dedup();
+    all
+}
+
+/// What one entry says: Docker has one for each port, Podman one for a range of them.
+fn published_one(port: &Value) -> impl Iterator<Item = EnginePort> {
+    let text = |docker: &str, podman: &str| port.get(docker).or_else(|| port.get(podman)).and_then(Value::as_str);
+    let number = |docker: &str, podman: &str| {
+        let number = port.get(docker).or_else(|| port.get(podman)).and_then(Value::as_u64);
+        number.and_then(|number| u16::try_from(number).ok()).filter(|number| *number != 0)
+    };
+    let host = text("IP", "host_ip").filter(|host| !matches!(*host, "0.0.0.0" | "::")).unwrap_or_default();
+    let protocol = text("Type", "protocol").unwrap_or("tcp");
+    let range = port.get("range").and_then(Value::as_u64).and_then(|range| u16::try_from(range).ok()).unwrap_or(1);
+    let first = number("PublicPort", "host_port").zip(number("PrivatePort", "container_port"));
+    let (host, protocol): (Arc<str>, Arc<str>) = (host.into(), protocol.into());
+    first.into_iter().flat_map(move |(published, target)| {
+        let (host, protocol) = (host.clone(), protocol.clone());
+        (0..range.max(1)).filter_map(move |step| {
+            Some(EnginePort {
+                host: host.clone(),
+                published: published.checked_add(step)?,
+                target: target.checked_add(step)?,
+                protocol: protocol.clone(),
+            })
+        })
     })
 }
 

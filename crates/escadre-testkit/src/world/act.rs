@@ -190,7 +190,7 @@ impl FakeDriver {
             names: placement.networks.iter().flat_map(|network| network.aliases.clone()).collect(),
             volumes: placement.volumes.clone(),
             compose: None,
-            published: Vec::new(),
+            published: placement.engine_ports.clone(),
         };
         let outcome = made(&container, Changed::Added);
         state.containers.insert(name, container);

@@ -48,6 +48,7 @@ pub(super) fn list(state: &State, scope: &Scope, now: u64) -> Observed {
             restarts: container.restarts(now),
             started: container.started.map_or_else(|| "".into(), |at| format!("{at} ms").into()),
             addresses: container.networks.iter().filter_map(|(name, at)| Some((name.clone(), (*at)?))).collect(),
+            published: container.published.clone(),
             volumes: container.volumes.clone(),
             known: false,
             compose: None,
@@ -95,7 +96,6 @@ fn composed(project: &str, key: &str, number: u32, name: &Arc<str>, container: &
         folder: format!("/srv/{project}").into(),
         files: vec![format!("/srv/{project}/compose.yaml").into()],
         number,
-        published: container.published.clone(),
         anonymous: BTreeMap::new(),
         differs: Vec::new(),
     };
@@ -111,6 +111,7 @@ fn composed(project: &str, key: &str, number: u32, name: &Arc<str>, container: &
         restarts: container.restarts(now),
         started: container.started.map_or_else(|| "".into(), |at| format!("{at} ms").into()),
         addresses: container.networks.iter().filter_map(|(name, at)| Some((name.clone(), (*at)?))).collect(),
+        published: container.published.clone(),
         volumes: container.volumes.clone(),
         known: false,
         compose: Some(Box::new(made)),

@@ -281,6 +281,7 @@ pub(crate) fn container(name: &str, service: &str, phase: Phase, health: Health)
         restarts: 0,
         started: "2026-11-20T13:08:46Z".into(),
         addresses: BTreeMap::from([("default".into(), "10.210.0.3".parse().unwrap())]),
+        published: Vec::new(),
         volumes: BTreeMap::new(),
         known: true,
         compose: None,

@@ -3,7 +3,7 @@
 //! In: a fleet of one small product, on the real engine. Out: what a person would see.
 //! Not here: one Compose file alone (`stranger`).
 
-use super::world::{IMAGE, World, get, port, until, world};
+use super::world::{IMAGE, World, get, until, world};
 
 const COMPOSE: &str = r#"
 services:
@@ -18,16 +18,7 @@ volumes: { data: }
 
 /// A fleet with a product and an endpoint for each instance; gives the port of its edge.
 fn files(world: &World, instances: &[&str], target: &str) -> u16 {
-    let http = port();
-    let name = &world.name;
-    world.write(
-        "fleet.yaml",
-        format!(
-            "fleet: {name}\nid: {name}\nenvironments: {{ production: {{}} }}\ntargets:\n  host-1:\n    podman: {target}\n    \
-             edge: {{ http: {http}, https: {} }}\ndefaults: {{ target: host-1 }}\n",
-            port()
-        ),
-    );
+    let http = world.fleet_at(target);
     world.write("products/desk/compose.yaml", COMPOSE.replace("IMAGE", IMAGE));
     world.write(
         "products/desk/product.yaml",

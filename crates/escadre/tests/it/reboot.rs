@@ -4,7 +4,7 @@
 //! **Invariant**: only what this engine started is killed and removed.
 //! Not here: systemd, which starts it at boot (`boot`).
 
-use super::world::{IMAGE, Which, World, get, port, skip, until, world_at};
+use super::world::{IMAGE, Which, World, get, skip, until, world_at};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -127,15 +127,7 @@ fn quietly(command: &mut Command) {
 }
 
 fn fleet(world: &World, address: &str) -> u16 {
-    let (http, name) = (port(), &world.name);
-    world.write(
-        "fleet.yaml",
-        format!(
-            "fleet: {name}\nid: {name}\nenvironments: {{ production: {{}} }}\ntargets:\n  host-1:\n    podman: {address}\n    \
-             edge: {{ http: {http}, https: {} }}\ndefaults: {{ target: host-1 }}\n",
-            port()
-        ),
-    );
+    let http = world.fleet_at(address);
     let compose = "
 services:
   web:

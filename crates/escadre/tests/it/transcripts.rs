@@ -201,16 +201,7 @@ const LARCH: &str = "instance: larch\nproduct: desk\nenvironment: production\nva
 
 /// Five customers of one product, in Git; gives the port of the edge.
 fn trees(world: &World) -> u16 {
-    let (name, http) = (&world.name, port());
-    world.write(
-        "fleet.yaml",
-        format!(
-            "fleet: {name}\nid: {name}\nenvironments: {{ production: {{}} }}\ntargets:\n  host-1:\n    podman: {}\n    \
-             edge: {{ http: {http}, https: {} }}\ndefaults: {{ target: host-1 }}\n",
-            world.address(),
-            port()
-        ),
-    );
+    let http = world.fleet_at(world.address());
     // Long enough for a look at its health; then it says what is wrong.
     let reads = "grep -n timout /etc/desk.toml && sleep 4 && echo \\\"error: /etc/desk.toml:2: unknown key session_timout\\\" && exit 78; \
                  touch /tmp/ready; exec run";

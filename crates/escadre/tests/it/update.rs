@@ -38,16 +38,7 @@ fn nobody_notices_an_update_under_load() {
         skip("update", "there is no image localhost/escadre-test/service (scripts/images test makes it)");
         return;
     }
-    let (name, http) = (&world.name, port());
-    world.write(
-        "fleet.yaml",
-        format!(
-            "fleet: {name}\nid: {name}\nenvironments: {{ production: {{}} }}\ntargets:\n  host-1:\n    podman: {}\n    \
-             edge: {{ http: {http}, https: {} }}\ndefaults: {{ target: host-1 }}\n",
-            world.address(),
-            port()
-        ),
-    );
+    let http = world.fleet_at(world.address());
     world.write("products/desk/compose.yaml", COMPOSE.replace("IMAGE", IMAGE));
     let product = |tag: &str| {
         format!(

@@ -4,7 +4,7 @@
 //! the failing service, its gate, the last probe, the last lines of its log, what was undone, what was not, the next command.
 //! Not here: a process of ours that dies (`kill`), every step failed in the simulated world (`escadre-testkit`).
 
-use super::world::{Client, IMAGE, Service, World, get, podman, port, until, world};
+use super::world::{Client, IMAGE, Service, World, get, podman, until, world};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -33,16 +33,7 @@ volumes: { data: }
 
 /// A fleet of these; gives the port of its edge.
 fn fleet(world: &World, instances: &[&str]) -> u16 {
-    let (name, http) = (&world.name, port());
-    world.write(
-        "fleet.yaml",
-        format!(
-            "fleet: {name}\nid: {name}\nenvironments: {{ production: {{}} }}\ntargets:\n  host-1:\n    podman: {}\n    \
-             edge: {{ http: {http}, https: {} }}\ndefaults: {{ target: host-1 }}\n",
-            world.address(),
-            port()
-        ),
-    );
+    let http = world.fleet_at(world.address());
     world.write("products/desk/compose.yaml", COMPOSE.replace("IMAGE", IMAGE));
     world.write(
         "products/desk/product.yaml",

@@ -264,6 +264,20 @@ impl World {
         std::fs::write(path, text).expect("a file");
     }
 
+    /// Writes a fleet with one environment and one target; gives the port where its edge answers.
+    pub(crate) fn fleet_at(&self, engine: &str) -> u16 {
+        let (name, http) = (&self.name, port());
+        self.write(
+            "fleet.yaml",
+            format!(
+                "fleet: {name}\nid: {name}\nenvironments: {{ production: {{}} }}\ntargets:\n  host-1:\n    podman: {engine}\n    \
+                 edge: {{ http: {http}, https: {} }}\ndefaults: {{ target: host-1 }}\n",
+                port()
+            ),
+        );
+        http
+    }
+
     /// Removes a file of the fleet.
     pub(crate) fn erase(&self, path: &str) {
         std::fs::remove_file(self.root.join(path)).expect("it was there");

@@ -30,7 +30,7 @@ const KILLS: usize = 3;
 const BEFORE: Duration = Duration::from_secs(2);
 const AFTER: Duration = Duration::from_secs(4);
 /// After how long systemd starts a holder again, as `escadre proxy install` tells it to (`RestartSec`).
-const RESTART: Duration = Duration::from_millis(100);
+const RESTART: Duration = Duration::from_secs(1);
 
 /// The service of tests, on this host; it ends with this value.
 struct Service(Child);

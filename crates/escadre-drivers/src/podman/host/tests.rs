@@ -15,6 +15,7 @@ fn only_listening_sockets_count() {
     let table = "  sl  local_address rem_address   st tx_queue\n\
         0: 00000000:1F90 00000000:0000 0A 00000000:00000000\n\
         1: 0100007F:0050 0100007F:9C40 01 00000000:00000000\n\
+        2: 0B00007F:9809 00000000:0000 0A 00000000:00000000\n\
         nonsense\n";
     assert_eq!(open(table), [8080]);
 }

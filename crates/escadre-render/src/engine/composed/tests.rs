@@ -30,8 +30,8 @@ fn a_container_of_compose_on_podman_and_on_docker() {
         let made = seen.compose.as_deref().expect("made by Compose");
         assert_eq!((project.as_str(), &*seen.name, seen.id.replica), ("acme", "acme-web-2", Some(2)));
         assert_eq!((&*made.folder, made.files.len(), made.number), ("/srv/acme", 2, 2));
-        assert_eq!(made.published.len(), 1, "{:?}", made.published);
-        assert_eq!((made.published[0].published, made.published[0].target), (8081, 80));
+        assert_eq!(seen.published.len(), 1, "{:?}", seen.published);
+        assert_eq!((seen.published[0].published, seen.published[0].target), (8081, 80));
         assert_eq!(made.anonymous.get("/anon").map(AsRef::as_ref), Some(UNNAMED));
         assert_eq!(made.anonymous.len(), 1);
         assert_eq!(seen.addresses.get("acme_default").map(ToString::to_string).as_deref(), Some("10.89.0.3"));

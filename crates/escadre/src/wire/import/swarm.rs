@@ -10,7 +10,7 @@ use crate::exit::{Exit, Fault};
 use crate::wire::world::World;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use escadre_engine::ports::{Driver as _, Scope};
+use escadre_engine::ports::{Driver as _, Error, Scope};
 use escadre_model::compose::Options;
 use escadre_model::desired::Former;
 use escadre_model::diagnostic::{Code, Diagnostic};
@@ -48,24 +48,27 @@ pub(super) async fn all(world: &World, adopted: &BTreeMap<String, Name>) -> Resu
             None => {
                 let tasks = tasks.get(stack.name.as_str()).map_or(&[][..], Vec::as_slice);
                 let containers = tasks.iter().map(|one| (one.service.to_string(), one.engine.clone())).collect();
-                found.push(Found { containers, inspected: Arc::clone(&inspected), ..one(stack, &mut files) });
+                found.push(Found { containers, inspected: Arc::clone(&inspected), ..one(stack, &mut files)? });
             }
         }
     }
     Ok((found, left, files))
 }
 
-fn one(stack: Stack, files: &mut Memory) -> Found {
+fn one(stack: Stack, files: &mut Memory) -> Result<Found, Fault> {
     let folder = format!("/{}", stack.name);
     let file = format!("{folder}/compose.yaml");
     files.put(&file[1..], yaml::document(&stack.compose));
     for (name, data) in &stack.configs {
-        // What is no base64 is no config either.
-        files.put(&format!("{}/configs/{name}", stack.name), STANDARD.decode(data).unwrap_or_default());
+        let data = STANDARD.decode(data).map_err(|error| {
+            let why = format!("config {name} of stack {} is no base64: {error}", stack.name);
+            Fault::world(Error::Bug { act: "list configs".into(), why: why.into() })
+        })?;
+        files.put(&format!("{}/configs/{name}", stack.name), data);
     }
     let mut options = Options::new(folder, vec![file]);
     options.project_name = Some(stack.name.as_str().into());
-    Found {
+    Ok(Found {
         project: stack.name.clone(),
         images: stack.images.iter().map(|(service, image)| (service.clone(), repository(image).to_owned())).collect(),
         copy: Copy {
@@ -81,5 +84,5 @@ fn one(stack: Stack, files: &mut Memory) -> Found {
         secrets: stack.secrets.into_iter().map(|name| (name, None)).collect(),
         otherwise: stack.otherwise,
         former: Former::Swarm,
-    }
+    })
 }
