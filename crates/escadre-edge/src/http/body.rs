@@ -24,12 +24,15 @@ use super::two::OpenRequest;
 use crate::access::Line;
 use crate::flight::{Failure, Flight, Visit, lock};
 use crate::pace::Pace;
+use crate::pages::Page;
 use crate::patience::Patience;
 
 /// A client's body, as long as it may have to be sent to another backend, and how far it is.
 #[derive(Debug)]
 pub(crate) struct Source {
     body: Mutex<(Incoming, Patience)>,
+    /// Of the client's connection, if it counts what is no body.
+    pace: Option<Arc<Pace>>,
     begin: Instant,
     /// Milliseconds from the beginning to the last piece.
     last: AtomicU64,
@@ -45,9 +48,10 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    pub(crate) fn new(body: Incoming, patience: Duration) -> Arc<Source> {
+    fn new(body: Incoming, patience: Duration, pace: Option<Arc<Pace>>) -> Arc<Source> {
         Arc::new(Source {
             body: Mutex::new((body, Patience::new(patience))),
+            pace,
             begin: Instant::now(),
             last: AtomicU64::new(0),
             begun: AtomicBool::new(false),
@@ -73,24 +77,16 @@ impl Source {
         self.waits.load(Ordering::Relaxed)
     }
 
-    /// Whether the client took too long with it.
-    pub(crate) fn is_slow(&self) -> bool {
-        self.slow.load(Ordering::Relaxed)
-    }
-
-    /// Whether it broke off before its end, or what came was no body.
-    pub(crate) fn is_broken(&self) -> bool {
-        self.broken.load(Ordering::Relaxed)
-    }
-
-    /// Whether it is larger than the route allows.
-    pub(crate) fn is_exceeded(&self) -> bool {
-        self.exceeded.load(Ordering::Relaxed)
+    /// What the client did wrong with it.
+    pub(crate) fn fault(&self) -> Option<Page> {
+        let faults =
+            [(&self.exceeded, Page::TooLarge), (&self.slow, Page::Unfinished), (&self.broken, Page::BadRequest)];
+        faults.into_iter().find(|(is, _)| is.load(Ordering::Relaxed)).map(|(_, page)| page)
     }
 }
 
 /// The body of a request on its way to a backend.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Upload {
     Empty,
     Stream {
@@ -98,6 +94,24 @@ pub(crate) enum Upload {
         /// Bytes that may still come.
         left: Option<u64>,
     },
+}
+
+impl Upload {
+    /// A client's body; `left`: bytes that it may have.
+    pub(crate) fn of(body: Incoming, left: Option<u64>, patience: Duration, pace: Option<&Arc<Pace>>) -> Upload {
+        if body.is_end_stream() {
+            return Upload::Empty;
+        }
+        Upload::Stream { source: Source::new(body, patience, pace.cloned()), left }
+    }
+
+    /// `None`: there is no body.
+    pub(crate) fn source(&self) -> Option<&Source> {
+        match self {
+            Upload::Empty => None,
+            Upload::Stream { source, .. } => Some(source),
+        }
+    }
 }
 
 /// Why a body ended early.
@@ -136,6 +150,9 @@ impl Body for Upload {
             (next, size as u64)
         };
         source.begun.store(true, Ordering::Relaxed);
+        if let Some(pace) = &source.pace {
+            pace.passed();
+        }
         let since = source.begin.elapsed().as_millis();
         source.last.store(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);
         if let Some(left) = left {

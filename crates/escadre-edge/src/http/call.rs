@@ -16,7 +16,7 @@ use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, Uri};
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -31,9 +31,7 @@ use crate::table::{Entry, Table};
 /// One request on its way to a backend.
 pub(crate) struct Call {
     parts: Parts,
-    /// `None`: it has no body.
-    source: Option<Arc<Source>>,
-    limit: Option<u64>,
+    upload: Upload,
     /// Its method is idempotent and it has no body: it may be sent again, whatever became of it.
     idempotent: bool,
     /// It is safe as well: it may travel on a connection that was used before.
@@ -44,14 +42,8 @@ pub(crate) struct Call {
 
 impl Call {
     /// `parts` are as the backend shall get them but for the body's framing.
-    pub(crate) fn new(
-        mut parts: Parts,
-        body: Incoming,
-        limit: Option<u64>,
-        patience: Duration,
-        upgrade: Option<HeaderValue>,
-    ) -> Call {
-        let empty = body.is_end_stream();
+    pub(crate) fn new(mut parts: Parts, upload: Upload, upgrade: Option<HeaderValue>) -> Call {
+        let empty = upload.source().is_none();
         let safe = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE);
         let idempotent = safe || matches!(parts.method, Method::PUT | Method::DELETE);
         let tunnels = upgrade.is_some();
@@ -65,9 +57,8 @@ impl Call {
         }
         let path = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         parts.uri = Uri::from(path);
-        let source = (!empty).then(|| Source::new(body, patience));
         let alone = empty && !tunnels;
-        Call { parts, source, limit, idempotent: alone && idempotent, safe: alone && safe, tunnels }
+        Call { parts, upload, idempotent: alone && idempotent, safe: alone && safe, tunnels }
     }
 
     /// As the backend gets them.
@@ -76,11 +67,7 @@ impl Call {
     }
 
     fn request(&self) -> Request<Upload> {
-        let body = match &self.source {
-            None => Upload::Empty,
-            Some(source) => Upload::Stream { source: Arc::clone(source), left: self.limit },
-        };
-        let mut request = Request::new(body);
+        let mut request = Request::new(self.upload.clone());
         *request.method_mut() = self.parts.method.clone();
         *request.uri_mut() = self.parts.uri.clone();
         *request.headers_mut() = self.parts.headers.clone();
@@ -89,7 +76,7 @@ impl Call {
 
     /// Whether it may be sent again after a backend broke off without an answer.
     fn may_go_again(&self) -> bool {
-        match &self.source {
+        match self.upload.source() {
             None => self.idempotent,
             // The backend has a head that promises a body and nothing of it: no request yet.
             Some(source) => !source.has_begun(),
@@ -186,7 +173,9 @@ async fn exchange(edge: &Edge, flight: Flight, call: &Call, timeout: Duration) -
     };
     // Without it small writes wait for one another; a refusal only makes it slower.
     let _slower = stream.set_nodelay(true);
-    let begun = Link::begin(stream, &flight, call.tunnels).await;
+    // An upload goes on while the client does not read yet, and so needs somebody beside who moves it on.
+    let alone = call.tunnels || call.upload.source().is_some();
+    let begun = Link::begin(stream, &flight, alone).await;
     let Ok(mut link) = begun else { return Err(Trouble::Again(Failure::Broken)) };
     let response = send(&mut link, &flight, call, timeout).await?;
     Ok(Answered { response, flight, link, again: call.safe })
@@ -202,14 +191,8 @@ async fn send(link: &mut Link, flight: &Flight, call: &Call, timeout: Duration) 
             Ok(Ok(response)) => return Ok(response),
             Ok(Err(mut failed)) => {
                 let unsent = failed.take_message().is_some();
-                if call.source.as_ref().is_some_and(|s| s.is_exceeded()) {
-                    return Err(Trouble::Final(Instead::client(Page::TooLarge)));
-                }
-                if call.source.as_ref().is_some_and(|s| s.is_slow()) {
-                    return Err(Trouble::Final(Instead::client(Page::Unfinished)));
-                }
-                if call.source.as_ref().is_some_and(|s| s.is_broken()) {
-                    return Err(Trouble::Final(Instead::client(Page::BadRequest)));
+                if let Some(page) = call.upload.source().and_then(Source::fault) {
+                    return Err(Trouble::Final(Instead::client(page)));
                 }
                 let failure = if flight.was_cut() { Failure::Cut } else { Failure::Broken };
                 return Err(if unsent || call.may_go_again() {
@@ -220,9 +203,9 @@ async fn send(link: &mut Link, flight: &Flight, call: &Call, timeout: Duration) 
             }
             Err(_elapsed) => {
                 // An upload that moves is not silence.
-                let moved = call.source.as_ref().map_or(begin, |s| s.last()) + timeout;
+                let moved = call.upload.source().map_or(begin, Source::last) + timeout;
                 if moved <= deadline {
-                    let client = call.source.as_ref().is_some_and(|s| s.waits());
+                    let client = call.upload.source().is_some_and(Source::waits);
                     return Err(Trouble::Final(if client {
                         Instead::client(Page::Unfinished)
                     } else {

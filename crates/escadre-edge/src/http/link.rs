@@ -3,7 +3,8 @@
 //! In → Out: a new stream → requests, one after the other; an idle one → whether it can still be used.
 //!
 //! **Invariant**: a connection is moved on by the request that has it and by nobody else, so that an answer reaches the
-//! client within one task; only one that may become a tunnel has a task of its own. It ends when its backend is cut.
+//! client within one task. One that may become a tunnel, or has a body to carry, has a task of its own: what a client
+//! sends goes on while it does not read. It ends when its backend is cut.
 //!
 //! Not here: which connection is used (`pool`, `call`), what becomes of its bytes (`body`, `upgrade`).
 //!
@@ -50,13 +51,13 @@ impl fmt::Debug for Link {
 }
 
 impl Link {
-    /// Begins to speak HTTP/1.1; `tunnels`: its only request asks for another protocol.
-    pub(crate) async fn begin(stream: TcpStream, flight: &Flight, tunnels: bool) -> Result<Link, hyper::Error> {
+    /// Begins to speak HTTP/1.1; `alone`: it moves on in a task of its own, for one request.
+    pub(crate) async fn begin(stream: TcpStream, flight: &Flight, alone: bool) -> Result<Link, hyper::Error> {
         let mut builder = Builder::new();
         let shaken = builder.max_headers(HEADERS).max_buf_size(BUFFER).handshake(TokioIo::new(stream)).await;
         let (sender, connection) = shaken?;
         let mut cut = flight.cut();
-        if tunnels {
+        if alone {
             tokio::spawn(async move {
                 tokio::select! {
                     // Its end reaches the request through the sender, or the body.

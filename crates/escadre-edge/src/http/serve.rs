@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 
 use super::ask::Asked;
-use super::body::{Answer, Download, Kind};
+use super::body::{Answer, Download, Kind, Upload};
 use super::call::{self, Answered, Call, Instead};
 use super::link::Link;
 use super::redirect::{self, How};
@@ -26,19 +26,25 @@ use crate::access::Line;
 use crate::client::Client;
 use crate::flight::{Failure, Flight, Visit};
 use crate::headers;
+use crate::pace::Pace;
 use crate::pages::Page;
 use crate::state::Edge;
 use crate::table::{Entry, Table, Target};
 use crate::tls::acme::challenge;
 use crate::upgrade::{self, Tunnel};
 
-/// Answers one request, and has it told.
-pub(super) async fn request(edge: &Arc<Edge>, arrival: &Arc<Arrival>, request: Request<Incoming>) -> Response<Answer> {
+/// Answers one request, and has it told. `pace`: of a connection that knows how far a body is by it.
+pub(super) async fn request(
+    edge: &Arc<Edge>,
+    arrival: &Arc<Arrival>,
+    request: Request<Incoming>,
+    pace: Option<&Arc<Pace>>,
+) -> Response<Answer> {
     let mut line = edge.access.begin();
     if let Some(line) = &mut line {
         begin(line, arrival, &request);
     }
-    let mut response = attend(edge, arrival, request, &mut line).await;
+    let mut response = attend(edge, arrival, request, &mut line, pace).await;
     // A tunnel takes it along.
     if let Some(mut line) = line {
         line.status(response.status());
@@ -66,6 +72,7 @@ async fn attend(
     arrival: &Arc<Arrival>,
     mut request: Request<Incoming>,
     line: &mut Option<Line>,
+    pace: Option<&Arc<Pace>>,
 ) -> Response<Answer> {
     let Some(asked) = Asked::of(&request) else { return page(Page::BadRequest, request.headers()) };
     if let Some(proof) = challenge::answer(&edge.dir, request.uri().path()).await {
@@ -102,7 +109,8 @@ async fn attend(
     headers::forward(&mut parts.headers, &client, &asked.written);
     let protocol = on_client.as_ref().map(|(protocol, _)| protocol.clone());
     let patience = crate::table::bounded(edge.limits.patience_ms);
-    let call = Call::new(parts, body, entry.body_limit, patience, protocol);
+    let upload = Upload::of(body, entry.body_limit, patience, pace);
+    let call = Call::new(parts, upload, protocol);
     drop(entry);
     let reached = call::attend(edge, &found, &call).await;
     pass_on(reached, call, visit, line, arrival, on_client.map(|(_, client)| client), hsts)

@@ -151,6 +151,26 @@ async fn broken_chunks_end_the_connection_and_smuggle_nothing() {
 }
 
 #[tokio::test]
+async fn zeros_before_a_chunks_size_have_an_end_and_small_chunks_have_none() {
+    let a = Server::new("a").await;
+    // However patient it is.
+    let world = World::with(&["patience_ms=600000"], |r| r.routes.push(route("f/a/web", "a.localhost", &[&a]))).await;
+    let head = "POST /upload HTTP/1.1\r\nHost: a.localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut wire = world.dial().await;
+    wire.say(head).await;
+    let said = crate::siege::pour(&mut wire, &[b'0'; 1024]).await;
+    assert!(said.is_empty() || said.starts_with("HTTP/1.1 400 "), "{said}");
+    let counters = world.status().await.routes[0].counters.clone();
+    assert_eq!((counters.requests, counters.failed), (1, 0), "{counters:?}");
+    // Five bytes around each, and more of them in all than may come at once.
+    let mut wire = world.dial().await;
+    wire.say(head).await;
+    wire.say(&"1\r\nx\r\n".repeat(100_000)).await;
+    wire.say("0\r\n\r\n").await;
+    assert_eq!(wire.reply().await.body, "100000 bytes");
+}
+
+#[tokio::test]
 async fn an_answer_with_two_framings_is_passed_on_with_one() {
     let a = Server::new("a").await;
     let world = World::new(|r| r.routes.push(route("f/a/web", "a.localhost", &[&a]))).await;

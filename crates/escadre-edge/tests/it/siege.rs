@@ -67,7 +67,7 @@ where
 }
 
 /// Sends a piece again and again until the edge has had enough; gives what it said.
-async fn pour(wire: &mut Wire, piece: &[u8]) -> String {
+pub(crate) async fn pour(wire: &mut Wire, piece: &[u8]) -> String {
     let (mut read, mut write) = wire.stream.get_mut().split();
     let pouring = async {
         let mut sent = 0;
@@ -150,8 +150,7 @@ async fn bodies_without_end() {
                     // Over the route's limit: in chunks, and with a length that says so.
                     0 => ("Transfer-Encoding: chunked\r\n\r\n", &chunk),
                     1 => ("Content-Length: 99999999999\r\n\r\n", &chunk),
-                    // What is no body at all: an extension of a chunk, trailers, the zeros before a chunk's size, which are
-                    // read and not kept as long as patience lasts.
+                    // What is no body at all: an extension of a chunk, trailers, zeros before a chunk's size.
                     2 => ("Transfer-Encoding: chunked\r\n\r\n1;", b"extension=without-an-end;"),
                     3 => ("Transfer-Encoding: chunked\r\n\r\n0\r\n", b"X-Trailer: another one\r\n"),
                     _ => ("Transfer-Encoding: chunked\r\n\r\n", b"0000000000"),
