@@ -30,7 +30,8 @@ pub struct Options {
     pub version: Version,
     /// Take over from the edge that runs in this folder, if one does, instead of refusing to start.
     pub take_over: bool,
-    /// Whom to tell that the edge serves: the socket of systemd's `NOTIFY_SOCKET`.
+    /// Whom to tell that the edge serves, and to have its listening sockets kept: the socket of systemd's
+    /// `NOTIFY_SOCKET`.
     pub notify: Option<PathBuf>,
     /// What clients may do.
     pub limits: Limits,
