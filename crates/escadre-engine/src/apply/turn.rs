@@ -590,8 +590,8 @@ impl Turn {
             (None, _) => vec![Next::Again, Next::Why],
         };
         let Unwound { undone, not_undone, stuck } = unwound;
-        let whose = broke.error.whose();
-        (Failure { on, act, why, whose, evidence, undone, not_undone, hold, next }, stuck)
+        let (whose, crossed) = (broke.error.whose(), matches!(broke.error, Error::Crossed { .. }));
+        (Failure { on, act, why, whose, crossed, evidence, undone, not_undone, hold, next }, stuck)
     }
 
     /// A failure that speaks against what was wanted (a gate, a refusal by the engine) holds the instance against exactly that; one that

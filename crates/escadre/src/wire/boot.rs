@@ -7,7 +7,7 @@
 
 use super::Ground;
 use super::files::Wanted;
-use super::ground::{asked, build, recovered};
+use super::ground::{Made, asked, build, recovered};
 use super::instead::{self, Instead};
 use super::world;
 use crate::exit::Fault;
@@ -91,7 +91,8 @@ async fn ground(
     let asked = asked(&world, &wanted, options);
     let prepared = reconcile::prepare(&asked, &ports).await.map_err(Fault::world)?;
     let plan = Arc::unwrap_or_clone(prepared.plan);
-    let mut ground = build(world, wanted, Arc::unwrap_or_clone(prepared.observed), plan, Some(&only), false);
+    let made = Made { plan, asked: None, saved: false };
+    let mut ground = build(world, wanted, Arc::unwrap_or_clone(prepared.observed), made, Some(&only));
     ground.findings.extend(findings);
     Ok(Some(ground))
 }

@@ -7,7 +7,7 @@
 
 use super::ground::addresses;
 use super::{Ground, gates};
-use crate::terminal::report::{self, Ended, Failure, Refused, Remedy};
+use crate::terminal::report::{self, Again, Ended, Failure, Refused, Remedy};
 use escadre_engine::apply::{self, End, InstanceReport, Next, Report};
 use escadre_model::desired::{Body, Desired, Service};
 use escadre_model::ids::{InstanceId, Kind, ResourceId};
@@ -28,6 +28,14 @@ pub(super) fn ended(report: &Report, ground: &Ground) -> Ended {
     };
     for one in &report.instances {
         place(one, &mut ended, ground);
+    }
+    for one in &report.again {
+        let name = one.instance.instance.to_string();
+        for failure in ended.failures.iter_mut().filter(|failure| failure.instance == name) {
+            failure.plan = Some(one.plan.to_string());
+        }
+        let (plan, why, otherwise) = (one.plan.to_string(), one.why.to_string(), one.otherwise.to_string());
+        ended.again.push(Again { instance: name, plan, why, otherwise });
     }
     ended.addresses = ground.around.addresses.iter().map(|(address, _)| address.clone()).collect();
     if ground.single.is_none() {
@@ -213,6 +221,7 @@ fn failed(id: &InstanceId, failure: &apply::Failure, manner: report::Manner, gro
         undone: undone_words(&failure.undone),
         not_undone: failure.not_undone.iter().map(|one| not_undone_words(one, wanted)).collect(),
         traffic: None,
+        plan: None,
         remedy: remedy(failure),
         hold: failure.hold.as_ref().map(|_| hold_words(&instance, failure)),
         service,

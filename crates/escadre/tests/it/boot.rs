@@ -236,6 +236,8 @@ fn a_users_edge_is_kept_by_the_users_systemd() {
     assert!(user("systemctl --user is-active escadre-proxy").status.success());
     until("it serves", || machine.answers());
     // His systemd keeps its listener, too.
+    let kept = user("systemctl --user show escadre-proxy --value --property NFileDescriptorStore");
+    assert_eq!(String::from_utf8_lossy(&kept.stdout).trim(), "1", "{kept:?}");
     let kill = "systemctl --user kill --kill-whom=main --signal=KILL escadre-proxy";
     let died = user(&format!("{kill} && curl --silent --fail --header 'Host: a.localhost' http://127.0.0.1:8080/"));
     assert_eq!(String::from_utf8_lossy(&died.stdout).trim(), "hello", "{died:?}");
