@@ -108,8 +108,8 @@ pub enum Refused {
     Locked(Holder),
     /// What it wants is not what the plan was made for.
     WantsOther,
-    /// What runs is not what the plan saw.
-    RunsOther,
+    /// What runs is not what the plan saw: in what, one sentence each, as far as it is known.
+    RunsOther(Vec<Arc<str>>),
     /// What it wants is not to be had any more.
     Gone,
 }
