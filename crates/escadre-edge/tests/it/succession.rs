@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use tokio::task::JoinSet;
 
-use crate::world::{Server, Wire, World, binary, nobody, route, start, tcp_route, until, within};
+use crate::world::{Server, Wire, World, binary, route, start, tcp_route, until, within};
 
 /// Clients that ask all the time, without a second try, until they are told to stop.
 struct Load {
@@ -294,13 +294,13 @@ impl Systemd {
 #[tokio::test]
 async fn who_connects_while_no_holder_lives_waits_for_the_next_one() {
     let (a, mut systemd) = (Server::new("a").await, Systemd::new());
-    let listen = nobody().await;
+    let listen = tokio::net::TcpListener::bind("127.0.0.253:0").await.expect("bound").local_addr().expect("an address");
     let mut world = World::with(&[&systemd.word()], |r| {
         r.http_listen = vec![listen];
         r.routes.push(route("f/a/web", "a.localhost", &[&a]));
     })
     .await;
-    let name = format!("listen-127.0.0.1_{}", listen.port());
+    let name = format!("listen-127.0.0.253_{}", listen.port());
     assert_eq!(systemd.names(), [name.as_str()]);
     let mut socket = tunnel(&world).await;
     for round in 0..2 {

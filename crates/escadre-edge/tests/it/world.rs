@@ -332,9 +332,10 @@ impl Server {
     }
 }
 
-/// An address where nobody listens.
+/// An address where nobody listens, of an IP where no edge and no other server does: a port that was given back may be the
+/// next one that somebody gets.
 pub(crate) async fn nobody() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+    let listener = TcpListener::bind("127.0.0.254:0").await.expect("bound");
     listener.local_addr().expect("an address")
 }
 
