@@ -349,6 +349,11 @@ impl Visit {
         }
     }
 
+    /// Whose route it is: the instance, as a route's id has it (`fleet/instance/endpoint`).
+    pub(crate) fn instance(&self) -> Option<&str> {
+        self.route.id.split('/').nth(1).filter(|name| !name.is_empty())
+    }
+
     /// Why it could not be served, if it could not.
     pub(crate) fn failure(&self) -> Option<Failure> {
         let number = self.failed.load(Ordering::Relaxed).checked_sub(1)?;

@@ -2,8 +2,8 @@
 //!
 //! In → Out: what happened + whether a browser asks → a response.
 //!
-//! **Invariant**: no page says what else is served here, nor anything the client sent (nothing to inject into). Nothing
-//! is cached.
+//! **Invariant**: no page says what else is served here, nor anything the client sent (nothing to inject into): of one
+//! that is stopped or starting it says the instance's name. Nothing is cached.
 //!
 //! Not here: whether it counts as a failure (`http`).
 //!
@@ -115,14 +115,28 @@ impl Page {
         }
     }
 
-    /// The response; `asked` are the request's headers.
-    pub(crate) fn respond(self, asked: &HeaderMap) -> Response<Bytes> {
+    /// The title and the sentence, of somebody who has a name.
+    fn of(self, name: &str) -> Option<(String, &'static str)> {
+        match self {
+            Page::Stopped => Some((format!("{name} is stopped"), "It does not run at the moment.")),
+            Page::Starting { .. } => {
+                Some((format!("{name} is starting"), "It will be here in a moment. This page reloads by itself."))
+            }
+            _ => None,
+        }
+    }
+
+    /// The response; `asked` are the request's headers, `of` the name of whom it is about.
+    pub(crate) fn respond(self, asked: &HeaderMap, of: Option<&str>) -> Response<Bytes> {
         let (status, title, sentence, error) = self.words();
+        let named = of.and_then(|name| self.of(name));
         let html = wants_html(asked);
         let (kind, body) = if html {
-            ("text/html; charset=utf-8", document(title, sentence, self))
+            let (title, sentence) = named.unwrap_or((title.to_owned(), sentence));
+            ("text/html; charset=utf-8", document(&escaped(&title), sentence, self))
         } else {
-            ("text/plain; charset=utf-8", format!("{sentence}\n"))
+            let line = named.map_or_else(|| sentence.to_owned(), |(title, _)| format!("{title}."));
+            ("text/plain; charset=utf-8", format!("{line}\n"))
         };
         let mut response = Response::new(Bytes::from(body));
         *response.status_mut() = status;
@@ -161,6 +175,11 @@ fn wants_html(asked: &HeaderMap) -> bool {
         }
     }
     html > 0.0 && html >= plain
+}
+
+/// As text of a document: a route's id may be anything.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 fn document(title: &str, sentence: &str, page: Page) -> String {

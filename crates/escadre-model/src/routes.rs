@@ -144,9 +144,12 @@ pub struct Route {
     /// For how long browsers shall remember to use TLS only (seconds; `Strict-Transport-Security`); nothing: not told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hsts_s: Option<u64>,
-    /// Where requests go. Empty and not parked means: stopped.
+    /// Where requests go. Empty and not parked means: stopped, or being started.
     #[serde(default)]
     pub backends: Vec<Backend>,
+    /// While there is no backend: one is being started, and whoever asks is told so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub starting: bool,
     /// Requests wait instead of being sent on.
     #[serde(default)]
     pub parked: bool,
@@ -487,6 +490,7 @@ impl Route {
             plain: None,
             hsts_s: None,
             backends: Vec::new(),
+            starting: false,
             parked: false,
             park_ms: DEFAULT_PARK_MS,
             park_queue: DEFAULT_PARK_QUEUE,

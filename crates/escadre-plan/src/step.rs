@@ -288,4 +288,8 @@ pub struct RouteTarget {
     /// For a TCP route that asked for any port: the one chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published: Option<u16>,
+    /// Nobody serves it yet, and the instance's steps are about to change that: whoever asks is told so. A host or port that somebody else still has
+    /// is no failure then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub starting: bool,
 }

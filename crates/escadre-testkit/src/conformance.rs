@@ -339,7 +339,8 @@ impl<'a> Suite<'a> {
     fn switch(&mut self, on: &ResourceId, address: IpAddr) -> Step {
         let backends = vec![(on.clone(), SocketAddr::new(address, 80))];
         let spec = self.desired.routes.get("web").map_or_else(|| Hash::of(""), Hash::of_json);
-        let routes = BTreeMap::from([(Arc::from("web"), RouteTarget { spec, backends, published: None })]);
+        let routes =
+            BTreeMap::from([(Arc::from("web"), RouteTarget { spec, backends, published: None, starting: false })]);
         self.step(Kind::Route, "web", Act::Switch { routes }, Undo::Reverse)
     }
 

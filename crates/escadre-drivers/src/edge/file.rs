@@ -372,6 +372,7 @@ fn put(routes: &mut Routes, id: &str, route: &Route, tls: Option<&Tls>, target: 
             new.plain = http.tls.as_ref().and_then(|https| https.plain);
             new.hsts_s = http.tls.as_ref().and_then(|https| https.hsts_s);
             new.backends = backends(target);
+            new.starting = target.starting;
             match routes.routes.iter_mut().find(|route| route.id == id) {
                 Some(old) => *old = new,
                 None => routes.routes.push(new),
@@ -492,13 +493,22 @@ impl Edge for EdgeFiles {
                 Route::Tcp(tcp) => addresses.extend(listens(tcp, target)),
             }
         }
+        let announces = wanted.iter().all(|(_, _, _, target)| target.starting);
         let changing = move |routes: &mut Routes, specs: &mut Specs| {
             for (id, route, tls, target) in &wanted {
+                let before = target.starting.then(|| routes.clone());
                 put(routes, id, route, tls.as_ref(), target);
-                specs.insert(id.clone(), target.spec.clone());
+                match before {
+                    // Another one still has its host: it is told of when it serves.
+                    Some(before) if !routes.conflicts().is_empty() => *routes = before,
+                    _ => drop(specs.insert(id.clone(), target.spec.clone())),
+                }
             }
         };
         let (changed, mut loaded) = self.change(changing).await?;
+        if announces {
+            return Ok(changed);
+        }
         let deadline = tokio::time::Instant::now() + LET_GO;
         // Whoever had a port a moment ago may be on its way out: an edge that lost its folder needs half a second.
         while Self::listening(&loaded, &addresses).is_err() && tokio::time::Instant::now() < deadline {

@@ -28,6 +28,9 @@ use crate::park::Admission;
 use crate::state::Edge;
 use crate::table::{Entry, Table};
 
+/// When it is worth asking again for what is being started (seconds).
+const AGAIN: u64 = 2;
+
 /// One request on its way to a backend.
 pub(crate) struct Call {
     parts: Parts,
@@ -135,7 +138,9 @@ pub(crate) async fn attend(
             // The table may have changed between looking and choosing; then look again.
             let same = found(&edge.tables.load()).is_some_and(|now| Arc::ptr_eq(&now, &entry));
             if same && !entry.is_parked() {
-                return Err(trouble);
+                // Nobody promised it yet: no failure.
+                let starts = tried.is_empty() && entry.starting;
+                return Err(if starts { Instead::client(Page::Starting { retry_seconds: AGAIN }) } else { trouble });
             }
             continue;
         };

@@ -219,7 +219,7 @@ fn answer(response: Response<Incoming>, flight: Flight, visit: Visit, (link, aga
 }
 
 fn page(page: Page, asked: &http::HeaderMap) -> Response<Answer> {
-    page.respond(asked).map(|bytes| Answer::page(Some(bytes)))
+    page.respond(asked, None).map(|bytes| Answer::page(Some(bytes)))
 }
 
 /// A page, counted as a failure where it is ours or the backend's.
@@ -230,5 +230,6 @@ fn refuse(instead: Instead, visit: &Visit, line: &mut Option<Line>, call: &Call)
     if let Some(line) = line {
         line.failed(instead.failure);
     }
-    page(instead.page, call.headers())
+    let page = instead.page.respond(call.headers(), visit.instance());
+    page.map(|bytes| Answer::page(Some(bytes)))
 }

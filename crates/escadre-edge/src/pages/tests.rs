@@ -24,7 +24,7 @@ fn browsers_read_html_and_programs_a_line() {
         ("text/html;q=nonsense", false),
         ("", false),
     ] {
-        let response = Page::Stopped.respond(&asked(accept));
+        let response = Page::Stopped.respond(&asked(accept), None);
         let kind = response.headers().get(header::CONTENT_TYPE).expect("a kind").to_str().expect("text");
         assert_eq!(kind.starts_with("text/html"), html, "{accept}");
         assert_eq!(response.headers().get(header::VARY).expect("said"), "accept");
@@ -33,20 +33,24 @@ fn browsers_read_html_and_programs_a_line() {
 
 #[test]
 fn what_comes_back_says_when() {
-    let headers = |page: Page| page.respond(&asked("")).headers().clone();
+    let headers = |page: Page| page.respond(&asked(""), None).headers().clone();
     assert_eq!(headers(Page::Stopped).get(header::RETRY_AFTER).expect("said"), "60");
     assert_eq!(headers(Page::Starting { retry_seconds: 0 }).get(header::RETRY_AFTER).expect("said"), "1");
     assert!(headers(Page::Unreachable).get(header::RETRY_AFTER).is_none());
-    assert_eq!(Page::Misdirected.respond(&asked("")).status(), StatusCode::MISDIRECTED_REQUEST);
+    assert_eq!(Page::Misdirected.respond(&asked(""), None).status(), StatusCode::MISDIRECTED_REQUEST);
 }
 
 #[test]
 fn a_page_is_a_whole_document_that_a_screen_reader_can_use() {
-    let response = Page::Starting { retry_seconds: 3 }.respond(&asked("text/html"));
+    let response = Page::Starting { retry_seconds: 3 }.respond(&asked("text/html"), Some("<acme>"));
     let text = String::from_utf8(response.into_body().to_vec()).expect("text");
-    for part in
-        ["<!doctype html>", "<html lang=\"en\">", "<title>Starting</title>", "<main><h1>Starting</h1>", "href=\"\""]
-    {
+    for part in [
+        "<!doctype html>",
+        "<html lang=\"en\">",
+        "<title>&lt;acme&gt; is starting</title>",
+        "<main><h1>&lt;acme&gt; is starting</h1>",
+        "href=\"\"",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
 }

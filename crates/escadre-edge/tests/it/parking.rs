@@ -116,3 +116,36 @@ async fn tcp_connections_wait_before_they_are_connected() {
     assert!(Wire::is_reset(world.bound(world.routes.tcp[1].listen).await).await, "waited too long");
     assert_eq!(world.status().await.routes[1].counters.failed, 1);
 }
+
+#[tokio::test]
+async fn who_asks_for_what_is_being_started_is_told_so() {
+    let a = Server::new("a").await;
+    let mut world = World::new(|r| {
+        let mut starting = route("f/acme/web", "a.localhost", &[]);
+        starting.starting = true;
+        r.routes = vec![starting, route("f/other/web", "b.localhost", &[])];
+    })
+    .await;
+    let ask = |host: &str| format!("GET / HTTP/1.1\r\nHost: {host}\r\nAccept: text/html\r\nConnection: close\r\n\r\n");
+    let mut wire = world.dial().await;
+    wire.say(&ask("a.localhost")).await;
+    let reply = wire.reply().await;
+    assert_eq!(
+        (reply.status, reply.header("retry-after"), reply.header("cache-control")),
+        (503, Some("2"), Some("no-store"))
+    );
+    assert!(
+        reply.body.contains("<h1>acme is starting</h1>") && reply.body.contains("http-equiv=\"refresh\" content=\"2\""),
+        "{}",
+        reply.body
+    );
+    let line = world.get("a.localhost", "/").await;
+    assert_eq!((line.status, line.body.as_str()), (503, "acme is starting.\n"));
+    assert_eq!(world.get("b.localhost", "/").await.body, "other is stopped.\n");
+    world.change(|r| (r.routes[0].starting, r.routes[0].backends) = (false, vec![a.backend()])).await;
+    assert_eq!(world.get("a.localhost", "/name").await.body, "a");
+    let counters = |n: usize, status: &escadre_edge::control::Status| status.routes[n].counters.clone();
+    let status = world.status().await;
+    assert_eq!((counters(0, &status).requests, counters(0, &status).failed), (3, 0), "it was promised to nobody");
+    assert_eq!(counters(1, &status).failed, 1);
+}

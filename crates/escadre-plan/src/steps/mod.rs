@@ -129,6 +129,7 @@ pub(crate) fn running<'a>(view: &View<'a>, diff: &Diff<'a>, shared: &mut Shared<
     (builder.net, builder.live) = (net, live);
     builder.volumes = diff.volumes.iter().map(|(key, (name, _))| (key.clone(), name.clone())).collect();
     builder.switched = diff.switch.clone();
+    builder.announce(diff);
     builder.images(diff);
     builder.things(diff);
     let early = diff.services.iter().any(|one| one.creates() && !one.service.engine_ports.is_empty());
@@ -162,6 +163,25 @@ pub(crate) fn running<'a>(view: &View<'a>, diff: &Diff<'a>, shared: &mut Shared<
 }
 
 impl<'a> Builder<'_, 'a> {
+    /// Before anything else: whoever asks for what nobody serves yet is told that it is being started.
+    fn announce(&mut self, diff: &Diff<'a>) {
+        for fate in &diff.services {
+            let comes = |slot: &Fate<'_>| matches!(slot, Fate::Create(_) | Fate::Start(_) | Fate::Replace { .. });
+            if !fate.slots.iter().any(|(_, slot)| comes(slot)) {
+                continue;
+            }
+            let routes = self.live.unserved(self.view, fate.key);
+            if routes.is_empty() {
+                continue;
+            }
+            let mut targets = self.live.targets(&routes);
+            targets.values_mut().for_each(|target| target.starting = true);
+            let act = Act::Switch { routes: targets };
+            let index = self.push(self.service(fate.key), act, Vec::new(), None, Undo::Reverse);
+            self.live.changed(&routes, index);
+        }
+    }
+
     /// Images of new containers, all before anything stops.
     fn images(&mut self, diff: &Diff<'a>) {
         let needed: BTreeSet<&Arc<str>> =

@@ -79,7 +79,8 @@ impl<'v, 'a> Builder<'v, 'a> {
                 }
                 Route::Tcp(_) | Route::Http(_) => None,
             };
-            let target = RouteTarget { spec: names::route_spec(route), backends: Vec::new(), published };
+            let target =
+                RouteTarget { spec: names::route_spec(route), backends: Vec::new(), published, starting: false };
             targets.entry(crate::diff::resources::end(route).0).or_default().insert(key.clone(), target);
         }
         for (service, routes) in targets {

@@ -108,10 +108,18 @@ impl Live {
                         spec: one.spec.clone(),
                         backends: one.backends.values().cloned().collect(),
                         published: one.published,
+                        starting: false,
                     },
                 )
             })
             .collect()
+    }
+
+    /// The routes of a service for people and programs that speak HTTP, which lead to nobody yet.
+    pub(super) fn unserved(&self, view: &View<'_>, service: &str) -> Vec<Arc<str>> {
+        let http = |key: &str| matches!(view.desired.routes.get(key), Some(Route::Http(_)));
+        let mine = self.routes.iter().filter(|(_, one)| one.service.as_ref() == service && one.backends.is_empty());
+        mine.filter(|(key, _)| http(key)).map(|(key, _)| key.clone()).collect()
     }
 
     /// Does any of these routes lead to somebody?

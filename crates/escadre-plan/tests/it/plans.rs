@@ -15,7 +15,15 @@ fn a_first_create_then_nothing() {
     let mut world = World::new();
     let plan = world.up(&desired);
     assert_eq!(plan.instances[0].consent, Consent::Additive, "{}", dump(&plan));
-    assert_eq!(acts(&plan, "web"), ["create", "attach", "start", "gate", "switch"]);
+    // Whoever asks is told that it is starting, before anything else is done, and led to it when it has proven itself.
+    assert_eq!(acts(&plan, "web"), ["switch", "create", "attach", "start", "gate", "switch"]);
+    let leads = plan.instances[0].steps.iter().filter_map(|step| match &step.act {
+        Act::Switch { routes } => {
+            routes.values().next().map(|to| (step.after.is_empty(), to.starting, to.backends.len()))
+        }
+        _ => None,
+    });
+    assert_eq!(leads.collect::<Vec<_>>(), [(true, true, 0), (false, false, 1)]);
     assert_eq!(acts(&plan, "migrate"), ["create", "attach", "run"]);
     assert_eq!(action(&plan, Kind::Service, "migrate"), "run");
     let second = world.plan(&desired);

@@ -4,7 +4,7 @@
 //! nobody's request is lost.
 //! Not here: the edge alone (`escadre-edge`).
 
-use super::world::{IMAGE, World, get, port, skip, until, world};
+use super::world::{IMAGE, Which, World, finish, get, port, skip, until, world};
 use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::sync::Arc;
@@ -114,4 +114,43 @@ fn an_older_edge_is_upgraded_before_anything_is_changed() {
     }
     assert_eq!(status(&world)["holder"]["pid"], older.holder.id(), "in the same process");
     world.up().never("upgraded");
+}
+
+#[test]
+fn who_comes_before_an_instance_has_started_is_told_so() {
+    let Some(world) = world("starting") else { return };
+    let http = world.fleet_at(world.address());
+    // It listens when it is let.
+    let wait = "until test -e /srv/go; do sleep 0.1; done; exec run";
+    let compose = format!("services: {{ web: {{ image: \"{IMAGE}:v1\", command: [sh, -c, \"{wait}\"] }} }}\n");
+    world.write("products/desk/compose.yaml", compose);
+    world.write(
+        "products/desk/product.yaml",
+        "product: desk\nendpoints:\n  portal: { service: web, port: 8080, tls: off, hosts: [\"${ESCADRE_INSTANCE}.test.localhost\"] }\n",
+    );
+    world.write("instances/elm.yaml", "instance: elm\nproduct: desk\nenvironment: production\n");
+    let answer = || get(http, "elm.test.localhost", "/");
+    let says = |status: u16, text: &str| answer() == Ok((status, text.to_owned()));
+    let inside = |line: &[&str]| {
+        let name = world.containers().into_keys().next().expect("a container");
+        Which::Podman.says(&[&["exec", &name], line].concat());
+    };
+    let let_go = || {
+        until("it says that it starts", || says(503, "elm is starting."));
+        until("its container runs", || !world.running("elm").is_empty());
+        assert!(says(503, "elm is starting."), "nobody has proven itself: {:?}", answer());
+        inside(&["touch", "/srv/go"]);
+    };
+    let up = world.start(&["up", "--yes"]);
+    let_go();
+    finish(up).ends(0);
+    assert!(says(200, "v1"), "{:?}", answer());
+    inside(&["rm", "/srv/go"]);
+    world.run(&["stop", "elm", "--yes"]).ends(0);
+    assert!(says(503, "elm is stopped."), "{:?}", answer());
+    let start = world.start(&["start", "elm", "--yes"]);
+    let_go();
+    finish(start).ends(0);
+    assert!(says(200, "v1"), "{:?}", answer());
+    world.run(&["proxy", "stop", "--dir", world.state.join("edge").to_str().expect("text")]).ends(0);
 }

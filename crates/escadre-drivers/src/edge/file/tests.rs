@@ -16,7 +16,12 @@ fn tcp(published: u16, host: &str) -> Route {
 
 fn target(generation: u64) -> RouteTarget {
     let address = SocketAddr::from(([10, 0, 0, 2], 80));
-    RouteTarget { spec: Hash::of("s"), backends: vec![(web(generation), address)], published: Some(40_000) }
+    RouteTarget {
+        spec: Hash::of("s"),
+        backends: vec![(web(generation), address)],
+        published: Some(40_000),
+        starting: false,
+    }
 }
 
 #[test]
