@@ -193,8 +193,8 @@ fn document(title: &str, sentence: &str, page: Page) -> String {
     format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width\">{again}<title>{title}</title>\
-         <style>body{{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;margin:20vh auto;padding:0 1rem;\
-         color-scheme:light dark}}h1{{font-size:1.6rem;font-weight:600}}</style></head>\
+         <style>:root{{color-scheme:light dark}}body{{font:1.1rem/1.5 system-ui,sans-serif;max-width:34rem;\
+         margin:20vh auto;padding:0 1rem;overflow-wrap:anywhere}}h1{{font-size:1.6rem;font-weight:600}}</style></head>\
          <body><main><h1>{title}</h1><p>{sentence}</p>{link}</main></body></html>\n"
     )
 }
