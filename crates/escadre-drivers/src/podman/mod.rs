@@ -60,6 +60,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// Where the fleet's files are: contexts of builds are relative to it.
     pub root: PathBuf,
+    /// The commit whose files are meant: contexts of builds are read from it; `None`: from the folder as it is.
+    pub commit: Option<Arc<str>>,
     /// What payloads may hold.
     pub policy: policy::Policy,
     /// Registry host → user and password.

@@ -234,8 +234,9 @@ pub(super) async fn wanted(settings: &Settings, read: files::Read, files: &Files
     }
     let target = read.target();
     let registries = registries(settings, &read, files)?;
-    let world =
-        world::connect(settings, read.source.root(), target.as_deref(), read.fleet.is_none(), registries).await?;
+    let commit = files.rev.as_ref().map(|_| Arc::clone(&read.commit)).filter(|commit| !commit.is_empty());
+    let root = world::Root { folder: read.source.root(), commit };
+    let world = world::connect(settings, root, target.as_deref(), read.fleet.is_none(), registries).await?;
     let mut wanted = read.want(settings, files, &world.facts, Some(&world.state))?;
     let hashes = wanted.desired.iter().map(|one| (one.instance.clone(), one.secrets.clone())).collect();
     wanted.secrets = Arc::new(escadre_drivers::secrets::Kept::new(wanted.secrets, hashes, &world.state));
