@@ -6,6 +6,7 @@
 //! Tests: stories in `escadre-testkit`.
 
 mod adopt;
+mod again;
 pub mod apply;
 pub mod back;
 pub mod hold;

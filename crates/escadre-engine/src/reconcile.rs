@@ -5,6 +5,7 @@
 //! Not here: reading and rendering the fleet, asking people (`escadre`).
 //! Tests: `escadre-testkit`.
 
+use crate::again;
 use crate::apply::{self, Options, Orders, Ports, Render, Report};
 use crate::observe::{self, ObserveError};
 use crate::ports::Scope;
@@ -114,4 +115,33 @@ pub async fn carry_out(prepared: &Prepared, ports: &Ports, options: &Options) ->
 /// interrupted ones are brought to their end first.
 pub async fn carry_out_rendered(plan: Arc<Plan>, render: Render, ports: &Ports, options: &Options) -> Report {
     apply::apply(&Orders { plan, render, precondition }, ports, options).await
+}
+
+/// Carries out a plan that was just made for what was asked. Where somebody took a subnet or port between the plan and its step (another state folder on
+/// the same engine plans for itself), the instance went back; it is looked at and planned again, and goes on when nothing else is different. `keep` is
+/// given each such plan first; one that it cannot keep is not carried out.
+pub async fn carry_out_asked(
+    asked: &Asked,
+    plan: Arc<Plan>,
+    render: Render,
+    ports: &Ports,
+    options: &Options,
+    keep: &(dyn Fn(&Plan) -> bool + Sync),
+) -> Report {
+    let mut former = plan.clone();
+    let mut report = carry_out_rendered(plan, render.clone(), ports, options).await;
+    for _ in 0..again::TIMES {
+        if options.stop.asked() {
+            break;
+        }
+        let Some((plan, told)) = again::plan(asked, &former, &report, ports).await else { break };
+        if !keep(&plan) {
+            break;
+        }
+        again::tell(&told, ports);
+        report.again.extend(told);
+        report.follow(carry_out_rendered(plan.clone(), render.clone(), ports, options).await);
+        former = plan;
+    }
+    report
 }

@@ -141,6 +141,7 @@ pub(crate) async fn instance(
             act,
             why,
             whose: crate::ports::Whose::World,
+            crossed: false,
             evidence: None,
             undone: unwound.undone,
             not_undone: unwound.not_undone,

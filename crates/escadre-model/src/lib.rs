@@ -13,6 +13,7 @@ pub mod fleet;
 pub mod hash;
 pub mod host;
 pub mod ids;
+pub mod image;
 pub mod name;
 pub mod observed;
 pub mod parallel;

@@ -9,7 +9,7 @@ use crate::change::{Action, Change};
 use crate::diff::{self, Diff, View};
 use crate::make::{FleetWide, How, Input, Shared};
 use crate::plan::{Consent, InstancePlan, Note, Refusal};
-use crate::precondition::precondition;
+use crate::precondition;
 use crate::{gone, steps};
 use escadre_model::desired::{Desired, State};
 use escadre_model::ids::{InstanceId, Kind};
@@ -30,13 +30,14 @@ pub(crate) struct Draft<'a> {
 /// Compares what an instance shall be with what was seen of it. It needs nothing of other instances.
 pub(crate) fn compare<'a>(input: &'a Input<'a>, desired: &'a Desired, seen: &'a InstanceSeen) -> Draft<'a> {
     let hash = desired.hash();
-    let precondition = precondition(&hash, Some(seen));
+    let precondition = precondition::precondition(&hash, Some(seen));
     let view = View::new(input, desired, seen);
     let state = wanted_state(input, desired);
     let mut made = InstancePlan {
         instance: desired.instance.clone(),
         desired: hash,
         precondition,
+        seen: Vec::new(),
         changes: Vec::new(),
         steps: Vec::new(),
         consent: Consent::Nothing,
@@ -87,7 +88,12 @@ impl<'a> Draft<'a> {
         }
         match steps {
             Ok(_) if view.input.options.adopt => {}
-            Ok(steps) => made.steps = steps,
+            Ok(steps) => {
+                if !steps.is_empty() {
+                    made.seen = precondition::seen(view.seen);
+                }
+                made.steps = steps;
+            }
             Err(refusal) => made.refused = Some(refusal),
         }
         if made.refused.is_some() || made.goes_ahead() {

@@ -6,6 +6,7 @@
 //! Tests: `tests/it`.
 
 use crate::change::Change;
+use crate::precondition::Seen;
 use crate::step::Step;
 use escadre_model::desired::State;
 use escadre_model::hash::Hash;
@@ -55,6 +56,9 @@ pub struct InstancePlan {
     pub desired: Hash,
     /// Hash of what it wants and of what was seen of it: (identity, engine id, spec label, hash of the fields we set). Apply compares.
     pub precondition: Hash,
+    /// What the precondition was made of, where something is done: a plan that is refused says what changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seen: Vec<Seen>,
     /// Resource by resource; `Keep` included.
     pub changes: Vec<Change>,
     /// What is done, in a valid order.

@@ -71,7 +71,16 @@ impl Bench {
 
     /// An empty world whose driver has mistakes.
     pub fn with_bugs(bugs: impl IntoIterator<Item = Bug>) -> Self {
-        let world = World::new();
+        Self::on(World::new(), bugs)
+    }
+
+    /// Another engine in the same world, with a journal and locks of its own: another state folder.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self::on(self.world.clone(), [])
+    }
+
+    fn on(world: World, bugs: impl IntoIterator<Item = Bug>) -> Self {
         let (store, locks, told) = (MemoryStore::new(&world), MemoryLocks::default(), Told::default());
         let ports = Ports {
             driver: Arc::new(FakeDriver::with_bugs(&world, bugs)),

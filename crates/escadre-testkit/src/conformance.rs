@@ -498,6 +498,7 @@ impl<'a> Suite<'a> {
         let again = self.lab.driver().perform(&self.job(&step)).await;
         self.findings.check(again.is_err(), "undoing what failed removed a stranger's container");
         self.lab.foreign(&name, false).await;
+        self.crossed().await;
         let images = std::mem::take(&mut self.images);
         let result = self.lab.driver().perform(&self.job(&step)).await;
         self.findings.check(result.is_err(), "create without its image: it was made");
@@ -506,6 +507,17 @@ impl<'a> Suite<'a> {
         let seen = self.seen().await;
         self.findings.check(seen.containers.is_empty(), "a failed create left something behind");
         self.clear().await;
+    }
+
+    /// A subnet that another network has: it is told apart, because another plan mends it.
+    async fn crossed(&mut self) {
+        let name: Arc<str> = format!("{}_second", self.name(Kind::Network, "default")).into();
+        let act = Act::EnsureNetwork { name, subnet: Some(self.lab.subnet().0) };
+        let step = self.step(Kind::Network, "default", act, Undo::Reverse);
+        let result = self.lab.driver().perform(&self.job(&step)).await;
+        self.findings
+            .check(matches!(result, Err(Error::Crossed { .. })), format!("a network in another's subnet: {result:?}"));
+        self.undo(&step, None, "undo what failed").await;
     }
 
     async fn life_of_a_job(&mut self, program: Program) {

@@ -62,7 +62,7 @@ fn read(folder: &Path) -> Result<Read> {
         resolved.push(files);
         desired.push(target);
     }
-    let (clashes, took) = timed(|| resolve::clashes(&resolved));
+    let (clashes, took) = timed(|| resolve::clashes(&fleet, &resolved));
     ensure!(clashes.is_empty(), "the fleet clashes: {clashes:?}");
     let stages = [("read", open + reading), ("resolve and render", spelling + took)];
     Ok(Read { fleet, resolved, desired, stages: stages.into() })

@@ -10,6 +10,7 @@ use super::door::{Call, encode};
 use super::ensure::{id_of, is_labelled, same_owner};
 use super::{Engine, disk, is_absent, outcome};
 use escadre_engine::ports::{Changed, Error, Job, Outcome};
+use escadre_model::desired::Body;
 use escadre_model::ids::{InstanceId, Kind, ResourceId};
 use escadre_model::observed::{ContainerSeen, EngineId, Phase};
 use escadre_plan::step::Placement;
@@ -18,6 +19,25 @@ use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// A loopback port that the plan chose is taken by now: told apart, because another plan chooses another one. Those that people wrote are none of these.
+/// Engines have no code for it: Podman ends with 500, Docker with 500 or 403, each with words.
+fn crossed(job: &Job<'_>, error: Error) -> Error {
+    let Error::Refused { message, .. } = &error else { return error };
+    let words = ["address already in use", "port is already allocated"];
+    let port = message.split_once("127.0.0.1:").and_then(|(_, rest)| {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).map_or(rest, |end| &rest[..end]);
+        digits.parse::<u16>().ok()
+    });
+    let written = |port: &u16| match job.desired.resources.get(&job.step.on.resource).map(|one| &one.body) {
+        Some(Body::Service(service)) => service.engine_ports.iter().any(|one| one.published == *port),
+        _ => false,
+    };
+    match port.filter(|port| words.iter().any(|word| message.contains(word)) && !written(port)) {
+        Some(port) => Error::Crossed { what: format!("port {port}").into(), by: message.clone() },
+        None => error,
+    }
+}
 
 impl Engine {
     /// A container as the engine shows it.
@@ -203,7 +223,8 @@ impl Engine {
 
     /// Starts a container of a step, and runs what is to run then.
     pub(super) async fn start_up(&self, job: &Job<'_>, name: &str) -> Result<Outcome, Error> {
-        let outcome = self.begin(&job.step.on.instance, name).await?;
+        let begun = self.begin(&job.step.on.instance, name).await;
+        let outcome = begun.map_err(|error| crossed(job, error))?;
         self.started_hooks(job, name).await?;
         Ok(outcome)
     }

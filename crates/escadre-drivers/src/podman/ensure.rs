@@ -17,6 +17,17 @@ use escadre_render::engine::{create, labels, read};
 use serde_json::Value;
 use std::path::{Component, Path, PathBuf};
 
+/// Engines have no code for a subnet that another network has: Podman ends with 500, Docker with 403 or 400, each with words.
+fn crossed(error: Error, subnet: &str) -> Error {
+    let words = ["is already used on the host", "is already being used by", "verlaps with other one"];
+    match &error {
+        Error::Refused { message, .. } if words.iter().any(|word| message.contains(word)) => {
+            Error::Crossed { what: format!("subnet {subnet}").into(), by: message.clone() }
+        }
+        _ => error,
+    }
+}
+
 impl Engine {
     pub(super) fn resource<'a>(job: &'a Job<'_>) -> Result<&'a Resource, Error> {
         job.desired.resources.get(&job.step.on.resource).ok_or_else(|| Error::Bug {
@@ -53,7 +64,7 @@ impl Engine {
         let body = create::network(job.desired, &job.step.on, resource, name, subnet);
         let call = Call::post(format!("create network {name}"), self.compat("/networks/create")).json(body);
         let _turn = self.turn().await;
-        let made = self.door.json(call).await?;
+        let made = self.door.json(call).await.map_err(|error| crossed(error, subnet))?;
         if let Some(entry) = self.find_network(name).await? {
             self.know_bridge(&job.step.on.instance, &entry).await;
         }

@@ -27,6 +27,8 @@ const EAGER: Duration = Duration::from_millis(250);
 const AWAKE: Duration = Duration::from_secs(10);
 /// A former container that listens this long, wherever, has found its place.
 const SETTLED: Duration = Duration::from_secs(2);
+/// Longest wait for the engine's events, which end with the running second.
+const EVENTS: Duration = Duration::from_secs(5);
 /// How many log lines go with a failure.
 const LINES: usize = 20;
 
@@ -96,11 +98,17 @@ impl Engine {
         if restarts > before {
             let times = restarts - before;
             let times = format!("{times} time{}", if times == 1 { "" } else { "s" });
-            // Between two attempts the engine still knows how the last one ended; while the next one runs it says 0.
-            let code = entry.get("State").and_then(|state| state.get("ExitCode")).and_then(Value::as_i64).unwrap_or(0);
-            let why = match (containers::running(&entry), code) {
-                (_, 0) | (true, _) => format!("ended and was restarted {times} instead of staying"),
-                (false, code) => format!("ended with code {code}, also when started again ({times})"),
+            // Between two attempts the engine still knows how the last one ended; while the next one runs it says 0, and only its events tell.
+            let known = entry.get("State").and_then(|state| state.get("ExitCode")).and_then(Value::as_i64);
+            let code = match known.filter(|_| matches!(containers::state(&entry), "exited" | "stopped" | "restarting"))
+            {
+                Some(code) => Some(code),
+                None => self.last_code(name, &entry).await,
+            };
+            let why = match code {
+                None => format!("ended and was restarted {times} instead of staying"),
+                Some(0) => format!("ended with code 0 and was restarted {times} instead of staying"),
+                Some(code) => format!("ended with code {code}, also when started again ({times})"),
             };
             return Err(self.gate_error(job, name, why).await);
         }
@@ -121,6 +129,23 @@ impl Engine {
         let failed = entry.pointer("/State/Health/FailingStreak").and_then(Value::as_u64).unwrap_or(0);
         let process = entry.get("State").and_then(|state| state.get("Pid")).and_then(Value::as_i64).unwrap_or(0);
         Ok(Look { health, failed, process })
+    }
+
+    /// The code that a container ended with last, as the engine's log of events has it; nothing where it keeps none.
+    async fn last_code(&self, name: &str, entry: &Value) -> Option<i64> {
+        let second = |text: &str| text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second);
+        let since = entry.get("Created").and_then(Value::as_str).and_then(second)?;
+        // What happened in this second is told only by who asks until the next one.
+        let until = second(&SystemClock::start().now())? + 1;
+        let filters = serde_json::json!({"container": [name], "type": ["container"]});
+        let call = Call::get(format!("read the events of container {name}"), self.compat("/events"))
+            .query("since", since.to_string())
+            .query("until", until.to_string())
+            .query("filters", filters.to_string())
+            .within(Some(EVENTS));
+        let said = self.door.bytes(call).await.ok()?;
+        let all = serde_json::Deserializer::from_slice(&said).into_iter::<Value>().map_while(Result::ok);
+        all.filter_map(|event| death(&event)).last()
     }
 
     async fn healthy(
@@ -318,6 +343,14 @@ impl Engine {
         };
         Error::Gate { service: job.step.on.resource.key.clone(), why: why.into(), evidence: Box::new(evidence) }
     }
+}
+
+/// The code of an event that says that a container ended; each engine has its own words.
+fn death(event: &Value) -> Option<i64> {
+    let action = event.get("Action").or_else(|| event.get("status")).and_then(Value::as_str)?;
+    let about = event.pointer("/Actor/Attributes").filter(|_| matches!(action, "die" | "died"))?;
+    let code = about.get("exitCode").or_else(|| about.get("containerExitCode"))?;
+    code.as_str().and_then(|code| code.parse().ok()).or_else(|| code.as_i64())
 }
 
 /// The last check of a container, from its inspection: when, how it ended, what it printed.

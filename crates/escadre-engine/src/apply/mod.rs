@@ -14,7 +14,7 @@ mod unwind;
 
 pub(crate) use hands::Hands;
 pub(crate) use hands::chain;
-pub use report::{Around, End, Failure, InstanceReport, Leftover, Next, NotUndone, Refused, Report};
+pub use report::{Again, Around, End, Failure, InstanceReport, Leftover, Next, NotUndone, Refused, Report};
 pub use turn::Halt;
 pub(crate) use turn::{Turn, lock, take};
 
@@ -120,7 +120,8 @@ pub async fn apply(orders: &Orders, ports: &Ports, options: &Options) -> Report 
         }
     }
     let instances = orders.plan.instances.iter().filter_map(|plan| ends.remove(&plan.instance)).collect();
-    Report { plan: orders.plan.id.clone(), instances, took: ports.clock.monotonic().saturating_sub(began) }
+    let again = Vec::new();
+    Report { plan: orders.plan.id.clone(), instances, again, took: ports.clock.monotonic().saturating_sub(began) }
 }
 
 /// The plan's waves; what is in none of them comes last, so that nothing is forgotten silently.

@@ -41,6 +41,13 @@ pub(super) fn promises(plan: &InstancePlan, desired: &Desired, seen: Option<&Ins
                 promises.retains.insert(key.key.clone(), name);
             }
         }
+        if key.kind == Kind::Service && plan.state.is_running() {
+            match change.action {
+                Action::Keep | Action::Held | Action::Retain => {}
+                Action::Stop => drop(promises.stops.insert(key.key.clone())),
+                _ => drop(promises.starts.insert(key.key.clone())),
+            }
+        }
         if let Some(seen) = seen.filter(|_| change.action == Action::Adopt) {
             adopt(&mut promises, change, desired, seen);
         }

@@ -20,8 +20,23 @@ pub struct Report {
     pub plan: Arc<str>,
     /// Its instances, in the plan's order.
     pub instances: Vec<InstanceReport>,
+    /// Instances that were planned again, in the order in which that happened.
+    pub again: Vec<Again>,
     /// How long it took.
     pub took: Duration,
+}
+
+/// An instance that was planned again, because somebody took what its plan had chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Again {
+    /// Which.
+    pub instance: InstanceId,
+    /// The plan it went on under.
+    pub plan: Arc<str>,
+    /// What was taken, and by whom.
+    pub why: Arc<str>,
+    /// In what that plan is different: `subnet 10.210.3.64/26 instead of 10.210.3.0/26`.
+    pub otherwise: Arc<str>,
 }
 
 /// How one instance's turn ended.
@@ -93,8 +108,8 @@ pub enum Refused {
     Locked(Holder),
     /// What it wants is not what the plan was made for.
     WantsOther,
-    /// What runs is not what the plan saw.
-    RunsOther,
+    /// What runs is not what the plan saw: in what, one sentence each, as far as it is known.
+    RunsOther(Vec<Arc<str>>),
     /// What it wants is not to be had any more.
     Gone,
 }
@@ -121,6 +136,8 @@ pub struct Failure {
     pub why: Arc<str>,
     /// Whose fault.
     pub whose: Whose,
+    /// Somebody took what the plan had chosen, after it was made: another plan of the same may succeed.
+    pub crossed: bool,
     /// Gate, last probe, last 20 log lines.
     pub evidence: Option<Box<Evidence>>,
     /// What was undone, newest first: on what, the act's word.
@@ -189,6 +206,25 @@ impl End {
 }
 
 impl Report {
+    /// The instances that went back because somebody took what their plan had chosen.
+    pub fn crossed(&self) -> impl Iterator<Item = (&InstanceId, &Failure)> {
+        self.instances.iter().filter_map(|one| match &one.end {
+            End::WentBack(failure) if failure.crossed => Some((&one.instance, failure.as_ref())),
+            _ => None,
+        })
+    }
+
+    /// Another plan was carried out for some of the instances: how those ended counts.
+    pub(crate) fn follow(&mut self, next: Report) {
+        self.took += next.took;
+        for one in next.instances {
+            if let Some(former) = self.instances.iter_mut().find(|former| former.instance == one.instance) {
+                let took = former.took + one.took;
+                *former = InstanceReport { took, ..one };
+            }
+        }
+    }
+
     /// The exit code of all: a bug before the world, the world before the files, the files before a refusal.
     pub fn code(&self) -> u8 {
         let codes: Vec<u8> = self.instances.iter().map(|instance| instance.end.code()).collect();

@@ -20,6 +20,7 @@ use escadre_model::ids::{InstanceId, Kind, ResourceId};
 use escadre_model::observed::{EngineId, HeldBy, Hold, InstanceSeen, Observed, Outcome as Ended};
 use escadre_plan::change::Action;
 use escadre_plan::plan::InstancePlan;
+use escadre_plan::precondition;
 use escadre_plan::step::{Act, Step};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -253,7 +254,15 @@ async fn compare(
             }
             None => false,
         };
-        return Ok(Some(if by_this { End::AlreadyDone } else { End::Refused(Refused::RunsOther) }));
+        if by_this {
+            return Ok(Some(End::AlreadyDone));
+        }
+        // Where nothing was to be done, nothing was noted either.
+        let differs = match plan.steps.is_empty() {
+            true => Vec::new(),
+            false => precondition::differences(&plan.seen, without_own_volumes(plan, seen).as_ref()),
+        };
+        return Ok(Some(End::Refused(Refused::RunsOther(differs))));
     }
     let acts = plan.changes.iter().any(|change| matches!(change.action, Action::Adopt | Action::Retain));
     Ok((plan.steps.is_empty() && !acts && well.is_some()).then_some(End::NothingToDo))
@@ -323,7 +332,7 @@ impl Turn {
             back: plan.back.as_ref().map(|back| back.to.clone()),
             ..promises(plan, &desired, observed.instance(&plan.instance), &self.memory)
         };
-        Ok(self.write(vec![(None, Body::Begun(begun))], blobs).await?)
+        Ok(self.write(vec![(None, Body::Begun(Box::new(begun)))], blobs).await?)
     }
 
     /// From the first step to the receipt.
@@ -382,6 +391,15 @@ impl Turn {
                 state.hold = stays.or_else(|| run.begun.hold.clone());
             }
             (None, _) => {}
+        }
+        match outcome {
+            Ended::Healthy => {
+                state.stopped.retain(|service| !run.begun.starts.contains(service));
+                state.stopped.extend(run.begun.stops.iter().cloned());
+            }
+            // All of it is down, and all of it comes again.
+            Ended::Stopped | Ended::Removed => state.stopped.clear(),
+            Ended::WentBack | Ended::Stuck => {}
         }
         let Begun { desired, by, commit, dirty, back, .. } = run.begun;
         let (because, last_line) = why.map_or((None, None), |(because, line)| (Some(because), line));
@@ -591,8 +609,8 @@ impl Turn {
             (None, _) => vec![Next::Again, Next::Why],
         };
         let Unwound { undone, not_undone, stuck } = unwound;
-        let whose = broke.error.whose();
-        (Failure { on, act, why, whose, evidence, undone, not_undone, hold, next }, stuck)
+        let (whose, crossed) = (broke.error.whose(), matches!(broke.error, Error::Crossed { .. }));
+        (Failure { on, act, why, whose, crossed, evidence, undone, not_undone, hold, next }, stuck)
     }
 
     /// A failure that speaks against what was wanted (a gate, a refusal by the engine) holds the instance against exactly that; one that

@@ -20,7 +20,7 @@ use std::sync::Arc;
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Body {
     /// An instance's turn began.
-    Begun(Begun),
+    Begun(Box<Begun>),
     /// A step is about to be performed.
     Intent {
         /// On what.
@@ -118,6 +118,12 @@ pub struct Begun {
     /// Retained volumes that it binds again.
     #[serde(default)]
     pub regains: Vec<Arc<str>>,
+    /// Services that it stops, of an instance that runs on.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub stops: BTreeSet<Arc<str>>,
+    /// Services that it starts, makes anew or removes: a former stop of theirs is over.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub starts: BTreeSet<Arc<str>>,
     /// What is left of the instance after it.
     #[serde(default, skip_serializing_if = "Wanted::is_running")]
     pub state: Wanted,
@@ -201,6 +207,8 @@ impl Begun {
             adopted_jobs: BTreeMap::new(),
             retains: BTreeMap::new(),
             regains: Vec::new(),
+            stops: BTreeSet::new(),
+            starts: BTreeSet::new(),
             state: Wanted::Running,
             back: None,
             hold: None,

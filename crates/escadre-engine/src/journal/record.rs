@@ -36,6 +36,9 @@ pub struct State {
     /// How services that call others look them up.
     #[serde(default)]
     pub calls: BTreeMap<Arc<str>, CallsSeen>,
+    /// Services that somebody stopped, each by itself, and nobody has started since.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub stopped: BTreeSet<Arc<str>>,
     /// Volumes without a service: key → name on the engine.
     pub retained: BTreeMap<Arc<str>, Arc<str>>,
     /// Hash of the fields we set, of each container.
@@ -104,7 +107,7 @@ impl Memory {
         match body {
             Body::Begun(begun) => {
                 let plan = plan.clone();
-                let (begun, images) = (begun.clone(), begun.images.clone());
+                let (begun, images) = (begun.as_ref().clone(), begun.images.clone());
                 let (order, steps, jobs) = (Vec::new(), BTreeMap::new(), Vec::new());
                 self.run = Some(Run { plan, begun, committed: false, order, steps, images, jobs });
             }

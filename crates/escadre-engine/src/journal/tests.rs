@@ -14,7 +14,7 @@ fn on(kind: Kind, key: &str) -> ResourceId {
 }
 
 fn begun() -> Body {
-    Body::Begun(Begun { by: "ops".into(), ..Begun::of(Hash::of("d"), Hash::of("s")) })
+    Body::Begun(Box::new(Begun { by: "ops".into(), ..Begun::of(Hash::of("d"), Hash::of("s")) }))
 }
 
 fn intent() -> Body {

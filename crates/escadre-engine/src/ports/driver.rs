@@ -198,6 +198,14 @@ pub enum Error {
         /// By whom.
         by: Arc<str>,
     },
+    /// Somebody took a subnet or port that the plan had chosen, after it was made. Another plan chooses another one.
+    #[error("{what}, free when the plan was made, is taken now: {by}")]
+    Crossed {
+        /// The subnet or port.
+        what: Arc<str>,
+        /// By whom, in the target's words.
+        by: Arc<str>,
+    },
     /// A gate was not passed.
     #[error("{service} {why}")]
     Gate {

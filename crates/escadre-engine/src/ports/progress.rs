@@ -25,6 +25,8 @@ pub enum Event {
     StepFailed(ResourceId, u32, Arc<str>),
     /// What was done is being undone.
     Unwinding(InstanceId),
+    /// An instance that went back is planned again, because somebody took what its plan had chosen: in what that plan is different.
+    InstanceAgain(InstanceId, Arc<str>),
     /// An instance's turn is over.
     InstanceEnded(InstanceId, Outcome, Duration),
 }

@@ -115,6 +115,7 @@ codes! {
     E0430 "an engine cannot give what a Compose attribute asks for";
     E0431 "a path outside the repository is not granted";
     E0432 "a file that a service needs is not there";
+    E0433 "an image's reference is none that an engine takes";
     // E05: fleet files
     E0501 "a name is not valid";
     E0502 "a name is taken twice";

@@ -174,10 +174,30 @@ pub fn all<'n>(
         resolved.extend(one.map(Arc::new));
         said.into_iter().for_each(|finding| findings.add(finding));
     }
-    let clashing = clash::find(resolved.iter().map(AsRef::as_ref));
+    let said = |id: &InstanceId, endpoint: Option<&str>| place(fleet, id, endpoint);
+    let clashing = clash::find(resolved.iter().map(AsRef::as_ref), &said);
     clashing.findings.into_iter().for_each(|finding| findings.add(finding));
     resolved.retain(|one| !clashing.instances.contains(&one.instance));
     (resolved, findings.all)
+}
+
+/// Where an instance's own file makes the host names of an endpoint: its value of a parameter that is in them, else its name.
+fn place(fleet: &Fleet, id: &InstanceId, endpoint: Option<&str>) -> Option<Span> {
+    let instance = fleet.instances.get(&id.instance)?;
+    let names = endpoint.and_then(|key| fleet.product_of(instance)?.endpoints.get(key));
+    let names: Vec<_> = names.into_iter().flat_map(|one| one.hosts.iter().chain(&one.redirect)).collect();
+    let used = |name: &str| names.iter().any(|written| has_variable(&written.value, name));
+    let value = instance.values.iter().find(|(name, _)| used(name)).map(|(_, value)| &value.span);
+    Some(value.unwrap_or(&instance.name.span).clone())
+}
+
+/// Is `$NAME` or `${NAME…}` in the text?
+fn has_variable(text: &str, name: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.split('$').skip(1).any(|rest| {
+        let rest = rest.strip_prefix('{').unwrap_or(rest);
+        rest.strip_prefix(name).is_some_and(|rest| !rest.starts_with(word))
+    })
 }
 
 /// Findings without repetitions.

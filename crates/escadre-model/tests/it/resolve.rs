@@ -252,7 +252,7 @@ fn two_claims_to_one_thing_name_both() {
         .keys()
         .filter_map(|name| resolve::instance(&fleet, name.as_str(), &tree, &Keys::none(), &cache).0)
         .collect();
-    let told: Vec<String> = resolve::clashes(&all).iter().map(ToString::to_string).collect();
+    let told: Vec<String> = resolve::clashes(&fleet, &all).iter().map(ToString::to_string).collect();
     assert_eq!(told.len(), 2, "{told:?}");
     let names = fleet.instances.keys().map(|name| name.as_str());
     let (sound, findings) = resolve::all(&fleet, names, &tree, &Keys::none(), &cache);
@@ -267,7 +267,7 @@ fn two_claims_to_one_thing_name_both() {
         .iter()
         .filter_map(|name| resolve::instance(&fleet, name, &tree, &Keys::none(), &Cache::new()).0)
         .collect();
-    let told: Vec<String> = resolve::clashes(&all).iter().map(ToString::to_string).collect();
+    let told: Vec<String> = resolve::clashes(&fleet, &all).iter().map(ToString::to_string).collect();
     assert_eq!(all.len(), 2);
     assert!(told.iter().any(|text| text.contains("both claim port 2222")), "{told:?}");
     assert!(
@@ -347,7 +347,7 @@ fn two_hundred_instances_of_twenty_services_are_quick() {
         .keys()
         .map(|name| resolve::instance(&fleet, name.as_str(), &tree, &Keys::none(), &cache).0.unwrap())
         .collect();
-    assert!(resolve::clashes(&all).is_empty());
+    assert!(resolve::clashes(&fleet, &all).is_empty());
     let all_of_it = start.elapsed();
     // Debug builds are many times slower; the bound only catches what is no longer linear.
     let most = if cfg!(debug_assertions) { 60 } else { 2 };

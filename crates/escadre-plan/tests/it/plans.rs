@@ -6,6 +6,7 @@ use escadre_model::ids::Kind;
 use escadre_model::observed::{Difference, EngineId, HeldBy, Hold, MadeByCompose, Outcome, Phase, TaskSeen};
 use escadre_plan::change::{Action, Reason};
 use escadre_plan::plan::{Consent, Refusal};
+use escadre_plan::precondition;
 use escadre_plan::step::Act;
 
 #[test]
@@ -292,4 +293,24 @@ fn the_precondition_moves_with_what_was_seen_but_not_with_health() {
     assert_eq!(world.plan(&desired).instances[0].precondition, before);
     world.container("acme", "web").fields = None;
     assert_ne!(world.plan(&desired).instances[0].precondition, before);
+}
+
+#[test]
+fn a_plan_knows_what_it_saw_and_in_what_that_changed() {
+    let mut world = World::new();
+    world.up(&[desk("acme", "1")]);
+    let plan = world.plan(&[desk("acme", "2")]);
+    let saw = &plan.instances[0].seen;
+    let now = |world: &mut World| precondition::differences(saw, Some(world.seen("acme")));
+    assert!(!saw.is_empty());
+    assert_eq!(now(&mut world)[..], []);
+    assert!(world.plan(&[desk("acme", "1")]).instances[0].seen.is_empty(), "where nothing is done, nothing is noted");
+    let was = world.container("acme", "web").engine.clone();
+    world.container("acme", "web").engine = EngineId("another".into());
+    assert_eq!(now(&mut world)[..], [format!("web is another one than it was (another instead of {})", was.0).into()]);
+    world.container("acme", "web").engine = was;
+    world.container("acme", "web").fields = None;
+    assert_eq!(now(&mut world)[..], ["web was changed by hand: its name, its image or its networks".into()]);
+    assert!(precondition::differences(saw, None).contains(&"web is gone".into()));
+    assert!(precondition::differences(&[], Some(world.seen("acme")))[0].contains(" is there and was not ("));
 }

@@ -11,6 +11,7 @@ use escadre_model::compose::Service as Written;
 use escadre_model::desired::{Body, Desired, Image, PullPolicy};
 use escadre_model::diagnostic::{Code, Diagnostic};
 use escadre_model::ids::{Kind, ResourceKey};
+use escadre_model::image;
 use escadre_model::payload::Words;
 use escadre_model::resolved::{Resolved, Shape};
 use escadre_model::sheet::{Entry, Sheet, Told};
@@ -229,6 +230,7 @@ impl Render<'_> {
             (None, None) => format!("localhost/{}-{}:tree", shape.product, written.name).into(),
         };
         let node = written.node("build");
+        self.takes(written, &reference);
         let policy = written.node("pull_policy");
         let pull = match policy.and_then(Node::as_str) {
             Some("always") => PullPolicy::Always,
@@ -263,6 +265,21 @@ impl Render<'_> {
         let body = Image { reference: Arc::clone(&reference), pull, build, platform };
         self.put(Kind::Image, Arc::clone(&reference), fields, &payload, Plain::Image(body, spec));
         Some(reference)
+    }
+
+    /// Does an engine take this reference?
+    fn takes(&mut self, written: Written<'_>, reference: &str) {
+        let Err(why) = image::Reference::parse(reference) else { return };
+        let shown: String = reference.chars().take(80).flat_map(char::escape_default).collect();
+        let message = format!("no engine takes \"{shown}\" as the reference of an image: {why}");
+        let finding = Diagnostic::error(Code::E0433, message).path(format!("services.{}.image", written.name));
+        self.findings.push(match (written.node("image"), written.node("build")) {
+            (Some(node), _) => finding.at(&node.span),
+            (None, Some(node)) => {
+                finding.at(&node.span).hint("what is built gets this name; `image:` beside `build:` gives another one")
+            }
+            (None, None) => finding,
+        });
     }
 
     /// Do others wait for it until it has ended well?

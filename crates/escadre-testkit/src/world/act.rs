@@ -10,7 +10,7 @@ use super::driver::{Bug, FakeDriver};
 use super::faults::refused;
 use super::state::{Container, Image, Network, State, Volume, edge_port};
 use escadre_engine::ports::{Changed, Error, Evidence, Job, Outcome};
-use escadre_model::desired::Body;
+use escadre_model::desired::{Body, EnginePort};
 use escadre_model::hash::Hash;
 use escadre_model::ids::{Kind, ResourceId};
 use escadre_model::observed::{EngineId, Health, Lookup, Phase, RouteSeen};
@@ -375,7 +375,7 @@ fn network(job: &Job<'_>, state: &mut State, name: &Arc<str>, subnet: Option<&Ar
     let act = format!("create network {name}");
     let Some(subnet) = subnet else { return Err(refused(&act, "it should exist and does not", 404)) };
     if state.networks.values().any(|there| there.subnet == *subnet) {
-        return Err(Error::Taken { what: subnet.clone(), by: "another network".into() });
+        return Err(Error::Crossed { what: format!("subnet {subnet}").into(), by: "another network".into() });
     }
     let engine = state.id("n");
     let spec = job.step.payload.clone();
@@ -418,6 +418,18 @@ pub(super) fn start(state: &mut State, name: &Arc<str>, now: u64) -> Result<Outc
     });
     if let Some((other, _)) = clash {
         return Err(refused(&act, &format!("its address is taken by {other}"), 409));
+    }
+    let shares = |other: &Arc<str>, there: &Container| {
+        let same =
+            |one: &&EnginePort| there.published.iter().any(|it| (&it.host, it.published) == (&one.host, one.published));
+        if *other == *name || !there.runs(now) {
+            None
+        } else {
+            container.published.iter().find(same).map(|one| one.published)
+        }
+    };
+    if let Some(port) = state.containers.iter().find_map(|(other, there)| shares(other, there)) {
+        return Err(Error::Crossed { what: format!("port {port}").into(), by: "another container".into() });
     }
     let opened = |port: u16| state.routes.keys().any(|(_, key)| edge_port(key) == Some(port));
     if let Some(held) = container.published.iter().map(|one| one.published).find(|port| opened(*port)) {

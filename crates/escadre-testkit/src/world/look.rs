@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 pub(super) fn list(state: &State, scope: &Scope, images: &BTreeSet<Arc<str>>, now: u64) -> Observed {
     let complete = Complete { containers: true, networks: true, volumes: true, images: true, record: false };
-    let mut observed = Observed { complete, host: host(state, images), ..Observed::default() };
+    let mut observed = Observed { complete, host: host(state, images, now), ..Observed::default() };
     let inside = |instance: &InstanceId| match scope {
         Scope::Fleet(fleet) => instance.fleet == *fleet,
         Scope::Instances(instances) => instances.contains(instance),
@@ -118,7 +118,9 @@ fn composed(project: &str, key: &str, number: u32, name: &Arc<str>, container: &
     }
 }
 
-fn host(state: &State, asked: &BTreeSet<Arc<str>>) -> HostSeen {
+fn host(state: &State, asked: &BTreeSet<Arc<str>>, now: u64) -> HostSeen {
+    let running = state.containers.values().filter(|one| one.runs(now));
+    let loopback = running.flat_map(|one| &one.published).filter(|port| &*port.host == "127.0.0.1");
     let mut foreign: Vec<(ForeignKind, Arc<str>)> = Vec::new();
     let nobodys = |owner: Option<&ResourceId>| owner.is_none();
     let containers = state.containers.iter().filter(|(_, one)| nobodys(one.owner.as_ref().map(|(id, _)| id)));
@@ -136,7 +138,7 @@ fn host(state: &State, asked: &BTreeSet<Arc<str>>) -> HostSeen {
         engine: "fake 1".into(),
         subnets: state.networks.values().map(|network| network.subnet.clone()).collect(),
         foreign,
-        ports: Vec::new(),
+        ports: loopback.map(|port| port.published).collect(),
         images: images.collect(),
         projects: BTreeMap::new(),
         stacks: BTreeMap::new(),

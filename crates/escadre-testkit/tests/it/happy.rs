@@ -183,7 +183,8 @@ fn a_stale_plan_is_refused_and_the_others_proceed() {
         });
         let report = bench.apply(&prepared).await;
         assert!(matches!(report.instances[0].end, End::Done(_)), "{report:#?}");
-        assert!(matches!(report.instances[1].end, End::Refused(Refused::RunsOther)), "{report:#?}");
+        let End::Refused(Refused::RunsOther(differs)) = &report.instances[1].end else { panic!("{report:#?}") };
+        assert_eq!(differs[..], ["api was changed by hand: its name, its image or its networks".into()]);
         assert_eq!(report.code(), 3);
         // The same again: what is done is left alone.
         let report = bench.apply(&prepared).await;

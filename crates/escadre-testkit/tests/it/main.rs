@@ -3,6 +3,7 @@
 #![expect(clippy::cloned_ref_to_slice_refs, reason = "a list of one reads like a list of many")]
 
 mod conformance;
+mod crossed;
 mod faults;
 mod happy;
 mod room;

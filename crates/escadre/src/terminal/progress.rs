@@ -93,6 +93,14 @@ impl State {
                 work.doing = "goes back".to_owned();
                 Vec::new()
             }
+            Event::InstanceAgain(id, otherwise) => {
+                // It is not over: it went back to go on.
+                self.back = self.back.saturating_sub(1);
+                self.at_work.insert(id.clone(), Work { doing: "begins again".to_owned(), ..Work::default() });
+                let wide = self.wide;
+                let said = format!("planned again, as before but for {}", style::harmless(otherwise));
+                vec![stamped(clock, &format!("{:<wide$} {said}", id.instance.as_str()))]
+            }
             Event::InstanceEnded(id, outcome, took) => vec![self.ended(id, *outcome, *took, clock)],
         }
     }

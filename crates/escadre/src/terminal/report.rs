@@ -41,6 +41,8 @@ pub(crate) struct Ended {
     pub(crate) refused: Vec<Refused>,
     /// What the edge counted meanwhile for those that are as planned, by name; nothing for one that nobody asked.
     pub(crate) traffic: Vec<(String, Requests)>,
+    /// Instances that were planned again on the way, because somebody took what their plan had chosen.
+    pub(crate) again: Vec<Again>,
     /// Instances not begun because the apply stopped.
     pub(crate) not_begun: Vec<String>,
     /// Where the product is reached now (a fleet of one, or a few addresses).
@@ -53,6 +55,19 @@ pub(crate) struct Ended {
     pub(crate) took_ms: u64,
     /// The exit code.
     pub(crate) exit: u8,
+}
+
+/// An instance that was planned again on the way.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct Again {
+    /// Which.
+    pub(crate) instance: String,
+    /// The plan it went on under.
+    pub(crate) plan: String,
+    /// What was taken, and by whom.
+    pub(crate) why: String,
+    /// In what that plan is different.
+    pub(crate) otherwise: String,
 }
 
 /// An instance that failed.
@@ -82,6 +97,8 @@ pub(crate) struct Failure {
     pub(crate) created: bool,
     /// What the edge counted meanwhile.
     pub(crate) traffic: Option<Requests>,
+    /// The plan it failed under, where it was planned again on the way.
+    pub(crate) plan: Option<String>,
     /// What can be done.
     pub(crate) remedy: Remedy,
     /// The hold that was set, in words; `None`: none.
@@ -175,7 +192,7 @@ pub(crate) struct Refused {
 pub(crate) fn paint(ended: &Ended, look: Look) -> String {
     let mut out = String::new();
     for failure in &ended.failures {
-        out.push_str(&block(failure, &ended.plan, look));
+        out.push_str(&block(failure, failure.plan.as_ref().unwrap_or(&ended.plan), look));
         out.push('\n');
     }
     for refused in &ended.refused {

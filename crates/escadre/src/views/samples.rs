@@ -59,6 +59,7 @@ fn instance(name: &str, consent: Consent, changes: Vec<Change>) -> InstancePlan 
         instance: id(name),
         desired: hash.clone(),
         precondition: hash,
+        seen: vec![],
         changes,
         steps: vec![],
         consent,

@@ -7,7 +7,7 @@
 
 use super::Ground;
 use super::files::Wanted;
-use super::ground::{asked, build, recovered};
+use super::ground::{Made, asked, build, recovered};
 use super::instead::{self, Instead};
 use super::world;
 use crate::exit::Fault;
@@ -26,6 +26,9 @@ use std::sync::Arc;
 
 /// Docker's socket, for instances whose state says that they are Docker's: where else it listens is written in files that are not read here.
 const DOCKER: &str = "unix:///run/docker.sock";
+
+/// The instances of a fleet that ran, each with its services that were not stopped on their own; none of them was: without any.
+type Meant = BTreeMap<InstanceId, BTreeSet<Arc<str>>>;
 
 /// A ground for each fleet that something ran of, on either engine.
 ///
@@ -49,28 +52,31 @@ async fn grounds_of(settings: &Settings, state: &Path) -> Result<Vec<Ground>, Fa
         return Ok(Vec::new());
     }
     let store = SqliteStore::open(&kept).await.map_err(Fault::world)?;
-    let mut fleets: BTreeMap<Name, BTreeSet<InstanceId>> = BTreeMap::new();
+    let mut fleets: BTreeMap<Name, Meant> = BTreeMap::new();
     for id in store.instances().await.map_err(Fault::world)? {
         let receipts = journal::receipts(&store, &id).await.map_err(Fault::world)?;
         let newest = receipts.iter().find(|one| one.outcome.is_as_planned());
-        if newest.is_some_and(|one| one.outcome == Outcome::Healthy) {
-            fleets.entry(id.fleet.clone()).or_default().insert(id);
+        let Some(newest) = newest.filter(|one| one.outcome == Outcome::Healthy) else { continue };
+        let stopped = journal::memory(&store, &id).await.map_err(Fault::world)?.state.stopped;
+        let mut services = BTreeSet::new();
+        if !stopped.is_empty() {
+            let all = newest.desired.services().filter(|(key, _, one)| !one.job && !stopped.contains(*key));
+            services.extend(all.map(|(key, ..)| key.clone()));
+            if services.is_empty() {
+                continue;
+            }
         }
+        fleets.entry(id.fleet.clone()).or_default().insert(id, services);
     }
     drop(store);
     let mut grounds = Vec::new();
-    for (fleet, instances) in fleets {
-        grounds.extend(ground(settings, state, fleet, instances).await?);
+    for (fleet, meant) in fleets {
+        grounds.extend(ground(settings, state, fleet, meant).await?);
     }
     Ok(grounds)
 }
 
-async fn ground(
-    settings: &Settings,
-    state: &Path,
-    fleet: Name,
-    instances: BTreeSet<InstanceId>,
-) -> Result<Option<Ground>, Fault> {
+async fn ground(settings: &Settings, state: &Path, fleet: Name, meant: Meant) -> Result<Option<Ground>, Fault> {
     let world = world::connect_in(settings, state.to_owned(), &settings.folder, None, true, BTreeMap::new()).await?;
     let mut wanted = Wanted::of_record(fleet, settings.folder.clone());
     // All that is meant is; what else there is of the fleet is left alone, and not spoken of.
@@ -79,19 +85,21 @@ async fn ground(
     let mut findings = Vec::new();
     let interrupted = asked(&world, &wanted, make::Options::default());
     let left = recovered(&interrupted, &ports, settings, &mut findings).await?;
-    let only: BTreeSet<InstanceId> = instances.into_iter().filter(|id| !left.contains(id)).collect();
+    let only: BTreeSet<InstanceId> = meant.keys().filter(|id| !left.contains(*id)).cloned().collect();
     if only.is_empty() {
         return Ok(None);
     }
     let mut options = make::Options { orphans: OrphanPolicy::Silent, ..make::Options::default() };
-    let all = Instead::Touched(How::Start, BTreeMap::new());
-    let (only, said) = instead::put(&all, &mut wanted, Some(only), &mut options, &ports).await?;
+    let services = meant.into_iter().map(|(id, services)| (id.instance, services)).collect();
+    let started = Instead::Touched(How::Start, services);
+    let (only, said) = instead::put(&started, &mut wanted, Some(only), &mut options, &ports).await?;
     findings.extend(said);
     options.only = Some(only.clone());
     let asked = asked(&world, &wanted, options);
     let prepared = reconcile::prepare(&asked, &ports).await.map_err(Fault::world)?;
     let plan = Arc::unwrap_or_clone(prepared.plan);
-    let mut ground = build(world, wanted, Arc::unwrap_or_clone(prepared.observed), plan, Some(&only), false);
+    let made = Made { plan, asked: None, saved: false };
+    let mut ground = build(world, wanted, Arc::unwrap_or_clone(prepared.observed), made, Some(&only));
     ground.findings.extend(findings);
     Ok(Some(ground))
 }

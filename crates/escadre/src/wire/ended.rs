@@ -7,7 +7,7 @@
 
 use super::ground::addresses;
 use super::{Ground, gates};
-use crate::terminal::report::{self, Ended, Failure, Refused, Remedy};
+use crate::terminal::report::{self, Again, Ended, Failure, Refused, Remedy};
 use escadre_engine::apply::{self, End, InstanceReport, Next, Report};
 use escadre_model::desired::{Body, Desired, Service};
 use escadre_model::ids::{InstanceId, Kind, ResourceId};
@@ -15,6 +15,9 @@ use escadre_plan::change::{Action, Change};
 use escadre_plan::plan::Refusal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// So many differences are told of an instance whose plan is too old.
+const MOST_DIFFERENCES: usize = 3;
 
 /// The engine's report, for people.
 pub(super) fn ended(report: &Report, ground: &Ground) -> Ended {
@@ -28,6 +31,14 @@ pub(super) fn ended(report: &Report, ground: &Ground) -> Ended {
     };
     for one in &report.instances {
         place(one, &mut ended, ground);
+    }
+    for one in &report.again {
+        let name = one.instance.instance.to_string();
+        for failure in ended.failures.iter_mut().filter(|failure| failure.instance == name) {
+            failure.plan = Some(one.plan.to_string());
+        }
+        let (plan, why, otherwise) = (one.plan.to_string(), one.why.to_string(), one.otherwise.to_string());
+        ended.again.push(Again { instance: name, plan, why, otherwise });
     }
     ended.addresses = ground.around.addresses.iter().map(|(address, _)| address.clone()).collect();
     if ground.single.is_none() {
@@ -160,12 +171,21 @@ fn refusal(instance: String, refused: &apply::Refused, plan: &str) -> Refused {
             Some(format!("escadre up {instance} --wait")),
         ),
         apply::Refused::WantsOther => ("E0304", format!("what it wants changed after plan {plan} was made"), again),
-        apply::Refused::RunsOther => ("E0303", format!("what it runs changed after plan {plan} was made"), again),
+        apply::Refused::RunsOther(differs) => ("E0303", runs_other(plan, differs), again),
         apply::Refused::Gone => {
             ("E0305", "its files cannot be read any more".to_owned(), Some("escadre check".to_owned()))
         }
     };
     Refused { instance, code: code.to_owned(), why, next }
+}
+
+/// That a plan is too old, and what changed first.
+fn runs_other(plan: &str, differs: &[Arc<str>]) -> String {
+    let mut first: Vec<String> = differs.iter().take(MOST_DIFFERENCES).map(ToString::to_string).collect();
+    let more = differs.len().saturating_sub(first.len());
+    first.extend((more > 0).then(|| format!("and {more} more")));
+    let what = if first.is_empty() { String::new() } else { format!(": {}", first.join("; ")) };
+    format!("what it runs changed after plan {plan} was made{what}")
 }
 
 fn failed(id: &InstanceId, failure: &apply::Failure, manner: report::Manner, ground: &Ground) -> Failure {
@@ -213,6 +233,7 @@ fn failed(id: &InstanceId, failure: &apply::Failure, manner: report::Manner, gro
         undone: undone_words(&failure.undone),
         not_undone: failure.not_undone.iter().map(|one| not_undone_words(one, wanted)).collect(),
         traffic: None,
+        plan: None,
         remedy: remedy(failure),
         hold: failure.hold.as_ref().map(|_| hold_words(&instance, failure)),
         service,

@@ -334,7 +334,7 @@ impl Read {
             desired.push(wanted);
             resolved.push(one);
         }
-        findings.extend(resolve::clashes(&resolved));
+        findings.extend(resolve::clashes(fleet, &resolved));
         let listed = !fleet.incomplete && desired.len() == fleet.instances.len() && fleet.broken.is_empty();
         let origin = fleet
             .id

@@ -45,6 +45,8 @@ pub(super) struct Held {
     pub(super) secrets: Arc<dyn Secrets>,
     /// What all instances want, by identity.
     pub(super) desired: Arc<BTreeMap<InstanceId, Arc<Desired>>>,
+    /// What the plan was made for; nothing for one that was saved or was made of the record: that is carried out as it is or not at all.
+    pub(super) asked: Option<Asked>,
 }
 
 /// Reads the files and says what is wrong.
@@ -143,7 +145,8 @@ pub(crate) async fn ground(settings: &Settings, ask: &Ask) -> Result<Ground, Fau
     }
     // One that does not answer is told as one that does not run.
     let edge = world.edge.client().status().await.ok();
-    let mut ground = build(world, wanted, Arc::unwrap_or_clone(prepared.observed), plan, only.as_ref(), ask.save);
+    let made = Made { plan, asked: Some(asked), saved: ask.save };
+    let mut ground = build(world, wanted, Arc::unwrap_or_clone(prepared.observed), made, only.as_ref());
     ground.edge = edge;
     ground.findings.extend(findings);
     Ok(ground)
@@ -340,14 +343,24 @@ pub(super) async fn recovered(
     Ok(left)
 }
 
+/// A plan, and how it was made.
+pub(super) struct Made {
+    /// The plan.
+    pub(super) plan: Plan,
+    /// What for, where it may be made again.
+    pub(super) asked: Option<Asked>,
+    /// It is kept in the state folder.
+    pub(super) saved: bool,
+}
+
 pub(super) fn build(
     world: World,
     wanted: Wanted,
     observed: escadre_model::observed::Observed,
-    plan: Plan,
+    made: Made,
     only: Option<&BTreeSet<InstanceId>>,
-    saved: bool,
 ) -> Ground {
+    let Made { plan, asked, saved } = made;
     let mean = |id: &InstanceId| only.is_none_or(|only| only.contains(id));
     let around = around(&world, &wanted, &plan, saved);
     let all = wanted.desired.iter().map(|one| (one.instance.clone(), Arc::new(one.clone()))).collect();
@@ -369,7 +382,7 @@ pub(super) fn build(
         sources: sources(&wanted.root),
         ports: world.ports,
         edge: None,
-        held: Arc::new(Held { world, secrets: wanted.secrets, desired: Arc::new(all) }),
+        held: Arc::new(Held { world, secrets: wanted.secrets, desired: Arc::new(all), asked }),
     }
 }
 
@@ -516,7 +529,14 @@ pub(crate) async fn carry_out(
         }
     });
     let before = counted::so_far(ports.driver.as_ref()).await;
-    let report = reconcile::carry_out_rendered(Arc::new(plan), render, &ports, &options).await;
+    let plan = Arc::new(plan);
+    let report = match &held.asked {
+        Some(asked) => {
+            let keep = |plan: &Plan| save(&held.world.state, plan).is_ok();
+            reconcile::carry_out_asked(asked, plan, render, &ports, &options, &keep).await
+        }
+        None => reconcile::carry_out_rendered(plan, render, &ports, &options).await,
+    };
     watch.abort();
     let after = counted::so_far(ports.driver.as_ref()).await;
     let mut ended = ended(&report, ground);
@@ -613,6 +633,7 @@ pub(crate) async fn saved(
     if !dirty {
         committed(&wanted, Some(&only))?;
     }
-    let ground = build(world, wanted, escadre_model::observed::Observed::default(), plan.clone(), Some(&only), true);
+    let made = Made { plan: plan.clone(), asked: None, saved: true };
+    let ground = build(world, wanted, escadre_model::observed::Observed::default(), made, Some(&only));
     Ok((plan, ground))
 }

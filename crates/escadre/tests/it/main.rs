@@ -12,6 +12,7 @@ mod bad;
 mod boot;
 mod build;
 mod compose_peer;
+mod crossed;
 mod edge;
 mod fleet;
 mod hooks;

@@ -139,6 +139,7 @@ services:
     restart: unless-stopped
     volumes: [\"data:/data\"]
     healthcheck: { test: [CMD, wget, -q, -O, /dev/null, \"http://127.0.0.1:8080/\"], interval: 1s }
+  idle: { image: IMAGE:v1 }
 volumes: { data: }
 ";
     world.write("products/desk/compose.yaml", compose.replace("IMAGE", IMAGE));
@@ -165,6 +166,15 @@ fn kill_edge(world: &World) {
     until("the edge is dead", || !Path::new("/proc").join(status["pid"].to_string()).join("exe").exists());
 }
 
+/// The services of an instance that run.
+fn running(machine: &Machine, instance: &str) -> Vec<String> {
+    let filter = format!("label=dev.escadre.instance={instance}");
+    let said = machine.podman(&["ps", "--filter", &filter, "--format", "{{index .Labels \"dev.escadre.service\"}}"]);
+    let mut services: Vec<String> = said.lines().map(str::to_owned).collect();
+    services.sort();
+    services
+}
+
 #[test]
 fn after_a_reboot_what_ran_answers_again_and_what_was_stopped_does_not() {
     let Some(mut machine) = Machine::new("reboot") else { return };
@@ -172,6 +182,7 @@ fn after_a_reboot_what_ran_answers_again_and_what_was_stopped_does_not() {
     let http = fleet(&world, &machine.socket());
     world.up();
     world.run(&["stop", "fir", "--yes"]).ends(0);
+    world.run(&["stop", "elm/idle", "--yes"]).ends(0);
     let answer = |one: &str| get(http, &format!("{one}.test.localhost"), "/api");
     assert_eq!(answer("elm"), Ok((200, "v2".to_owned())));
 
@@ -186,9 +197,18 @@ fn after_a_reboot_what_ran_answers_again_and_what_was_stopped_does_not() {
         super::world::ended(start).ends(0).says("The edge did not run: it is started").says("start");
         assert_eq!(answer("elm"), Ok((200, "v2".to_owned())));
         assert!(matches!(answer("fir"), Ok((503, _))), "{:?}", answer("fir"));
+        assert_eq!(running(&machine, "elm"), ["api", "web"], "a service that was stopped stays so");
     }
     // Everything is as the files want it, but for what was stopped.
+    world.run(&["up", "elm", "--yes"]).ends(0).says("idle");
     world.run(&["up", "elm", "--yes"]).ends(0).says("Nothing to do");
+    machine.lose_power();
+    kill_edge(&world);
+    machine.boot();
+    let mut start = world.command(&["start", "--boot"]);
+    start.current_dir("/");
+    super::world::ended(start).ends(0);
+    assert_eq!(running(&machine, "elm"), ["api", "idle", "web"], "what was started again is no longer stopped");
     let mut again = world.command(&["start", "--boot"]);
     again.current_dir("/");
     super::world::ended(again).ends(0).never("did not run");

@@ -25,6 +25,11 @@ fn without_a_terminal_each_finished_instance_is_a_line_with_the_time_first() {
     assert_eq!(failed, ["14:08:33 larch    failed      web ended with code 78?[2J"]);
     let back = state.take(&Event::InstanceEnded(id("larch"), Outcome::WentBack, Duration::from_secs(12)), clock);
     assert_eq!(back, ["14:08:33 larch    went back      12.0 s"]);
+    assert_eq!(state.back, 1);
+    let again =
+        state.take(&Event::InstanceAgain(id("larch"), "subnet 10.1.0.0/26 instead of 10.2.0.0/26".into()), clock);
+    assert_eq!(again, ["14:08:33 larch    planned again, as before but for subnet 10.1.0.0/26 instead of 10.2.0.0/26"]);
+    assert_eq!(state.back, 0, "what goes on has not ended");
 }
 
 #[test]
