@@ -136,7 +136,9 @@ ExecStart={program} proxy --take-over --dir {folder}
 ExecReload={program} proxy upgrade --dir {folder}
 # One that was stopped stays stopped; one that died comes back.
 Restart=on-failure
-RestartSec=1
+RestartSec=250ms
+# Its listening sockets are kept meanwhile: who connects waits, and is not refused.
+FileDescriptorStoreMax=4096
 # The holder ends its workers in their order; those of one that died finish what they carry.
 KillMode=process
 TimeoutStartSec=60

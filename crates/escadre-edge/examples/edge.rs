@@ -10,7 +10,7 @@ fn main() -> ExitCode {
     let done = match args.next() {
         Some(first) if first == "worker" => worker::run(Version::ours()).map_err(Box::<dyn std::error::Error>::from),
         Some(dir) => hold(dir, args.collect()),
-        None => Err("usage: edge DIR [take-over] [worker=program] [limit=number ...]".into()),
+        None => Err("usage: edge DIR [take-over] [worker=program] [notify=socket] [limit=number ...]".into()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -37,6 +37,10 @@ fn hold(dir: OsString, limits: Vec<OsString>) -> Result<(), Box<dyn std::error::
         let (name, number) = text.split_once('=').ok_or("a limit is name=number")?;
         if name == "worker" {
             options.worker.program = number.into();
+            continue;
+        }
+        if name == "notify" {
+            options.notify = Some(number.into());
             continue;
         }
         let number: u64 = number.parse()?;

@@ -287,26 +287,39 @@ impl Writer {
     }
 
     fn try_write(&mut self, lines: &[u8], dropped: u64, half: u64) -> io::Result<()> {
-        // A retiring worker writes the same file: one of the two moves it away, the other one follows.
-        let mut file = match self.file.take() {
-            Some(file) if is_at(&file, &self.path) => file,
-            _ => log::open(&self.path)?,
-        };
-        let size = lines.len() as u64;
-        if file.metadata()?.len() > 0 && file.metadata()?.len() + size > half {
-            flock(&file, FlockOperation::LockExclusive)?;
-            if is_at(&file, &self.path) {
-                fs::rename(&self.path, self.path.with_extension("log.1"))?;
-            }
-            file = log::open(&self.path)?;
-        }
+        let mut bytes = Vec::new();
         if dropped > 0 {
             let at = log::utc(log::now_ms() / 1000, 0);
-            writeln!(file, "{{\"at\":\"{at}\",\"dropped\":{dropped}}}")?;
+            writeln!(bytes, "{{\"at\":\"{at}\",\"dropped\":{dropped}}}")?;
         }
-        file.write_all(lines)?;
+        bytes.extend_from_slice(lines);
+        let mut file = self.locked()?;
+        loop {
+            let there = file.metadata()?.len();
+            if there == 0 || there + bytes.len() as u64 <= half {
+                break;
+            }
+            fs::rename(&self.path, self.path.with_extension("log.1"))?;
+            drop(file);
+            file = self.locked()?;
+        }
+        file.write_all(&bytes)?;
+        flock(&file, FlockOperation::Unlock)?;
         self.file = Some(file);
         Ok(())
+    }
+
+    /// The file that has the name now, locked: a retiring worker writes the same one, and between looking at its size and
+    /// writing to it, or moving it away, the other must not.
+    fn locked(&mut self) -> io::Result<File> {
+        loop {
+            let file = self.file.take().map_or_else(|| log::open(&self.path), Ok)?;
+            flock(&file, FlockOperation::LockExclusive)?;
+            if is_at(&file, &self.path) {
+                return Ok(file);
+            }
+            // The other one moved it away: the lock goes with the file, and there is a new one.
+        }
     }
 }
 
@@ -348,6 +361,24 @@ mod tests {
         let last: Vec<String> = (1_000 - lines.len()..1_000).map(|n| format!("{{\"n\":{n}}}")).collect();
         assert!(lines.len() > 90);
         assert_eq!(lines, last);
+    }
+
+    #[test]
+    fn two_writers_at_the_same_moment_stay_below_the_bound() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let size = |name: &str| fs::metadata(dir.path().join(name)).map_or(0, |m| m.len());
+        std::thread::scope(|threads| {
+            for number in 0..2 {
+                let mut writer = writer(dir.path(), 400);
+                threads.spawn(move || {
+                    for n in 0..4_000 {
+                        writer.write(format!("{{\"{number}\":{n}}}\n").as_bytes());
+                        assert!(size("access.log") <= 200 && size("access.log.1") <= 200);
+                    }
+                });
+            }
+        });
+        assert!(size("access.log.1") > 100);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //!
 //! Tests: `headers/tests.rs`.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -18,17 +19,24 @@ use crate::client::Client;
 #[cfg(test)]
 mod tests;
 
-/// Headers of one connection, besides those that `Connection` names.
-const HOP_BY_HOP: [&str; 8] = [
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "proxy-authorization",
-    "proxy-authenticate",
-    "te",
-    "transfer-encoding",
-    "upgrade",
+/// Headers of one connection, besides those that `Connection` names. Made once: this is on the way of every request.
+static HOP_BY_HOP: [HeaderName; 8] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::PROXY_AUTHORIZATION,
+    header::PROXY_AUTHENTICATE,
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
 ];
+
+/// What we tell backends.
+static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+static X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// The protocol that is asked for by `Connection: upgrade`, lower case. `h2c` is none: through a tunnel of it a client
 /// would speak to the backend past every rule of ours.
@@ -49,7 +57,7 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
             headers.remove(name.as_str());
         }
     }
-    for name in HOP_BY_HOP {
+    for name in &HOP_BY_HOP {
         headers.remove(name);
     }
 }
@@ -79,40 +87,47 @@ pub(crate) fn forward(headers: &mut HeaderMap, client: &Client, host: &HeaderVal
     one_cookie(headers);
     // HTTP/2 says it elsewhere; a backend reads it here.
     headers.insert(header::HOST, host.clone());
-    let ours = |name: &HeaderName| {
-        // Servers with CGI's names cannot tell `_` from `-`; whoever writes it so means to be taken for us.
-        let name = name.as_str().replace('_', "-");
-        name.starts_with("x-forwarded-") || matches!(&*name, "forwarded" | "x-real-ip" | "proxy" | "http2-settings")
-    };
-    let sent: Vec<HeaderName> = headers.keys().filter(|name| ours(name)).cloned().collect();
+    let sent: Vec<HeaderName> = headers.keys().filter(|name| is_ours(name.as_str())).cloned().collect();
     for name in sent {
         headers.remove(name);
     }
     // We answer it ourselves.
     headers.remove(header::EXPECT);
 
-    let hops: Vec<String> = client.chain().map(|ip| ip.to_string()).collect();
-    put(headers, "x-forwarded-for", &hops.join(", "));
-    put(headers, "x-real-ip", &client.ip.to_string());
-    put(headers, "x-forwarded-proto", client.scheme());
-    put(headers, "x-forwarded-port", &client.port.to_string());
+    let ip = client.ip.to_string();
+    let hops = client.chain().skip(1).fold(ip.clone(), |hops, ip| format!("{hops}, {ip}"));
+    put(headers, &X_FORWARDED_FOR, hops);
+    put(headers, &X_REAL_IP, ip);
+    headers.insert(X_FORWARDED_PROTO.clone(), HeaderValue::from_static(client.scheme()));
+    headers.insert(X_FORWARDED_PORT.clone(), HeaderValue::from(client.port));
     // What the client asked for, wherever it asked.
     let host = client.host.as_ref().unwrap_or(host);
-    headers.insert(HeaderName::from_static("x-forwarded-host"), host.clone());
-    let mut nodes = client.chain().map(|ip| match ip {
-        IpAddr::V4(ip) => format!("for={ip}"),
-        IpAddr::V6(ip) => format!("for=\"[{ip}]\""),
-    });
-    let first = nodes.next().unwrap_or_default();
+    headers.insert(X_FORWARDED_HOST.clone(), host.clone());
     // The host was checked to be a host name and port: it needs no escaping inside the quotes.
-    let host = host.to_str().unwrap_or_default();
-    let first = format!("{first};host=\"{host}\";proto={}", client.scheme());
-    put(headers, "forwarded", &std::iter::once(first).chain(nodes).collect::<Vec<_>>().join(", "));
+    let said = host.to_str().unwrap_or_default();
+    let first = format!("{};host=\"{said}\";proto={}", node(client.ip), client.scheme());
+    let nodes = client.chain().skip(1).fold(first, |nodes, ip| format!("{nodes}, {}", node(ip)));
+    put(headers, &header::FORWARDED, nodes);
 }
 
-fn put(headers: &mut HeaderMap, name: &'static str, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        headers.insert(HeaderName::from_static(name), value);
+/// Whether a header's name, lower case, is one that only we write.
+fn is_ours(name: &str) -> bool {
+    // Servers with CGI's names cannot tell `_` from `-`; whoever writes it so means to be taken for us.
+    let name = if name.contains('_') { Cow::Owned(name.replace('_', "-")) } else { Cow::Borrowed(name) };
+    name.starts_with("x-forwarded-") || matches!(&*name, "forwarded" | "x-real-ip" | "proxy" | "http2-settings")
+}
+
+/// A hop as `Forwarded` has it (RFC 7239, 6).
+fn node(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(ip) => format!("for={ip}"),
+        IpAddr::V6(ip) => format!("for=\"[{ip}]\""),
+    }
+}
+
+fn put(headers: &mut HeaderMap, name: &HeaderName, value: String) {
+    if let Ok(value) = HeaderValue::try_from(value) {
+        headers.insert(name.clone(), value);
     }
 }
 

@@ -7,6 +7,7 @@
 //! hand         one worker process: what it says, its end
 //! succession   from this holder to the next: of another program, or in another process
 //! estate       what is handed over then
+//! service      what systemd keeps should this one die
 //! ```
 //!
 //! **Invariant**: listening sockets outlive workers and holders: while there is none, clients wait in the accept
@@ -18,6 +19,7 @@
 
 mod estate;
 mod hand;
+mod service;
 mod succession;
 
 use std::collections::BTreeMap;
@@ -41,6 +43,7 @@ use tokio::time::Instant;
 
 pub(crate) use estate::SCHEMA as ESTATE;
 use hand::Hand;
+use service::Service;
 use succession::Heir;
 
 use crate::channel::{Channel, ToHolder, ToWorker};
@@ -104,6 +107,7 @@ enum Event {
 struct Holder {
     options: Options,
     log: Log,
+    service: Service,
     control: UnixListener,
     /// Held open: the lock lives as long as the file.
     pid: File,
@@ -138,6 +142,7 @@ async fn serve(options: Options) -> Result<(), HolderError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(HolderError::Start)?;
     let (events, mut happened) = mpsc::unbounded_channel();
     let log = Log::open(&files::log_path(&options.dir), "holder".to_owned());
+    let kept = service::kept(&log);
     let mut holder = match inherited {
         Some(inherited) => Holder::heir(inherited, options, log, events).map_err(HolderError::TakeOver)?,
         None => {
@@ -148,6 +153,7 @@ async fn serve(options: Options) -> Result<(), HolderError> {
             first
         }
     };
+    holder.take_back(kept);
     holder.tell_leader(holder.introduction()).await;
     holder.go_on().await;
     loop {
@@ -225,6 +231,7 @@ impl Holder {
         events: mpsc::UnboundedSender<Event>,
     ) -> Holder {
         Holder {
+            service: Service::new(options.notify.clone()),
             options,
             log,
             control,
@@ -247,6 +254,35 @@ impl Holder {
             upgrading: false,
             heir: None,
         }
+    }
+
+    /// Sockets that outlived the holder before; those that it handed over itself are newer. All of them are kept from now
+    /// on; what no worker asks for is closed when it has read its routes.
+    fn take_back(&mut self, kept: Vec<(SocketAddr, OwnedFd)>) {
+        if !kept.is_empty() {
+            self.log.say(&format!("{} listening sockets were kept", kept.len()));
+        }
+        for (address, socket) in kept {
+            match self.sockets.entry(address) {
+                Entry::Occupied(_) => self.service.forget(&self.log, address),
+                Entry::Vacant(free) => drop(free.insert((socket, address))),
+            }
+        }
+        for (address, (socket, _)) in &self.sockets {
+            self.service.keep(&self.log, *address, socket.as_fd());
+        }
+    }
+
+    /// Closes listening sockets that are not wanted.
+    fn close(&mut self, is_wanted: impl Fn(&SocketAddr) -> bool) {
+        let (service, log) = (&self.service, &self.log);
+        self.sockets.retain(|address, _| {
+            let wanted = is_wanted(address);
+            if !wanted {
+                service.forget(log, *address);
+            }
+            wanted
+        });
     }
 
     /// What a worker tells of us.
@@ -357,7 +393,7 @@ impl Holder {
         match message {
             ToHolder::Listen { address } => self.give_socket(worker, address).await,
             ToHolder::Release { address } => {
-                self.sockets.remove(&address);
+                self.close(|held| *held != address);
                 self.workers.values_mut().for_each(|w| {
                     w.asked.remove(&address);
                 });
@@ -423,7 +459,10 @@ impl Holder {
         }
         let given = match self.sockets.entry(address) {
             Entry::Occupied(held) => Ok(held.into_mut()),
-            Entry::Vacant(free) => listeners::bind(address).map(|socket| free.insert(socket)),
+            Entry::Vacant(free) => listeners::bind(address).map(|socket| {
+                self.service.keep(&self.log, address, socket.0.as_fd());
+                free.insert(socket)
+            }),
         };
         let given = given.and_then(|(socket, bound)| match socket.try_clone() {
             Ok(socket) => Ok((socket, *bound)),
@@ -443,7 +482,7 @@ impl Holder {
         hand.ready = true;
         if complete {
             let asked = hand.asked.clone();
-            self.sockets.retain(|address, _| asked.contains(address));
+            self.close(|address| asked.contains(address));
         }
         match self.leader {
             Some(before) if before != worker => {
@@ -480,11 +519,7 @@ impl Holder {
             Err(error) => self.log.say(&format!("cannot pass on the control socket: {error}")),
         }
         self.log.say(&format!("worker {newest} serves"));
-        if let Some(at) = self.options.notify.take()
-            && let Err(error) = succession::say_ready(&at)
-        {
-            self.log.say(&format!("cannot tell {} that the edge serves: {error}", at.display()));
-        }
+        self.service.ready(&self.log);
         self.follow(newest).await;
     }
 
@@ -530,7 +565,7 @@ impl Holder {
         self.log.say(&format!("stopping within {} ms", within.as_millis()));
         self.restart = None;
         // Nothing new: who comes now is refused by the system, not kept waiting.
-        self.sockets.clear();
+        self.close(|_| false);
         let within_ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
         let all: Vec<u64> = self.workers.keys().copied().collect();
         for worker in all {

@@ -8,6 +8,7 @@
 //! holder ── owns listening sockets, passes them on, restarts the worker,       holder, channel
 //!   │         is itself replaced in its process, or by another one
 //!   └─ worker ── reads routes.json, accepts, answers the control socket        worker, commands, listeners
+//!        ├─ carriers  threads, each with its own connections
 //!        ├─ table     routes as looked up per request, swapped as a whole
 //!        ├─ flight    what is under way for each backend and route; drain, cut, counters
 //!        ├─ ledger    counters of all workers, added up
@@ -29,6 +30,7 @@
 //! Tests: `tests/it/main.rs` (real processes and sockets), `tests.rs` beside the pure modules.
 
 mod access;
+mod carriers;
 pub mod certificate;
 mod channel;
 mod client;

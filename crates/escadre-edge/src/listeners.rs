@@ -23,11 +23,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::carriers::{self, Carrier};
 use crate::channel::{Channel, ToHolder};
 use crate::control::{ListenerState, Listening};
 use crate::flight::lock;
 use crate::http::{Arrival, Scheme};
-use crate::state::{Edge, Place, Retiring};
+use crate::state::{Connected, Edge, Place, Retiring};
 use crate::table::Role;
 
 /// Connections that may wait to be accepted: what comes while a worker is replaced. The system caps it (somaxconn).
@@ -95,16 +96,19 @@ pub(crate) struct Listeners {
     channel: Arc<Channel>,
     asked: Mutex<BTreeMap<SocketAddr, oneshot::Sender<Answer>>>,
     given_back: Mutex<BTreeMap<SocketAddr, oneshot::Sender<()>>>,
-    accepting: tokio::sync::Mutex<BTreeMap<SocketAddr, JoinHandle<()>>>,
+    carriers: Arc<[Carrier]>,
+    /// For each address a task on each carrier.
+    accepting: tokio::sync::Mutex<BTreeMap<SocketAddr, Vec<JoinHandle<()>>>>,
     /// Rings when a socket could not be had.
     pub(crate) failing: Notify,
 }
 
 impl Listeners {
-    pub(crate) fn new(edge: Arc<Edge>, channel: Arc<Channel>) -> Listeners {
+    pub(crate) fn new(edge: Arc<Edge>, channel: Arc<Channel>, carriers: Arc<[Carrier]>) -> Listeners {
         Listeners {
             edge,
             channel,
+            carriers,
             asked: Mutex::default(),
             given_back: Mutex::default(),
             accepting: tokio::sync::Mutex::default(),
@@ -139,8 +143,8 @@ impl Listeners {
         let dropped: Vec<SocketAddr> = accepting.keys().filter(|a| !wanted.contains(a)).copied().collect();
         let mut released = Vec::new();
         for address in dropped {
-            if let Some(task) = accepting.remove(&address) {
-                end(task).await;
+            if let Some(tasks) = accepting.remove(&address) {
+                end(tasks).await;
             }
             let (tell, told) = oneshot::channel();
             lock(&self.given_back).insert(address, tell);
@@ -164,8 +168,8 @@ impl Listeners {
                 _ => Err(Refusal { error: "the holder did not answer".to_owned(), absent: false }),
             };
             let state = match answer.and_then(|(fd, bound)| self.accept(address, fd, bound)) {
-                Ok((task, bound)) => {
-                    accepting.insert(address, task);
+                Ok((tasks, bound)) => {
+                    accepting.insert(address, tasks);
                     ListenerState { address, bound: Some(bound), state: Listening::Listening, error: None }
                 }
                 Err(refusal) => self.refused(address, refusal),
@@ -192,12 +196,23 @@ impl Listeners {
         address: SocketAddr,
         fd: OwnedFd,
         bound: SocketAddr,
-    ) -> Result<(JoinHandle<()>, SocketAddr), Refusal> {
+    ) -> Result<(Vec<JoinHandle<()>>, SocketAddr), Refusal> {
+        let refused = |error: io::Error| Refusal { error: error.to_string(), absent: false };
         let listener = std::net::TcpListener::from(fd);
-        let listener = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener));
-        let listener = listener.map_err(|e| Refusal { error: e.to_string(), absent: false })?;
-        let task = tokio::spawn(accept_all(Arc::clone(&self.edge), listener, address));
-        Ok((task, bound))
+        listener.set_nonblocking(true).map_err(refused)?;
+        let mut tasks = Vec::new();
+        for at in 0..self.carriers.len() {
+            let (edge, carriers) = (Arc::clone(&self.edge), Arc::clone(&self.carriers));
+            let listener = listener.try_clone().map_err(refused)?;
+            let accept = async move {
+                match TcpListener::from_std(listener) {
+                    Ok(listener) => accept_all(edge, listener, address, (carriers, at)).await,
+                    Err(error) => edge.log.say(&format!("cannot accept on {address}: {error}")),
+                }
+            };
+            tasks.extend(self.carriers.get(at).map(|carrier| carrier.spawn(accept)));
+        }
+        Ok((tasks, bound))
     }
 
     /// Whether a socket is to be tried again.
@@ -208,8 +223,8 @@ impl Listeners {
     /// Accepts nothing any more.
     pub(crate) async fn close(&self) {
         let mut accepting = self.accepting.lock().await;
-        while let Some((_, task)) = accepting.pop_first() {
-            end(task).await;
+        while let Some((_, tasks)) = accepting.pop_first() {
+            end(tasks).await;
         }
     }
 
@@ -220,14 +235,22 @@ impl Listeners {
     }
 }
 
-/// Ends a task and waits until its socket is closed.
-async fn end(task: JoinHandle<()>) {
-    task.abort();
-    // Aborted is what it shall be.
-    let _aborted = task.await;
+/// Ends tasks and waits until their socket is closed.
+async fn end(tasks: Vec<JoinHandle<()>>) {
+    tasks.iter().for_each(JoinHandle::abort);
+    for task in tasks {
+        // Aborted is what it shall be.
+        let _aborted = task.await;
+    }
 }
 
-async fn accept_all(edge: Arc<Edge>, listener: TcpListener, address: SocketAddr) {
+/// Accepts on the carrier of this place.
+async fn accept_all(
+    edge: Arc<Edge>,
+    listener: TcpListener,
+    address: SocketAddr,
+    (carriers, own): (Arc<[Carrier]>, usize),
+) {
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -267,22 +290,38 @@ async fn accept_all(edge: Arc<Edge>, listener: TcpListener, address: SocketAddr)
             },
         };
         tune(&stream);
-        let place = Place::new(permit, guest);
-        match edge.tables.load().role(&address) {
-            Some(Role::Http) => {
-                let Ok(local) = stream.local_addr() else { continue };
-                let arrival = Arrival { peer, local, scheme: Scheme::Http, connected: place };
-                tokio::spawn(crate::http::one(Arc::clone(&edge), stream, arrival));
-            }
-            Some(Role::Https) => {
-                tokio::spawn(crate::tls::connection(Arc::clone(&edge), stream, peer, place));
-            }
-            Some(Role::Tcp(entry)) => {
-                let arrival = crate::tcp::Arrival { peer, listen: address, connected: place };
-                tokio::spawn(crate::tcp::connection(Arc::clone(&edge), stream, arrival, entry));
-            }
-            // Left the table a moment ago.
-            None => {}
+        let to = carriers::choose(&carriers, own);
+        let Some(carrier) = carriers.get(to) else { continue };
+        let place = Place::new(permit, guest, carrier.take());
+        if to == own {
+            serve(&edge, stream, peer, address, place);
+        } else if let Ok(stream) = stream.into_std() {
+            let edge = Arc::clone(&edge);
+            carrier.spawn(async move {
+                if let Ok(stream) = TcpStream::from_std(stream) {
+                    serve(&edge, stream, peer, address, place);
+                }
+            });
         }
+    }
+}
+
+/// Begins to serve a connection on the thread that runs this.
+fn serve(edge: &Arc<Edge>, stream: TcpStream, peer: SocketAddr, address: SocketAddr, place: Connected) {
+    match edge.tables.load().role(&address) {
+        Some(Role::Http) => {
+            let Ok(local) = stream.local_addr() else { return };
+            let arrival = Arrival { peer, local, scheme: Scheme::Http, connected: place };
+            tokio::spawn(crate::http::one(Arc::clone(edge), stream, arrival));
+        }
+        Some(Role::Https) => {
+            tokio::spawn(crate::tls::connection(Arc::clone(edge), stream, peer, place));
+        }
+        Some(Role::Tcp(entry)) => {
+            let arrival = crate::tcp::Arrival { peer, listen: address, connected: place };
+            tokio::spawn(crate::tcp::connection(Arc::clone(edge), stream, arrival, entry));
+        }
+        // Left the table a moment ago.
+        None => {}
     }
 }

@@ -30,7 +30,8 @@ pub struct Options {
     pub version: Version,
     /// Take over from the edge that runs in this folder, if one does, instead of refusing to start.
     pub take_over: bool,
-    /// Whom to tell that the edge serves: the socket of systemd's `NOTIFY_SOCKET`.
+    /// Whom to tell that the edge serves, and to have its listening sockets kept: the socket of systemd's
+    /// `NOTIFY_SOCKET`.
     pub notify: Option<PathBuf>,
     /// What clients may do.
     pub limits: Limits,
@@ -74,7 +75,7 @@ pub struct Limits {
     /// The first wait after a certificate was refused; each further one is four times the one before, a day at most
     /// (milliseconds; 60 s).
     pub acme_wait_ms: u64,
-    /// Threads of the worker (2).
+    /// Threads of the worker that carry connections (2).
     pub threads: usize,
 }
 

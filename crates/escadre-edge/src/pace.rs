@@ -3,8 +3,9 @@
 //! In → Out: bytes that come and go, requests that begin and end → the moment at which patience is at an end.
 //!
 //! **Invariant**: a head must be complete within its time, however its bytes are spread over it; a connection without a
-//! request is let go after a while. Requests and tunnels are not timed here. Nothing is armed for a request: the one
-//! alarm of a connection looks, when it rings, at what has become of it meanwhile.
+//! request is let go after a while. Requests and tunnels are not timed here, but what comes as a request's body must
+//! become pieces of one. Nothing is armed for a request: the one alarm of a connection looks, when it rings, at what has
+//! become of it meanwhile.
 //!
 //! Not here: slow bodies (`patience`), HTTP/2 (`http::two`).
 //!
@@ -38,12 +39,17 @@ pub(crate) struct Pace {
     state: AtomicU64,
     head: Duration,
     idle: Duration,
+    /// Bytes of a request's body that came since the last piece of it was passed on, and most of them.
+    pending: AtomicU64,
+    most: u64,
 }
 
 impl Pace {
-    /// A connection that begins: its first head must be there in time.
-    pub(crate) fn new(head: Duration, idle: Duration) -> Pace {
-        Pace { begin: Instant::now(), state: AtomicU64::new(Phase::Head as u64), head, idle }
+    /// A connection that begins: its first head must be there in time. `most`: bytes of a body that may come between two
+    /// pieces of it.
+    pub(crate) fn new(head: Duration, idle: Duration, most: u64) -> Pace {
+        let state = AtomicU64::new(Phase::Head as u64);
+        Pace { begin: Instant::now(), state, head, idle, pending: AtomicU64::new(0), most }
     }
 
     fn is(&self, phase: Phase) -> bool {
@@ -55,11 +61,22 @@ impl Pace {
         self.state.store((since << 2) | phase as u64, Ordering::Relaxed);
     }
 
-    /// Bytes came: between two requests they are the beginning of a head.
-    pub(crate) fn came(&self) {
+    /// Bytes came: between two requests they are the beginning of a head. Within one, gives whether they can still be a
+    /// body: the size of a chunk may have zeros before it without an end, which the library reads and nobody is given.
+    pub(crate) fn came(&self, bytes: usize) -> bool {
         if self.is(Phase::Idle) {
             self.set(Phase::Head);
         }
+        if !self.is(Phase::Busy) {
+            return true;
+        }
+        let before = self.pending.fetch_add(bytes as u64, Ordering::Relaxed);
+        before.saturating_add(bytes as u64) <= self.most
+    }
+
+    /// A piece of the request's body was passed on.
+    pub(crate) fn passed(&self) {
+        self.pending.store(0, Ordering::Relaxed);
     }
 
     /// Bytes went: the last answer was not read to its end before.
@@ -73,6 +90,7 @@ impl Pace {
     pub(crate) fn busy(&self) {
         // Since when does not matter.
         self.state.store(Phase::Busy as u64, Ordering::Relaxed);
+        self.passed();
     }
 
     /// A request has been answered.
@@ -128,19 +146,19 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_head_has_a_deadline_that_its_bytes_do_not_move() {
-        let pace = Pace::new(10 * SECOND, 60 * SECOND);
+        let pace = Pace::new(10 * SECOND, 60 * SECOND, 0);
         for _ in 0..9 {
             assert!(lives(&pace, SECOND).await);
-            pace.came();
+            assert!(pace.came(1), "a head is bounded elsewhere");
         }
         assert!(!lives(&pace, 2 * SECOND).await);
         // The same for a later one.
-        let pace = Pace::new(10 * SECOND, 60 * SECOND);
+        let pace = Pace::new(10 * SECOND, 60 * SECOND, 0);
         pace.busy();
         pace.idle();
         assert!(lives(&pace, 40 * SECOND).await);
         for _ in 0..9 {
-            pace.came();
+            assert!(pace.came(1));
             assert!(lives(&pace, SECOND).await);
         }
         assert!(!lives(&pace, 2 * SECOND).await);
@@ -148,7 +166,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn silence_between_requests_ends_and_requests_do_not() {
-        let pace = Pace::new(10 * SECOND, 60 * SECOND);
+        let pace = Pace::new(10 * SECOND, 60 * SECOND, 0);
         pace.busy();
         assert!(lives(&pace, 3_600 * SECOND).await);
         pace.idle();
@@ -160,5 +178,20 @@ mod tests {
         pace.tunnel();
         pace.idle();
         assert!(lives(&pace, 3_600 * SECOND).await);
+    }
+
+    #[test]
+    fn what_comes_as_a_body_becomes_pieces_of_one() {
+        let pace = Pace::new(SECOND, SECOND, 100);
+        pace.busy();
+        for _ in 0..1_000 {
+            assert!(pace.came(60) && pace.came(40));
+            pace.passed();
+        }
+        assert!(pace.came(100) && !pace.came(1), "none of it was one");
+        pace.busy();
+        assert!(pace.came(100), "the next request begins anew");
+        pace.tunnel();
+        assert!(pace.came(usize::MAX), "what a tunnel carries is no body");
     }
 }

@@ -100,8 +100,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = to.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, to))?;
-        if to.filled().len() > before {
-            self.pace.came();
+        let came = to.filled().len().saturating_sub(before);
+        if came > 0 && !self.pace.came(came) {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "what comes is no body")));
         }
         Poll::Ready(Ok(()))
     }

@@ -18,6 +18,7 @@ use escadre_model::routes::Routes;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::access::AccessLog;
+use crate::carriers::Load;
 use crate::channel::ToHolder;
 use crate::control::{HolderStatus, ListenerState};
 use crate::crowd::{Crowd, Guest};
@@ -100,11 +101,12 @@ pub(crate) struct Place {
     _permit: OwnedSemaphorePermit,
     /// `None`: somebody who is not counted.
     _guest: Option<Guest>,
+    _load: Load,
 }
 
 impl Place {
-    pub(crate) fn new(permit: OwnedSemaphorePermit, guest: Option<Guest>) -> Connected {
-        Arc::new(Place { _permit: permit, _guest: guest })
+    pub(crate) fn new(permit: OwnedSemaphorePermit, guest: Option<Guest>, load: Load) -> Connected {
+        Arc::new(Place { _permit: permit, _guest: guest, _load: load })
     }
 }
 

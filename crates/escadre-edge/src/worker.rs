@@ -20,6 +20,7 @@ use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
+use crate::carriers::Carrier;
 use crate::channel::{Channel, ToHolder, ToWorker};
 use crate::commands;
 use crate::control::Counters;
@@ -100,9 +101,9 @@ pub fn run(version: Version) -> Result<(), WorkerError> {
     let ToWorker::Hello { worker, dir, limits, retire_ms } = hello else {
         return Err(WorkerError::NoHolder(std::io::ErrorKind::InvalidData.into()));
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(limits.threads.clamp(1, 64))
-        .thread_name("edge")
+    let carriers = Carrier::begin(limits.threads.clamp(1, 64)).map_err(WorkerError::Start)?;
+    // What is done beside carrying.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .thread_stack_size(512 * 1024)
         .thread_keep_alive(Duration::from_secs(1))
         .enable_all()
@@ -112,7 +113,7 @@ pub fn run(version: Version) -> Result<(), WorkerError> {
         let channel = Arc::new(Channel::from_fd(input).map_err(WorkerError::NoHolder)?);
         let log = Log::open(&files::log_path(&dir), format!("worker {worker}"));
         let (edge, outbox) = Edge::new(limits, log, &dir).map_err(WorkerError::Tls)?;
-        let listeners = Arc::new(Listeners::new(Arc::clone(&edge), Arc::clone(&channel)));
+        let listeners = Arc::new(Listeners::new(Arc::clone(&edge), Arc::clone(&channel), carriers));
         let worker = Arc::new(Worker {
             number: worker,
             version,

@@ -15,6 +15,7 @@ fn a_unit_takes_over_stays_stopped_and_leaves_workers_alone() {
         "ExecReload=/usr/local/bin/escadre proxy upgrade --dir /var/lib/escadre/podman/edge",
         "Restart=on-failure",
         "KillMode=process",
+        "FileDescriptorStoreMax=4096",
         "WantedBy=multi-user.target",
     ] {
         assert!(text.lines().any(|is| is == line), "{line} in\n{text}");

@@ -248,17 +248,3 @@ pub(super) fn write_pid(pid: &File) -> io::Result<()> {
     pid.set_len(0)?;
     pid.write_all_at(format!("{}\n", std::process::id()).as_bytes(), 0)
 }
-
-/// Says to whoever started us, if it wants to know, that we serve (sd_notify(3)).
-pub(super) fn say_ready(at: &Path) -> io::Result<()> {
-    use std::os::linux::net::SocketAddrExt;
-    use std::os::unix::ffi::OsStrExt;
-    use std::os::unix::net::{SocketAddr, UnixDatagram};
-    let socket = UnixDatagram::unbound()?;
-    let name = at.as_os_str().as_bytes();
-    let address = match name.strip_prefix(b"@") {
-        Some(name) => SocketAddr::from_abstract_name(name)?,
-        None => SocketAddr::from_pathname(at)?,
-    };
-    socket.send_to_addr(b"READY=1", &address).map(drop)
-}

@@ -17,19 +17,22 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
 
+use super::link::Link;
 use super::two::OpenRequest;
 use crate::access::Line;
 use crate::flight::{Failure, Flight, Visit, lock};
 use crate::pace::Pace;
+use crate::pages::Page;
 use crate::patience::Patience;
 
 /// A client's body, as long as it may have to be sent to another backend, and how far it is.
 #[derive(Debug)]
 pub(crate) struct Source {
     body: Mutex<(Incoming, Patience)>,
+    /// Of the client's connection, if it counts what is no body.
+    pace: Option<Arc<Pace>>,
     begin: Instant,
     /// Milliseconds from the beginning to the last piece.
     last: AtomicU64,
@@ -40,18 +43,22 @@ pub(crate) struct Source {
     exceeded: AtomicBool,
     /// It was waited for too long.
     slow: AtomicBool,
+    /// It broke off, or was none: the client's fault.
+    broken: AtomicBool,
 }
 
 impl Source {
-    pub(crate) fn new(body: Incoming, patience: Duration) -> Arc<Source> {
+    fn new(body: Incoming, patience: Duration, pace: Option<Arc<Pace>>) -> Arc<Source> {
         Arc::new(Source {
             body: Mutex::new((body, Patience::new(patience))),
+            pace,
             begin: Instant::now(),
             last: AtomicU64::new(0),
             begun: AtomicBool::new(false),
             waits: AtomicBool::new(false),
             exceeded: AtomicBool::new(false),
             slow: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
         })
     }
 
@@ -70,19 +77,16 @@ impl Source {
         self.waits.load(Ordering::Relaxed)
     }
 
-    /// Whether the client took too long with it.
-    pub(crate) fn is_slow(&self) -> bool {
-        self.slow.load(Ordering::Relaxed)
-    }
-
-    /// Whether it is larger than the route allows.
-    pub(crate) fn is_exceeded(&self) -> bool {
-        self.exceeded.load(Ordering::Relaxed)
+    /// What the client did wrong with it.
+    pub(crate) fn fault(&self) -> Option<Page> {
+        let faults =
+            [(&self.exceeded, Page::TooLarge), (&self.slow, Page::Unfinished), (&self.broken, Page::BadRequest)];
+        faults.into_iter().find(|(is, _)| is.load(Ordering::Relaxed)).map(|(_, page)| page)
     }
 }
 
 /// The body of a request on its way to a backend.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Upload {
     Empty,
     Stream {
@@ -90,6 +94,24 @@ pub(crate) enum Upload {
         /// Bytes that may still come.
         left: Option<u64>,
     },
+}
+
+impl Upload {
+    /// A client's body; `left`: bytes that it may have.
+    pub(crate) fn of(body: Incoming, left: Option<u64>, patience: Duration, pace: Option<&Arc<Pace>>) -> Upload {
+        if body.is_end_stream() {
+            return Upload::Empty;
+        }
+        Upload::Stream { source: Source::new(body, patience, pace.cloned()), left }
+    }
+
+    /// `None`: there is no body.
+    pub(crate) fn source(&self) -> Option<&Source> {
+        match self {
+            Upload::Empty => None,
+            Upload::Stream { source, .. } => Some(source),
+        }
+    }
 }
 
 /// Why a body ended early.
@@ -128,6 +150,9 @@ impl Body for Upload {
             (next, size as u64)
         };
         source.begun.store(true, Ordering::Relaxed);
+        if let Some(pace) = &source.pace {
+            pace.passed();
+        }
         let since = source.begin.elapsed().as_millis();
         source.last.store(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);
         if let Some(left) = left {
@@ -138,6 +163,9 @@ impl Body for Upload {
                     return Poll::Ready(Some(Err(BodyError::TooLarge)));
                 }
             }
+        }
+        if let Some(Err(_)) = next {
+            source.broken.store(true, Ordering::Relaxed);
         }
         Poll::Ready(next.map(|frame| frame.map_err(BodyError::from)))
     }
@@ -210,7 +238,7 @@ impl Answer {
         match &mut self.kind {
             Kind::Page(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
             Kind::Backend(download) => {
-                let Poll::Ready(next) = Pin::new(&mut download.body).poll_frame(cx) else { return Poll::Pending };
+                let Poll::Ready(next) = download.poll_body(cx) else { return Poll::Pending };
                 match next {
                     // When the connection is dropped hyper's body just ends; a cut must not look like an end.
                     None if download.flight.was_cut() => {
@@ -239,11 +267,21 @@ pub(crate) struct Download {
     pub(crate) body: Incoming,
     pub(crate) flight: Flight,
     pub(crate) visit: Visit,
-    pub(crate) sender: Option<SendRequest<Upload>>,
+    /// `None`: it was given back.
+    pub(crate) link: Option<Link>,
+    /// Whether another request may use the link.
+    pub(crate) again: bool,
     pub(crate) ended: bool,
 }
 
 impl Download {
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match &mut self.link {
+            Some(link) => link.poll_body(&mut self.body, cx),
+            None => Poll::Ready(None),
+        }
+    }
+
     fn is_whole(&self) -> bool {
         self.ended || self.body.is_end_stream()
     }
@@ -297,11 +335,12 @@ impl Drop for Answer {
 
 impl Drop for Download {
     fn drop(&mut self) {
-        if let Some(sender) = self.sender.take()
+        if self.again
             && self.is_whole()
             && self.flight.backend.is_open()
+            && let Some(link) = self.link.take()
         {
-            self.flight.backend.pool.put(sender);
+            self.flight.backend.pool.put(link);
         }
     }
 }

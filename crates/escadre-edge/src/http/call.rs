@@ -16,13 +16,12 @@ use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, Uri};
-use hyper::body::{Body, Incoming};
-use hyper::client::conn::http1::SendRequest;
-use hyper_util::rt::TokioIo;
+use hyper::body::Incoming;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::body::{Source, Upload};
+use super::link::Link;
 use crate::flight::{Failure, Flight};
 use crate::pages::Page;
 use crate::park::Admission;
@@ -32,28 +31,22 @@ use crate::table::{Entry, Table};
 /// One request on its way to a backend.
 pub(crate) struct Call {
     parts: Parts,
-    /// `None`: it has no body.
-    source: Option<Arc<Source>>,
-    limit: Option<u64>,
+    upload: Upload,
     /// Its method is idempotent and it has no body: it may be sent again, whatever became of it.
     idempotent: bool,
     /// It is safe as well: it may travel on a connection that was used before.
     safe: bool,
+    /// It asks for another protocol.
+    tunnels: bool,
 }
 
 impl Call {
     /// `parts` are as the backend shall get them but for the body's framing.
-    pub(crate) fn new(
-        mut parts: Parts,
-        body: Incoming,
-        limit: Option<u64>,
-        patience: Duration,
-        upgrade: Option<HeaderValue>,
-    ) -> Call {
-        let empty = body.is_end_stream();
+    pub(crate) fn new(mut parts: Parts, upload: Upload, upgrade: Option<HeaderValue>) -> Call {
+        let empty = upload.source().is_none();
         let safe = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE);
         let idempotent = safe || matches!(parts.method, Method::PUT | Method::DELETE);
-        let fresh = upgrade.is_some();
+        let tunnels = upgrade.is_some();
         if let Some(protocol) = upgrade {
             parts.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
             parts.headers.insert(header::UPGRADE, protocol);
@@ -64,8 +57,8 @@ impl Call {
         }
         let path = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         parts.uri = Uri::from(path);
-        let source = (!empty).then(|| Source::new(body, patience));
-        Call { parts, source, limit, idempotent: empty && idempotent && !fresh, safe: empty && safe && !fresh }
+        let alone = empty && !tunnels;
+        Call { parts, upload, idempotent: alone && idempotent, safe: alone && safe, tunnels }
     }
 
     /// As the backend gets them.
@@ -74,11 +67,7 @@ impl Call {
     }
 
     fn request(&self) -> Request<Upload> {
-        let body = match &self.source {
-            None => Upload::Empty,
-            Some(source) => Upload::Stream { source: Arc::clone(source), left: self.limit },
-        };
-        let mut request = Request::new(body);
+        let mut request = Request::new(self.upload.clone());
         *request.method_mut() = self.parts.method.clone();
         *request.uri_mut() = self.parts.uri.clone();
         *request.headers_mut() = self.parts.headers.clone();
@@ -87,7 +76,7 @@ impl Call {
 
     /// Whether it may be sent again after a backend broke off without an answer.
     fn may_go_again(&self) -> bool {
-        match &self.source {
+        match self.upload.source() {
             None => self.idempotent,
             // The backend has a head that promises a body and nothing of it: no request yet.
             Some(source) => !source.has_begun(),
@@ -99,7 +88,9 @@ impl Call {
 pub(crate) struct Answered {
     pub(crate) response: Response<Incoming>,
     pub(crate) flight: Flight,
-    pub(crate) sender: Option<SendRequest<Upload>>,
+    pub(crate) link: Link,
+    /// Whether another request may use the link afterwards.
+    pub(crate) again: bool,
 }
 
 /// What the client gets instead of an answer, and how that counts.
@@ -167,10 +158,10 @@ enum Trouble {
 /// One attempt at one backend: a used connection first if that is allowed, then a new one.
 async fn exchange(edge: &Edge, flight: Flight, call: &Call, timeout: Duration) -> Result<Answered, Trouble> {
     if call.safe
-        && let Some(mut sender) = flight.backend.pool.take()
+        && let Some(mut link) = flight.backend.pool.take()
     {
-        match send(&mut sender, &flight, call, timeout).await {
-            Ok(response) => return Ok(Answered { response, flight, sender: Some(sender) }),
+        match send(&mut link, &flight, call, timeout).await {
+            Ok(response) => return Ok(Answered { response, flight, link, again: true }),
             // The backend closed it at this very moment: that says nothing about a new one.
             Err(Trouble::Again(_)) if !flight.was_cut() => {}
             Err(trouble) => return Err(trouble),
@@ -182,32 +173,17 @@ async fn exchange(edge: &Edge, flight: Flight, call: &Call, timeout: Duration) -
     };
     // Without it small writes wait for one another; a refusal only makes it slower.
     let _slower = stream.set_nodelay(true);
-    let shaken = hyper::client::conn::http1::Builder::new()
-        .max_headers(256)
-        .max_buf_size(64 * 1024)
-        .handshake::<_, Upload>(TokioIo::new(stream))
-        .await;
-    let Ok((mut sender, connection)) = shaken else { return Err(Trouble::Again(Failure::Broken)) };
-    let mut cut = flight.cut();
-    tokio::spawn(async move {
-        tokio::select! {
-            // Its end reaches the request through the sender, or the body.
-            _ended = connection.with_upgrades() => {}
-            () = cut.told() => {}
-        }
-    });
-    let response = send(&mut sender, &flight, call, timeout).await?;
-    Ok(Answered { response, flight, sender: call.safe.then_some(sender) })
+    // An upload goes on while the client does not read yet, and so needs somebody beside who moves it on.
+    let alone = call.tunnels || call.upload.source().is_some();
+    let begun = Link::begin(stream, &flight, alone).await;
+    let Ok(mut link) = begun else { return Err(Trouble::Again(Failure::Broken)) };
+    let response = send(&mut link, &flight, call, timeout).await?;
+    Ok(Answered { response, flight, link, again: call.safe })
 }
 
 /// Sends on one connection and waits for the head of the answer.
-async fn send(
-    sender: &mut SendRequest<Upload>,
-    flight: &Flight,
-    call: &Call,
-    timeout: Duration,
-) -> Result<Response<Incoming>, Trouble> {
-    let mut answer = std::pin::pin!(sender.try_send_request(call.request()));
+async fn send(link: &mut Link, flight: &Flight, call: &Call, timeout: Duration) -> Result<Response<Incoming>, Trouble> {
+    let mut answer = std::pin::pin!(link.send(call.request()));
     let begin = Instant::now();
     let mut deadline = begin + timeout;
     loop {
@@ -215,11 +191,8 @@ async fn send(
             Ok(Ok(response)) => return Ok(response),
             Ok(Err(mut failed)) => {
                 let unsent = failed.take_message().is_some();
-                if call.source.as_ref().is_some_and(|s| s.is_exceeded()) {
-                    return Err(Trouble::Final(Instead::client(Page::TooLarge)));
-                }
-                if call.source.as_ref().is_some_and(|s| s.is_slow()) {
-                    return Err(Trouble::Final(Instead::client(Page::Unfinished)));
+                if let Some(page) = call.upload.source().and_then(Source::fault) {
+                    return Err(Trouble::Final(Instead::client(page)));
                 }
                 let failure = if flight.was_cut() { Failure::Cut } else { Failure::Broken };
                 return Err(if unsent || call.may_go_again() {
@@ -230,9 +203,9 @@ async fn send(
             }
             Err(_elapsed) => {
                 // An upload that moves is not silence.
-                let moved = call.source.as_ref().map_or(begin, |s| s.last()) + timeout;
+                let moved = call.upload.source().map_or(begin, Source::last) + timeout;
                 if moved <= deadline {
-                    let client = call.source.as_ref().is_some_and(|s| s.waits());
+                    let client = call.upload.source().is_some_and(Source::waits);
                     return Err(Trouble::Final(if client {
                         Instead::client(Page::Unfinished)
                     } else {

@@ -13,6 +13,7 @@
 mod ask;
 mod body;
 mod call;
+mod link;
 mod one;
 mod redirect;
 mod serve;
@@ -21,7 +22,8 @@ mod two;
 use std::net::SocketAddr;
 
 use crate::state::Connected;
-pub(crate) use body::{Answer, Upload};
+pub(crate) use body::Answer;
+pub(crate) use link::Link;
 pub(crate) use one::one;
 pub(crate) use two::two;
 

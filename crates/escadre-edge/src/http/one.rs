@@ -24,22 +24,28 @@ use crate::pace::Pace;
 use crate::patience::Patient;
 use crate::state::{Edge, Retiring};
 
+/// Buffers of a body that may come before a piece of it is passed on: one piece and the one after it wait already, and
+/// extensions and trailers of chunks have a bound of their own below one.
+const AHEAD: usize = 4;
+
 /// Serves it until it ends.
 pub(crate) async fn one<S>(edge: Arc<Edge>, stream: S, arrival: Arrival)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let limits = &edge.limits;
+    // hyper's least is 8 KiB; twice the head, so that a head at the limit is judged by the limit.
+    let buffer = (limits.header_bytes * 2).max(16 * 1024);
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder
         // The pace is ours: theirs arms a timer for each request.
         .header_read_timeout(None)
         .max_headers(limits.header_count)
         .max_header_size(limits.header_bytes)
-        // hyper's least is 8 KiB; twice the head, so that a head at the limit is judged by the limit.
-        .max_buf_size((limits.header_bytes * 2).max(16 * 1024));
+        .max_buf_size(buffer);
     let of = |milliseconds| crate::table::bounded(milliseconds).max(Duration::from_millis(1));
-    let pace = Arc::new(Pace::new(of(limits.header_timeout_ms), of(limits.idle_timeout_ms)));
+    let pace = Pace::new(of(limits.header_timeout_ms), of(limits.idle_timeout_ms), (buffer * AHEAD) as u64);
+    let pace = Arc::new(pace);
     let stream = Patient::new(stream, of(limits.patience_ms), &pace);
     let mut retiring = edge.retiring.subscribe();
     let arrival = Arc::new(arrival);
@@ -47,7 +53,7 @@ where
         let (edge, arrival, pace) = (Arc::clone(&edge), Arc::clone(&arrival), Arc::clone(&pace));
         async move {
             pace.busy();
-            let mut response = serve::request(&edge, &arrival, request).await;
+            let mut response = serve::request(&edge, &arrival, request, Some(&pace)).await;
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 pace.tunnel();
             } else {

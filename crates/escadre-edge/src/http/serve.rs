@@ -14,31 +14,37 @@ use std::time::SystemTime;
 use http::header::{self, HeaderValue};
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
 use hyper::upgrade::OnUpgrade;
 
 use super::ask::Asked;
 use super::body::{Answer, Download, Kind, Upload};
 use super::call::{self, Answered, Call, Instead};
+use super::link::Link;
 use super::redirect::{self, How};
 use super::{Arrival, Scheme};
 use crate::access::Line;
 use crate::client::Client;
 use crate::flight::{Failure, Flight, Visit};
 use crate::headers;
+use crate::pace::Pace;
 use crate::pages::Page;
 use crate::state::Edge;
 use crate::table::{Entry, Table, Target};
 use crate::tls::acme::challenge;
 use crate::upgrade::{self, Tunnel};
 
-/// Answers one request, and has it told.
-pub(super) async fn request(edge: &Arc<Edge>, arrival: &Arc<Arrival>, request: Request<Incoming>) -> Response<Answer> {
+/// Answers one request, and has it told. `pace`: of a connection that knows how far a body is by it.
+pub(super) async fn request(
+    edge: &Arc<Edge>,
+    arrival: &Arc<Arrival>,
+    request: Request<Incoming>,
+    pace: Option<&Arc<Pace>>,
+) -> Response<Answer> {
     let mut line = edge.access.begin();
     if let Some(line) = &mut line {
         begin(line, arrival, &request);
     }
-    let mut response = attend(edge, arrival, request, &mut line).await;
+    let mut response = attend(edge, arrival, request, &mut line, pace).await;
     // A tunnel takes it along.
     if let Some(mut line) = line {
         line.status(response.status());
@@ -66,6 +72,7 @@ async fn attend(
     arrival: &Arc<Arrival>,
     mut request: Request<Incoming>,
     line: &mut Option<Line>,
+    pace: Option<&Arc<Pace>>,
 ) -> Response<Answer> {
     let Some(asked) = Asked::of(&request) else { return page(Page::BadRequest, request.headers()) };
     if let Some(proof) = challenge::answer(&edge.dir, request.uri().path()).await {
@@ -102,7 +109,8 @@ async fn attend(
     headers::forward(&mut parts.headers, &client, &asked.written);
     let protocol = on_client.as_ref().map(|(protocol, _)| protocol.clone());
     let patience = crate::table::bounded(edge.limits.patience_ms);
-    let call = Call::new(parts, body, entry.body_limit, patience, protocol);
+    let upload = Upload::of(body, entry.body_limit, patience, pace);
+    let call = Call::new(parts, upload, protocol);
     drop(entry);
     let reached = call::attend(edge, &found, &call).await;
     pass_on(reached, call, visit, line, arrival, on_client.map(|(_, client)| client), hsts)
@@ -148,7 +156,7 @@ fn pass_on(
     on_client: Option<OnUpgrade>,
     hsts: Option<u64>,
 ) -> Response<Answer> {
-    let Answered { response, flight, sender } = match reached {
+    let Answered { response, flight, link, again } = match reached {
         Ok(answered) => answered,
         Err(instead) => return refuse(instead, &visit, line, &call),
     };
@@ -169,7 +177,7 @@ fn pass_on(
             }
         };
     }
-    let mut response = answer(response, flight, visit, sender);
+    let mut response = answer(response, flight, visit, (link, again));
     if let Some(seconds) = hsts
         && let Ok(value) = HeaderValue::from_str(&format!("max-age={seconds}"))
     {
@@ -194,12 +202,7 @@ fn is_authority(edge: &Edge, table: &Table, scheme: &Scheme, host: &str) -> bool
 }
 
 /// The backend's answer as the client gets it.
-fn answer(
-    response: Response<Incoming>,
-    flight: Flight,
-    visit: Visit,
-    sender: Option<SendRequest<Upload>>,
-) -> Response<Answer> {
+fn answer(response: Response<Incoming>, flight: Flight, visit: Visit, (link, again): (Link, bool)) -> Response<Answer> {
     let (mut parts, body) = response.into_parts();
     if parts.headers.contains_key(header::TRANSFER_ENCODING) {
         // Both framings in an answer: the chunks are what was read (RFC 9112, 6.3), so only they are passed on.
@@ -211,7 +214,7 @@ fn answer(
     if parts.status.is_server_error() {
         visit.backend_error();
     }
-    let download = Download { body, flight, visit, sender, ended: false };
+    let download = Download { body, flight, visit, link: Some(link), again, ended: false };
     Response::from_parts(parts, Answer::of(Kind::Backend(download)))
 }
 

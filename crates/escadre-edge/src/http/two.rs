@@ -63,7 +63,7 @@ where
     let service = service_fn(|request: Request<Incoming>| {
         let (edge, arrival, entered) = (Arc::clone(&edge), Arc::clone(&arrival), Open::enter(&open));
         async move {
-            let mut response = serve::request(&edge, &arrival, request).await;
+            let mut response = serve::request(&edge, &arrival, request, None).await;
             // It speaks about a connection, which HTTP/2 does in frames.
             response.headers_mut().remove(header::CONNECTION);
             response.body_mut().hold(Hold::Two(entered));
@@ -71,7 +71,8 @@ where
         }
     });
     // Never between two requests as HTTP/1.1 is: only the patience with its reading counts.
-    let pace = Arc::new(Pace::new(idle, idle));
+    // What it may send ahead are its windows.
+    let pace = Arc::new(Pace::new(idle, idle, u64::MAX));
     pace.busy();
     let served = builder.serve_connection(TokioIo::new(Patient::new(stream, patience, &pace)), service);
     let mut served = std::pin::pin!(served);

@@ -37,6 +37,35 @@ async fn broken_requests_are_refused_and_the_connection_closed() {
         ("no host", "GET / HTTP/1.1\r\n\r\n", 400),
         ("two hosts", "GET / HTTP/1.1\r\nHost: a.localhost\r\nHost: b.localhost\r\n\r\n", 400),
         ("user in host", "GET / HTTP/1.1\r\nHost: x@a.localhost\r\n\r\n", 400),
+        ("a quote in host", "GET / HTTP/1.1\r\nHost: a.localhost\";for=192.0.2.1\r\n\r\n", 400),
+        ("a list of hosts", "GET / HTTP/1.1\r\nHost: a.localhost, b.localhost\r\n\r\n", 400),
+        ("a path in host", "GET / HTTP/1.1\r\nHost: a.localhost/x\r\n\r\n", 400),
+        ("a space in a name", "GET / HTTP/1.1\r\nHost: a.localhost\r\nX A: 1\r\n\r\n", 400),
+        ("a name of nothing", "GET / HTTP/1.1\r\nHost: a.localhost\r\n: 1\r\n\r\n", 400),
+        ("no colon", "GET / HTTP/1.1\r\nHost: a.localhost\r\nX-A\r\n\r\n", 400),
+        ("a folded first header", "GET / HTTP/1.1\r\n Host: a.localhost\r\n\r\n", 400),
+        ("HTTP/1.2", "GET / HTTP/1.2\r\nHost: a.localhost\r\n\r\n", 400),
+        ("HTTP/0.9", "GET /\r\n\r\n", 400),
+        ("a space in the path", "GET /a b HTTP/1.1\r\nHost: a.localhost\r\n\r\n", 400),
+        ("a tab in the first line", "GET\t/ HTTP/1.1\r\nHost: a.localhost\r\n\r\n", 400),
+        ("NUL in the path", "GET /\0 HTTP/1.1\r\nHost: a.localhost\r\n\r\n", 400),
+        (
+            "a coding behind a control character",
+            "POST / HTTP/1.1\r\nHost: a.localhost\r\nTransfer-Encoding:\x0bchunked\r\n\r\n0\r\n\r\n",
+            400,
+        ),
+        (
+            "two codings in two lines",
+            "POST / HTTP/1.1\r\nHost: a.localhost\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+            400,
+        ),
+        ("a length in hexadecimal", "POST / HTTP/1.1\r\nHost: a.localhost\r\nContent-Length: 0x3\r\n\r\nabc", 400),
+        ("an empty length", "POST / HTTP/1.1\r\nHost: a.localhost\r\nContent-Length:\r\n\r\nabc", 400),
+        (
+            "a length beyond all numbers",
+            "POST / HTTP/1.1\r\nHost: a.localhost\r\nContent-Length: 99999999999999999999\r\n\r\n",
+            400,
+        ),
         ("10,000 headers", &many_headers, 431),
         ("101 headers", &over_by_one, 431),
         ("a header of 17 kB", &long_header, 431),
@@ -79,6 +108,66 @@ async fn two_framings_become_one_and_nothing_is_smuggled() {
     same.say("POST /head HTTP/1.1\r\nHost: a.localhost\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n").await;
     let head = same.reply().await.body.to_ascii_lowercase();
     assert_eq!(head.matches("content-length").count(), 1, "{head}");
+}
+
+/// Chunks that are none: the head may be with the backend already, but nothing that follows is ever a request, and what
+/// the client did wrong counts as no failure.
+#[tokio::test]
+async fn broken_chunks_end_the_connection_and_smuggle_nothing() {
+    let a = Server::new("a").await;
+    let world = World::new(|r| r.routes.push(route("f/a/web", "a.localhost", &[&a]))).await;
+    let hidden = "GET /hidden HTTP/1.1\r\nHost: a.localhost\r\n\r\n";
+    for (what, body) in [
+        ("a size that is no number", "x\r\nabc\r\n0\r\n\r\n"),
+        ("a signed size", "+3\r\nabc\r\n0\r\n\r\n"),
+        ("a negative size", "-3\r\nabc\r\n0\r\n\r\n"),
+        ("a size with a prefix", "0x3\r\nabc\r\n0\r\n\r\n"),
+        ("a size beyond all numbers", "fffffffffffffffff\r\nabc\r\n0\r\n\r\n"),
+        ("no size", "\r\nabc\r\n0\r\n\r\n"),
+        ("a size that ends with LF alone", "3\nabc\r\n0\r\n\r\n"),
+        ("a size that ends with CR alone", "3\rabc\r\n0\r\n\r\n"),
+        ("LF in an extension", "3;a=\nb\r\nabc\r\n0\r\n\r\n"),
+        ("CR in an extension", "3;a=\rb\r\nabc\r\n0\r\n\r\n"),
+        ("a chunk longer than it says", "3\r\nabcdef\r\n0\r\n\r\n"),
+        ("a chunk that ends with LF alone", "3\r\nabc\n0\r\n\r\n"),
+        ("a trailer that is none", "3\r\nabc\r\n0\r\nGET /trailer HTTP/1.1\r\n\r\n"),
+    ] {
+        let before = *a.arrived.borrow();
+        let mut wire = world.dial().await;
+        wire.say(&format!(
+            "POST /upload HTTP/1.1\r\nHost: a.localhost\r\nTransfer-Encoding: chunked\r\n\r\n{body}{hidden}"
+        ))
+        .await;
+        let said = wire.rest().await.unwrap_or_default();
+        assert!(said.starts_with("HTTP/1.1 400 "), "{what}: {said:?}");
+        assert_eq!(said.matches("HTTP/1.1").count(), 1, "{what}: {said:?}");
+        // Its own head at the most; this one is after whatever else would have come.
+        assert_eq!(world.get("a.localhost", "/name").await.body, "a", "{what}");
+        let seen = *a.arrived.borrow() - before;
+        assert!(seen <= 2, "{what}: the backend saw {seen} requests");
+    }
+    let counters = world.status().await.routes[0].counters.clone();
+    assert_eq!((counters.failed, counters.in_flight), (0, 0), "{counters:?}");
+}
+
+#[tokio::test]
+async fn zeros_before_a_chunks_size_have_an_end_and_small_chunks_have_none() {
+    let a = Server::new("a").await;
+    // However patient it is.
+    let world = World::with(&["patience_ms=600000"], |r| r.routes.push(route("f/a/web", "a.localhost", &[&a]))).await;
+    let head = "POST /upload HTTP/1.1\r\nHost: a.localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut wire = world.dial().await;
+    wire.say(head).await;
+    let said = crate::siege::pour(&mut wire, &[b'0'; 1024]).await;
+    assert!(said.is_empty() || said.starts_with("HTTP/1.1 400 "), "{said}");
+    let counters = world.status().await.routes[0].counters.clone();
+    assert_eq!((counters.requests, counters.failed), (1, 0), "{counters:?}");
+    // Five bytes around each, and more of them in all than may come at once.
+    let mut wire = world.dial().await;
+    wire.say(head).await;
+    wire.say(&"1\r\nx\r\n".repeat(100_000)).await;
+    wire.say("0\r\n\r\n").await;
+    assert_eq!(wire.reply().await.body, "100000 bytes");
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod pebble;
 mod process;
 mod routing;
 mod secure;
+mod siege;
 mod slow;
 mod streams;
 mod succession;

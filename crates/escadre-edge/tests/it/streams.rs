@@ -1,6 +1,8 @@
 //! Bodies and tunnels: streamed, not cut by what concerns others, never looking complete when they are not.
 
-use crate::world::{Server, World, route, until, within};
+use tokio::io::AsyncWriteExt;
+
+use crate::world::{BIG, Server, World, route, until, within};
 
 const WEBSOCKET: &str = "GET /ws HTTP/1.1\r\nHost: a.localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
@@ -122,4 +124,18 @@ async fn a_slow_upload_that_moves_is_not_silence() {
     let mut stuck = world.dial().await;
     stuck.say("POST /upload HTTP/1.1\r\nHost: a.localhost\r\nContent-Length: 10\r\n\r\nx").await;
     assert_eq!(stuck.reply().await.status, 408);
+}
+
+#[tokio::test]
+async fn an_upload_goes_on_while_the_client_does_not_read() {
+    let a = Server::new("a").await;
+    let world = World::new(|r| r.routes.push(route("f/a/web", "a.localhost", &[&a]))).await;
+    let mut wire = world.dial().await;
+    wire.say(&format!("POST /beside HTTP/1.1\r\nHost: a.localhost\r\nContent-Length: {BIG}\r\n\r\n")).await;
+    // More than all buffers hold, and the answer is more than they hold, too.
+    let body = vec![b'x'; BIG];
+    within("it is sent", wire.stream.get_mut().write_all(&body)).await.expect("written");
+    within("all of it is there", a.pieces.notified()).await;
+    let reply = wire.reply().await;
+    assert_eq!((reply.status, reply.body.len()), (200, BIG));
 }

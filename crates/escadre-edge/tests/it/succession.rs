@@ -1,12 +1,18 @@
 //! One holder after the other: in its own process by its program as it is now, and in another process; nobody notices.
 
+use std::collections::BTreeMap;
+use std::io::IoSliceMut;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use tokio::task::JoinSet;
 
-use crate::world::{Server, Wire, World, binary, route, start, tcp_route, until, within};
+use crate::world::{Server, Wire, World, binary, nobody, route, start, tcp_route, until, within};
 
 /// Clients that ask all the time, without a second try, until they are told to stop.
 struct Load {
@@ -224,4 +230,103 @@ async fn whoever_starts_it_hears_that_it_serves() {
     let heard = within("a word", socket.recv(&mut word)).await.expect("received");
     assert_eq!(&word[..heard], b"READY=1");
     assert_eq!(world.get("a.localhost", "/name").await.body, "a");
+}
+
+/// What systemd does for a service with a store of descriptors: it keeps what it is sent until it is told otherwise, and
+/// passes it to the next process.
+struct Systemd {
+    folder: tempfile::TempDir,
+    socket: UnixDatagram,
+    kept: BTreeMap<String, OwnedFd>,
+}
+
+impl Systemd {
+    fn new() -> Systemd {
+        let folder = tempfile::tempdir().expect("a folder");
+        let socket = UnixDatagram::bind(folder.path().join("notify")).expect("bound");
+        socket.set_nonblocking(true).expect("set");
+        Systemd { folder, socket, kept: BTreeMap::new() }
+    }
+
+    fn word(&self) -> String {
+        format!("notify={}", self.folder.path().join("notify").display())
+    }
+
+    /// The names of what it keeps, after everything that was said so far.
+    fn names(&mut self) -> Vec<String> {
+        loop {
+            let mut bytes = [0; 256];
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+            let mut control = RecvAncillaryBuffer::new(&mut space);
+            let mut parts = [IoSliceMut::new(&mut bytes)];
+            let Ok(got) = recvmsg(&self.socket, &mut parts, &mut control, RecvFlags::CMSG_CLOEXEC) else { break };
+            let mut files = control.drain().flat_map(|message| match message {
+                RecvAncillaryMessage::ScmRights(files) => files.collect::<Vec<_>>(),
+                _ => Vec::new(),
+            });
+            let file = files.next();
+            let words = String::from_utf8_lossy(&bytes[..got.bytes]).into_owned();
+            let name = words.lines().find_map(|line| line.strip_prefix("FDNAME=")).unwrap_or_default().to_owned();
+            if words.starts_with("FDSTORE=1") {
+                self.kept.entry(name).or_insert(file.expect("a socket"));
+            } else if words.starts_with("FDSTOREREMOVE=1") {
+                self.kept.remove(&name);
+            }
+        }
+        self.kept.keys().cloned().collect()
+    }
+
+    /// Starts the edge with the one socket that it keeps.
+    fn start(&self, world: &World) -> Child {
+        let pass = "exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$@\"";
+        let socket = self.kept.values().next().expect("it keeps one").try_clone().expect("another one");
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", pass, "sh"])
+            .arg(binary())
+            .arg(world.dir.path())
+            .arg(self.word())
+            .stdin(Stdio::from(socket));
+        command.spawn().expect("the edge starts")
+    }
+}
+
+#[tokio::test]
+async fn who_connects_while_no_holder_lives_waits_for_the_next_one() {
+    let (a, mut systemd) = (Server::new("a").await, Systemd::new());
+    let listen = nobody().await;
+    let mut world = World::with(&[&systemd.word()], |r| {
+        r.http_listen = vec![listen];
+        r.routes.push(route("f/a/web", "a.localhost", &[&a]));
+    })
+    .await;
+    let name = format!("listen-127.0.0.1_{}", listen.port());
+    assert_eq!(systemd.names(), [name.as_str()]);
+    let mut socket = tunnel(&world).await;
+    for round in 0..2 {
+        world.holder.kill().expect("killed");
+        world.holder.wait().expect("ended");
+        let gone = || async { world.log().matches("the holder is gone").count() == round + 1 };
+        until("the worker knows", gone).await;
+        let mut waiting = Vec::new();
+        for _ in 0..10 {
+            let mut wire = Wire::to(listen).await;
+            wire.say("GET /name HTTP/1.1\r\nHost: a.localhost\r\nConnection: close\r\n\r\n").await;
+            waiting.push(wire);
+        }
+        world.holder = systemd.start(&world);
+        for mut wire in waiting {
+            assert_eq!(wire.reply().await.body, "a");
+        }
+        echoes(&mut socket, "still here").await;
+        assert_eq!(systemd.names(), [name.as_str()], "kept once");
+        world.is_up().await;
+        // Its next life knows them as well, and passes nothing on to its children.
+        world.client.upgrade().await.expect("upgraded");
+    }
+    assert_eq!(world.log().matches("1 listening sockets were kept").count(), 2, "{}", world.log());
+    // What nobody wants any more is not kept, and free for others.
+    world.change(|r| r.http_listen.clear()).await;
+    assert!(systemd.names().is_empty());
+    until("it is free", || async { tokio::net::TcpListener::bind(listen).await.is_ok() }).await;
 }

@@ -233,7 +233,7 @@ async fn attack(world: &World, rounds: u32, bytes: impl Fn(u32) -> Vec<u8>) -> (
 }
 
 /// Resident memory in kilobytes.
-fn memory(pid: u32) -> u64 {
+pub(crate) fn memory(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
     let line = status.lines().find(|l| l.starts_with("VmRSS:")).expect("a line");
     line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number")

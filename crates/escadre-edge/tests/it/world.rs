@@ -278,7 +278,8 @@ const PIECE: usize = 64 << 10;
 
 /// A backend in this process. Its paths say what it does: `/name`, `/head` (what arrived), `/hold` (answers when
 /// released), `/events` (a chunk for each release), `/ws` (101, then echo), `/upload`, `/drop`, `/half`
-/// (breaks off), `/both` (two framings), `/error`, `/big` (more than all buffers hold), `/long` (a head of 200 kB).
+/// (breaks off), `/both` (two framings), `/error`, `/big` (more than all buffers hold), `/beside` (the same while it reads
+/// what comes), `/long` (a head of 200 kB).
 pub(crate) struct Server {
     pub(crate) name: String,
     pub(crate) address: SocketAddr,
@@ -400,6 +401,30 @@ async fn serve(
                     .await?;
                 signal.changed().await.ok();
                 return Ok(());
+            }
+            "beside" => {
+                let length = head
+                    .to_ascii_lowercase()
+                    .lines()
+                    .find_map(|l| l.strip_prefix("content-length:")?.trim().parse().ok());
+                let mut left = length.unwrap_or(0_usize) - stream.buffer().len();
+                let (mut read, mut write) = stream.into_inner().into_split();
+                let answering = async {
+                    write.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {BIG}\r\n\r\n").as_bytes()).await?;
+                    for _ in 0..BIG / PIECE {
+                        write.write_all(&[b'x'; PIECE]).await?;
+                    }
+                    Ok(())
+                };
+                let reading = async {
+                    let mut piece = vec![0; PIECE];
+                    while left > 0 {
+                        left = left.saturating_sub(read.read(&mut piece).await?.max(1));
+                    }
+                    pieces.notify_one();
+                    Ok(())
+                };
+                return tokio::try_join!(answering, reading).map(drop);
             }
             "both" => {
                 let answer =

@@ -56,11 +56,16 @@ pub(super) async fn install(settings: &Settings, folder: &Path, print: bool) -> 
     let (this, active) = (units.clone(), units.is_active());
     let began = tokio::task::spawn_blocking(move || this.enable().and_then(|()| this.start())).await;
     began.map_err(Fault::bug)?.map_err(fault)?;
-    let now = client.status().await.map_err(Fault::world)?;
+    let updated = active && became[0] == Written::Updated;
+    // What systemd is to keep for it, it says when it begins.
+    let now = if updated { client.upgrade().await } else { client.status().await };
+    let now = now.map_err(Fault::world)?;
     let now = now.holder.map_or(now.pid, |holder| holder.pid);
     let edge = match before {
-        _ if active && became[0] == Written::Updated => {
-            format!("the edge (process {now}) goes on; what changed holds from its next start")
+        _ if updated => {
+            format!(
+                "the edge (process {now}) was renewed, nothing was interrupted; some of it may hold from its next start"
+            )
         }
         _ if active => format!("the edge (process {now}) is kept by systemd already"),
         Some(before) => format!("the edge: process {now} took over from process {before}, nothing was interrupted"),

@@ -12,6 +12,9 @@ use std::process::{Command, Output, Stdio};
 const IMAGE: &str = "localhost/escadre-test/systemd:12";
 const FOLDER: &str = "/var/lib/escadre/podman/edge";
 
+/// One route to the server of [`serve`].
+const ROUTES: &str = r#"{"schema":"escadre.routes/2","generation":1,"http_listen":["127.0.0.1:8080"],"routes":[{"id":"f/a/web","hosts":["a.localhost"],"backends":[{"id":"a","address":"127.0.0.1:8081"}]}]}"#;
+
 /// A machine that booted with systemd.
 struct Machine(String);
 
@@ -129,10 +132,7 @@ fn serve(machine: &Machine) {
     );
     machine.run(&["systemctl", "daemon-reload"]);
     machine.run(&["systemctl", "enable", "--now", "backend"]);
-    machine.write(
-        &format!("{FOLDER}/routes.json"),
-        r#"{"schema":"escadre.routes/2","generation":1,"http_listen":["127.0.0.1:8080"],"routes":[{"id":"f/a/web","hosts":["a.localhost"],"backends":[{"id":"a","address":"127.0.0.1:8081"}]}]}"#,
-    );
+    machine.write(&format!("{FOLDER}/routes.json"), ROUTES);
 }
 
 #[test]
@@ -168,9 +168,15 @@ fn systemd_takes_the_edge_over_and_keeps_it() {
     let group = machine.run(&["cat", &format!("/proc/{worker}/cgroup")]);
     assert!(group.contains("escadre-proxy.service"), "{group}");
 
-    // It dies, and comes back by itself; it is stopped, and stays so.
-    machine.run(&["systemctl", "kill", "--kill-whom=main", "--signal=KILL", "escadre-proxy"]);
-    until("it is back", || machine.unit("MainPID") != main && machine.answers());
+    // It dies, comes back by itself, and nobody notices: systemd has its listener. It is stopped, and stays so.
+    machine.load();
+    for _ in 0..3 {
+        let main = machine.unit("MainPID");
+        machine.run(&["systemctl", "kill", "--kill-whom=main", "--signal=KILL", "escadre-proxy"]);
+        until("it is back", || machine.unit("MainPID") != main && machine.holder() == machine.unit("MainPID"));
+        assert_eq!(machine.unit("NFileDescriptorStore"), "1");
+    }
+    assert!(machine.load_ends() > 10);
     machine.run(&["escadre", "proxy", "stop", "--dir", FOLDER]);
     until("it is stopped", || machine.unit("ActiveState") == "inactive");
     std::thread::sleep(std::time::Duration::from_secs(2));
@@ -179,6 +185,7 @@ fn systemd_takes_the_edge_over_and_keeps_it() {
         ("inactive", false),
         "longer than RestartSec"
     );
+    assert_eq!(machine.unit("NFileDescriptorStore"), "0", "the port is free");
     // Who needs it starts the unit, not a second edge.
     machine.run(&["escadre", "proxy", "--detach", "--dir", FOLDER]);
     assert_eq!((machine.unit("ActiveState").as_str(), machine.unit("MainPID")), ("active", machine.holder()));
@@ -217,12 +224,23 @@ fn a_users_edge_is_kept_by_the_users_systemd() {
     until("the user's systemd runs", || {
         user("systemctl --user is-system-running | grep -E 'running|degraded'").status.success()
     });
+    serve(&machine);
+    let folder = "/home/ops/.local/state/escadre/podman/edge";
+    let written = user(&format!("mkdir -p {folder} && printf '%s' '{ROUTES}' > {folder}/routes.json"));
+    assert!(written.status.success(), "{written:?}");
     let said = user("escadre proxy install");
     let text = String::from_utf8_lossy(&said.stdout).into_owned();
     assert!(said.status.success(), "{text} {}", String::from_utf8_lossy(&said.stderr));
     assert!(text.contains("/home/ops/.config/systemd/user/escadre-proxy.service"), "{text}");
     assert!(text.contains("at boot") && !text.contains("enable-linger"), "{text}");
     assert!(user("systemctl --user is-active escadre-proxy").status.success());
+    until("it serves", || machine.answers());
+    // His systemd keeps its listener, too.
+    let kept = user("systemctl --user show escadre-proxy --value --property NFileDescriptorStore");
+    assert_eq!(String::from_utf8_lossy(&kept.stdout).trim(), "1", "{kept:?}");
+    let kill = "systemctl --user kill --kill-whom=main --signal=KILL escadre-proxy";
+    let died = user(&format!("{kill} && curl --silent --fail --header 'Host: a.localhost' http://127.0.0.1:8080/"));
+    assert_eq!(String::from_utf8_lossy(&died.stdout).trim(), "hello", "{died:?}");
     assert!(user("escadre proxy uninstall && escadre proxy stop").status.success());
     assert!(
         !Path::new("/etc/systemd/system/escadre-proxy.service").exists(),
