@@ -210,8 +210,8 @@ impl Driver for Engine {
         }
     }
 
-    async fn observe(&self, scope: &Scope) -> Result<Observed, Error> {
-        self.see(scope).await
+    async fn observe(&self, scope: &Scope, images: &BTreeSet<Arc<str>>) -> Result<Observed, Error> {
+        self.see(scope, images).await
     }
 
     async fn perform(&self, job: &Job<'_>) -> Result<Outcome, Error> {
