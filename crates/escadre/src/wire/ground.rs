@@ -13,6 +13,7 @@ use crate::args::shared::Files;
 use crate::args::value::PlanRef;
 use crate::exit::{Exit, Fault, Sources};
 use crate::settings::{Seen, Selection, Settings};
+use crate::terminal::plan_stray::Stray;
 use crate::terminal::plan_text::Around;
 use crate::terminal::report::Ended;
 use crate::terminal::time::Now;
@@ -149,7 +150,21 @@ pub(crate) async fn ground(settings: &Settings, ask: &Ask) -> Result<Ground, Fau
     let mut ground = build(world, wanted, Arc::unwrap_or_clone(prepared.observed), made, only.as_ref());
     ground.edge = edge;
     ground.findings.extend(findings);
+    if !ask.down {
+        ground.around.strays = strays(&ground);
+    }
     Ok(ground)
+}
+
+/// What is not as the last apply left it.
+fn strays(ground: &Ground) -> Vec<Stray> {
+    let now = Now::here();
+    let looked = ground.looked(&now);
+    let of = |one: &Desired| {
+        let found = looked.strayed(&one.instance).into_iter();
+        found.map(|(on, what)| Stray { instance: one.instance.clone(), on, what }).collect::<Vec<_>>()
+    };
+    ground.desired.iter().flat_map(of).collect()
 }
 
 /// All receipts that are kept: looking at the present needs the newest only, looking back needs all.
@@ -416,6 +431,7 @@ fn around(world: &World, wanted: &Wanted, plan: &Plan, saved: bool) -> Around {
         saved,
         places: places(&wanted.resolved),
         names: false,
+        strays: Vec::new(),
     }
 }
 

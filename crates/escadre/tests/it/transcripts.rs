@@ -307,7 +307,13 @@ fn what_is_refused() {
     super::world::podman(&["rm", "-f", "-t", "0", &web]);
     let mut refused = Transcript::of(&world);
     refused.types(&format!("apply {plan} --yes")).ends(3);
-    world.up();
+    refused.types("up elm --yes").ends(0);
+    // And again, before it goes back to what it was.
+    let network = format!("{}_byhand", world.name);
+    super::world::podman(&["network", "create", &network]);
+    super::world::podman(&["network", "connect", &network, &format!("{}_elm_web_1_g2", world.name)]);
+    super::world::podman(&["stop", "-t", "0", &format!("{}_elm_db_1_g1", world.name)]);
+    refused.types("rollback elm --yes").ends(0);
 
     // Somebody is at larch: it waits for a file that comes later.
     let gate = "/tmp/good], interval: 1s, retries: 300";
