@@ -141,6 +141,11 @@ services:
       cache: { condition: service_started }
       migrate: { condition: service_completed_successfully }
     healthcheck: { test: [CMD, wget, -q, -O, /dev/null, "http://127.0.0.1:8080/"], interval: 1s, retries: 5 }
+  worker:
+    image: IMAGE:v1
+    command: [sh, -c, "trap exit TERM; while sleep 1; do :; done"]
+    depends_on: { api: { condition: service_healthy } }
+    stop_grace_period: 2s
   migrate:
     image: IMAGE:v1
     command: [sh, -c, "date >> /data/migrated"]
