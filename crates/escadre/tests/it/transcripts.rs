@@ -10,19 +10,19 @@ use std::path::Path;
 use std::time::Duration;
 
 /// What was typed and what came of it.
-struct Transcript<'w> {
+pub(super) struct Transcript<'w> {
     world: &'w World,
     text: String,
 }
 
 impl<'w> Transcript<'w> {
-    fn of(world: &'w World) -> Self {
+    pub(super) fn of(world: &'w World) -> Self {
         world.set("COLUMNS", "80");
         Self { world, text: String::new() }
     }
 
     /// Types a command; its words have no spaces.
-    fn types(&mut self, line: &str) -> Said {
+    pub(super) fn types(&mut self, line: &str) -> Said {
         let words: Vec<&str> = line.split(' ').collect();
         self.heard(line, self.world.run(&words))
     }
@@ -41,7 +41,7 @@ impl<'w> Transcript<'w> {
 
     /// Compares with what was kept.
     #[track_caller]
-    fn is(self, name: &str) {
+    pub(super) fn is(self, name: &str) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts").join(name);
         let text = steady(&self.text.replace(&self.world.name, "desk"));
         if std::env::var_os("UPDATE").is_some() {
