@@ -9,11 +9,12 @@ use crate::adopt;
 use crate::apply::Ports;
 use crate::journal;
 use crate::ports::{Error, Scope, StoreError};
-use escadre_model::desired::Desired;
+use escadre_model::desired::{Body, Desired};
 use escadre_model::ids::InstanceId;
 use escadre_model::name::Name;
 use escadre_model::observed::{Observed, Record};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Why nothing could be observed.
 #[derive(Debug, thiserror::Error)]
@@ -26,12 +27,23 @@ pub enum ObserveError {
     Store(#[from] StoreError),
 }
 
-/// Looks at the world and joins the record. What instances want says what of others' things they take over; what they have taken over is on record.
+/// Looks at the world and joins the record. What instances want says what of others' things they take over (what they have taken over is on record), and which
+/// images are looked up; `images` are more of those, by id or reference.
 ///
 /// # Errors
 /// When the target cannot be listed or the record cannot be read.
-pub async fn observe(ports: &Ports, scope: &Scope, wanted: &[&Desired]) -> Result<Observed, ObserveError> {
-    let mut observed = ports.driver.observe(scope).await?;
+pub async fn observe(
+    ports: &Ports,
+    scope: &Scope,
+    wanted: &[&Desired],
+    mut images: BTreeSet<Arc<str>>,
+) -> Result<Observed, ObserveError> {
+    let all = wanted.iter().flat_map(|desired| desired.resources.values());
+    images.extend(all.filter_map(|resource| match &resource.body {
+        Body::Image(image) => Some(image.reference.clone()),
+        _ => None,
+    }));
+    let mut observed = ports.driver.observe(scope, &images).await?;
     for (id, record) in records(ports, scope).await? {
         observed.instances.entry(id).or_default().record = record;
     }

@@ -14,7 +14,7 @@ use escadre_model::desired::{Condition, Desired};
 use escadre_model::ids::{InstanceId, ResourceId};
 use escadre_model::name::Name;
 use escadre_model::observed::{ContainerSeen, EngineId, InstanceSeen, JobEvidence, Phase};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What became of one instance.
@@ -49,7 +49,7 @@ pub async fn rebuild(
     options: &Options,
 ) -> Result<BTreeMap<InstanceId, Rebuilt>, observe::ObserveError> {
     let wanted: Vec<&Desired> = desired.values().map(AsRef::as_ref).collect();
-    let observed = observe::observe(ports, &Scope::Fleet(fleet.clone()), &wanted).await?;
+    let observed = observe::observe(ports, &Scope::Fleet(fleet.clone()), &wanted, BTreeSet::new()).await?;
     let mut all = BTreeMap::new();
     for (instance, seen) in &observed.instances {
         let rebuilt = match &seen.origin {

@@ -78,7 +78,9 @@ pub async fn recover(
 pub async fn prepare(asked: &Asked, ports: &Ports) -> Result<Prepared, ObserveError> {
     // The whole fleet, also when one instance is asked for: names, ports and subnets are compared over all of it.
     let wanted: Vec<&Desired> = asked.desired.iter().collect();
-    let observed = observe::observe(ports, &Scope::Fleet(asked.fleet.clone()), &wanted).await?;
+    // A way back starts the images of then.
+    let then = asked.options.back.values().flat_map(|back| back.images.values().cloned()).collect();
+    let observed = observe::observe(ports, &Scope::Fleet(asked.fleet.clone()), &wanted, then).await?;
     let able = ports.driver.capabilities();
     let abilities = Abilities {
         side_by_side: able.side_by_side,

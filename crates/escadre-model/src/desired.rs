@@ -362,6 +362,9 @@ pub enum Gate {
         disabled: bool,
         /// Container ports that should be open (ports, endpoints, expose): empty means the image's exposed ports.
         ports: Vec<u16>,
+        /// Times without a test (`healthcheck: { start_period: 5m }`): they are the image's check's, and set the deadline of what stands in its place.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        times: Option<Box<HealthCheck>>,
     },
     /// A one-shot: it must end with code 0.
     ExitZero,

@@ -9,7 +9,7 @@ use crate::desired::{Desired, EnginePort, HealthCheck, Shown};
 use crate::hash::Hash;
 use crate::ids::{InstanceId, ResourceId, ResourceKey};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -292,6 +292,9 @@ pub struct Record {
     pub adopted: BTreeMap<EngineId, Adopted>,
     /// Volumes whose service is gone and which are kept.
     pub retained: BTreeMap<Arc<str>, Arc<str>>,
+    /// Services that somebody stopped, each by itself, and nobody has started since.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub stopped: BTreeSet<Arc<str>>,
     /// Steps begun and not closed: an apply was interrupted.
     pub open: Vec<u64>,
 }

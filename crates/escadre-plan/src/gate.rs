@@ -23,21 +23,16 @@ pub const ONE_PORT_MS: u64 = 10_000;
 
 /// What is to be proven, and its name in plans; `None` for a one-shot, whose `Run` is its proof.
 ///
-/// An image that is not on the engine yet may bring a check nobody can know of: then the words end in `(image not here yet)`.
+/// An image that is not on the engine yet may bring a check nobody can know of: then the words end in `(image not here yet)`. Times that were written
+/// without a test are the image's check's; where it has none, they set the deadline of the open port that stands in its place.
 pub fn decide(gate: &Gate, image: Option<&ImageSeen>) -> (Option<PlannedGate>, Arc<str>) {
     match gate {
         Gate::ExitZero => (None, "exit code 0".into()),
-        Gate::Check(check) if is_none(check) => unstated(&[], image, false),
-        Gate::Check(check) if check.test.is_empty() => match (image, image.and_then(|image| image.health.as_ref())) {
-            (Some(_), None) => unstated(&[], image, true),
-            (_, own) => {
-                let mut check = check.clone();
-                check.test = own.map(|own| own.test.clone()).unwrap_or_default();
-                healthy(check)
-            }
-        },
+        Gate::Check(check) if is_none(check) => unstated(&[], image, false, None),
+        // Journals before `times` have them here.
+        Gate::Check(check) if check.test.is_empty() => unstated(&[], image, true, Some(check)),
         Gate::Check(check) => healthy(check.clone()),
-        Gate::Unstated { disabled, ports } => unstated(ports, image, !*disabled),
+        Gate::Unstated { disabled, ports, times } => unstated(ports, image, !*disabled, times.as_deref()),
     }
 }
 
@@ -46,14 +41,25 @@ fn is_none(check: &HealthCheck) -> bool {
 }
 
 fn healthy(check: HealthCheck) -> (Option<PlannedGate>, Arc<str>) {
-    let tries = u64::from(check.retries).saturating_add(1);
-    let deadline_ms = check.start_period_ms.saturating_add(tries.saturating_mul(check.interval_ms)).max(DEADLINE_MS);
+    let deadline_ms = deadline(&check);
     (Some(PlannedGate::Healthy { check, deadline_ms }), "healthcheck".into())
 }
 
-fn unstated(ports: &[u16], image: Option<&ImageSeen>, checked: bool) -> (Option<PlannedGate>, Arc<str>) {
+/// The time a check gives: its grace time, and as many looks as make it unhealthy, and one.
+fn deadline(times: &HealthCheck) -> u64 {
+    let tries = u64::from(times.retries).saturating_add(1);
+    times.start_period_ms.saturating_add(tries.saturating_mul(times.interval_ms)).max(DEADLINE_MS)
+}
+
+fn unstated(
+    ports: &[u16],
+    image: Option<&ImageSeen>,
+    checked: bool,
+    times: Option<&HealthCheck>,
+) -> (Option<PlannedGate>, Arc<str>) {
     if let Some(check) = image.and_then(|image| image.health.as_ref()).filter(|check| checked && !is_none(check)) {
-        return healthy(check.clone());
+        let test = check.test.clone();
+        return healthy(times.map_or_else(|| check.clone(), |times| HealthCheck { test, ..times.clone() }));
     }
     let exposed = image.map(|image| image.ports.as_slice()).unwrap_or_default();
     let declared = ports.is_empty();
@@ -72,7 +78,8 @@ fn unstated(ports: &[u16], image: Option<&ImageSeen>, checked: bool) -> (Option<
         (false, _) => format!(", or one of them for {} s", ONE_PORT_MS / 1000),
     };
     let words = format!("port{} {listed} open{or}{unseen}", if ports.len() == 1 { "" } else { "s" });
-    let (times, every_ms) = PORT_TIMES;
+    let (row, every_ms) = PORT_TIMES;
+    let deadline_ms = times.map_or(DEADLINE_MS, deadline);
     let or_alive_ms = declared.then_some(ALIVE_MS);
-    (Some(PlannedGate::PortOpen { ports, times, every_ms, deadline_ms: DEADLINE_MS, or_alive_ms }), words.into())
+    (Some(PlannedGate::PortOpen { ports, times: row, every_ms, deadline_ms, or_alive_ms }), words.into())
 }

@@ -17,7 +17,7 @@ use escadre_model::hash::Hash;
 use escadre_model::ids::InstanceId;
 use escadre_model::observed::Observed;
 use escadre_plan::make::{self, TargetFacts};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -113,7 +113,7 @@ impl Bench {
     pub async fn observe(&self, sketch: &Sketch) -> Observed {
         let scope = Scope::Fleet(sketch.id().fleet);
         let desired = sketch.desired();
-        observe::observe(&self.ports, &scope, &[&desired])
+        observe::observe(&self.ports, &scope, &[&desired], BTreeSet::new())
             .await
             .unwrap_or_else(|error| panic!("cannot observe: {error}"))
     }

@@ -14,7 +14,7 @@ use escadre_model::observed::{ContainerSeen, EngineId, InstanceSeen, Phase};
 use escadre_plan::step::{
     Act, HostLine, PlacedNetwork, Placement, PlannedGate, RouteTarget, Step, Succession, Undo, Watch,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -127,7 +127,7 @@ impl<'a> Suite<'a> {
 
     async fn seen(&mut self) -> InstanceSeen {
         let id = self.desired.instance.clone();
-        match self.lab.driver().observe(&Scope::Instances(vec![id.clone()])).await {
+        match self.lab.driver().observe(&Scope::Instances(vec![id.clone()]), &BTreeSet::new()).await {
             Ok(mut observed) => observed.instances.remove(&id).unwrap_or_default(),
             Err(error) => {
                 self.findings.check(false, format!("observe: {error}"));

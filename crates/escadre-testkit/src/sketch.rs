@@ -277,6 +277,7 @@ impl ServiceSketch {
             (false, false) => Gate::Unstated {
                 disabled: false,
                 ports: self.port.or(self.publish.map(|(_, port)| port)).into_iter().collect(),
+                times: None,
             },
         };
         let after = self.after.iter().map(|(service, condition)| After {

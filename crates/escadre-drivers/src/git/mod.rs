@@ -5,10 +5,12 @@
 //! Not here: clones, commits and pushes.
 //! Tests: `git/tests.rs`.
 
+mod export;
 #[cfg(test)]
 mod tests;
 mod tree;
 
+pub use export::{ExportError, export};
 pub use tree::GitTree;
 
 use crate::exec::{self, Call, Program};

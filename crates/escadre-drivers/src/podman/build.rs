@@ -8,6 +8,7 @@
 use super::Engine;
 use super::door::{Call, Payload};
 use super::images::{build_labels, image_error};
+use crate::git;
 use bytes::Bytes;
 use escadre_engine::ports::{Error, Job};
 use escadre_model::hash::Hash;
@@ -31,7 +32,9 @@ impl Engine {
             return Err(image_error(reference, "it is to be built, and nothing says from what".to_owned()));
         };
         let text = |key: &str| build.get(key).and_then(Value::as_str);
-        let context = self.settings.root.join(text("context").unwrap_or("."));
+        let exported = self.exported(reference, build).await?;
+        let root = exported.as_ref().map_or(self.settings.root.as_path(), |folder| folder.path());
+        let context = root.join(text("context").unwrap_or("."));
         if !context.is_dir() {
             return Err(image_error(reference, format!("its context {} is no folder", context.display())));
         }
@@ -65,7 +68,7 @@ impl Engine {
         if let Some(size) = build.get("shm_size").and_then(Value::as_u64) {
             call = call.query("shmsize", size.to_string());
         }
-        call = self.surroundings(call, build);
+        call = self.surroundings(call, build, root);
         let secrets: Vec<(String, String)> = secrets(build);
         if !secrets.is_empty() {
             // Podman takes these files out of the context before it builds.
@@ -94,8 +97,29 @@ impl Engine {
 }
 
 impl Engine {
+    /// The folders that a build reads, as the commit that is meant has them; nothing where the folder itself is meant.
+    async fn exported(&self, reference: &str, build: &Value) -> Result<Option<tempfile::TempDir>, Error> {
+        let Some(commit) = self.settings.commit.clone() else { return Ok(None) };
+        let further = build.get("contexts").and_then(Value::as_object).into_iter().flatten();
+        let further = further.filter(|(_, context)| context.get("image").is_none());
+        let folders = further.filter_map(|(_, context)| context.get("folder").and_then(Value::as_str));
+        let context = build.get("context").and_then(Value::as_str).unwrap_or(".");
+        let paths: Vec<String> = std::iter::once(context).chain(folders).map(str::to_owned).collect();
+        let (root, state) = (self.settings.root.clone(), self.settings.state.clone());
+        let done = tokio::task::spawn_blocking(move || git::export(&root, &commit, &paths, &state)).await;
+        let done = done.map_err(|error| Error::Bug {
+            act: format!("read the context of image {reference}").into(),
+            why: error.to_string().into(),
+        })?;
+        done.map(Some).map_err(|error| {
+            let why =
+                std::error::Error::source(&error).map_or_else(|| error.to_string(), |why| format!("{error}: {why}"));
+            image_error(reference, format!("its context cannot be read from the commit: {why}"))
+        })
+    }
+
     /// What a build finds around it, in the words of the engine's builder: names of hosts, limits, caches, further contexts.
-    fn surroundings(&self, mut call: Call, build: &Value) -> Call {
+    fn surroundings(&self, mut call: Call, build: &Value, root: &Path) -> Call {
         let podman = self.api.dialect == Dialect::Podman;
         let hosts: Vec<String> = texts(build, "extra_hosts").map(|line| line.replacen('=', ":", 1)).collect();
         match podman {
@@ -124,7 +148,7 @@ impl Engine {
             let text = |key: &str| context.get(key).and_then(Value::as_str);
             let place = match (text("image"), text("folder")) {
                 (Some(image), _) => image.to_owned(),
-                (None, folder) => self.settings.root.join(folder.unwrap_or(".")).display().to_string(),
+                (None, folder) => root.join(folder.unwrap_or(".")).display().to_string(),
             };
             (key.clone(), json!({"IsURL": false, "IsImage": text("image").is_some(), "Value": place}))
         });

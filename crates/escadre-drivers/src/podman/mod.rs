@@ -60,6 +60,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// Where the fleet's files are: contexts of builds are relative to it.
     pub root: PathBuf,
+    /// The commit whose files are meant: contexts of builds are read from it; `None`: from the folder as it is.
+    pub commit: Option<Arc<str>>,
     /// What payloads may hold.
     pub policy: policy::Policy,
     /// Registry host → user and password.
@@ -208,8 +210,8 @@ impl Driver for Engine {
         }
     }
 
-    async fn observe(&self, scope: &Scope) -> Result<Observed, Error> {
-        self.see(scope).await
+    async fn observe(&self, scope: &Scope, images: &BTreeSet<Arc<str>>) -> Result<Observed, Error> {
+        self.see(scope, images).await
     }
 
     async fn perform(&self, job: &Job<'_>) -> Result<Outcome, Error> {

@@ -6,30 +6,27 @@
 //! Tests: `tests/it`.
 
 use super::door::{Call, encode};
-use super::{Engine, disk, host};
+use super::{Engine, host};
 use escadre_engine::ports::{Error, Scope};
 use escadre_model::ids::InstanceId;
 use escadre_model::name::Name;
 use escadre_model::observed::{Complete, ForeignKind, HostSeen, ImageSeen, InstanceSeen, Observed, ProjectSeen};
 use escadre_render::engine::{composed, read};
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// How often a list is asked for that the engine gives up, and the pause between.
-const TRIES: u32 = 5;
-const PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
-/// How many images are inspected at a time.
+/// How many images are looked at at a time.
 const ABREAST: usize = 4;
 
 impl Engine {
-    pub(super) async fn see(&self, scope: &Scope) -> Result<Observed, Error> {
+    pub(super) async fn see(&self, scope: &Scope, images: &BTreeSet<Arc<str>>) -> Result<Observed, Error> {
         let (containers, networks, volumes, images, routes, edge_ports) = tokio::join!(
             self.list_containers(),
             self.list_networks(),
             self.list_volumes(),
-            self.list_images(),
+            self.look_at_images(images),
             self.edge.routes(),
             self.edge.ports(),
         );
@@ -106,57 +103,22 @@ impl Engine {
         }
     }
 
-    /// The list of images. Podman gives it up where an image goes while it is made: then it is asked again.
-    async fn names_of_images(&self) -> Result<Vec<Value>, Error> {
-        let mut tries = 1;
-        loop {
-            match self.list(Call::get("list images", self.compat("/images/json")), None).await {
-                Err(Error::Refused { status: 500.., .. }) if tries < TRIES => tries += 1,
-                answer => return answer,
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
-
-    /// All images that have a name, by every reference and id. What is inside an image never changes with its id: it is asked once and kept.
-    async fn list_images(&self) -> Result<BTreeMap<Arc<str>, ImageSeen>, Error> {
-        let list = self.names_of_images().await?;
-        let store = self.settings.state.join("images.json");
-        let mut known: BTreeMap<Arc<str>, ImageSeen> =
-            disk::read(&store).ok().flatten().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-        let named = |entry: &Value| {
-            let names = read::image_names(entry);
-            let id = read::with_algorithm(entry.get("Id").and_then(Value::as_str).unwrap_or_default());
-            (!names.is_empty() && !id.is_empty()).then_some((id, names))
-        };
-        let named: Vec<_> = list.iter().filter_map(named).collect();
-        let missing: BTreeSet<Arc<str>> =
-            named.iter().map(|(id, _)| id).filter(|id| !known.contains_key(*id)).cloned().collect();
-        let asked: Vec<_> = futures_util::stream::iter(missing)
-            .map(|id| async move { self.inspect_image(&id).await })
+    /// The images that are there of those that are asked about, under the words they are asked by. Each is looked at alone: Podman needs seconds to list
+    /// some hundreds, and milliseconds to find one.
+    async fn look_at_images(&self, asked: &BTreeSet<Arc<str>>) -> Result<BTreeMap<Arc<str>, ImageSeen>, Error> {
+        futures_util::stream::iter(asked.iter().cloned())
+            .map(|reference| async move { Ok((self.inspect_image(&reference).await?, reference)) })
             .buffer_unordered(ABREAST)
-            .collect()
-            .await;
-        let learned = !asked.is_empty();
-        for entry in asked {
-            // An image that went in between is not there.
-            if let Some(image) = entry?.as_ref().and_then(read::image) {
-                known.insert(image.id.clone(), image);
-            }
-        }
-        if learned {
-            known.retain(|id, _| named.iter().any(|(has, _)| has == id));
-            self.keep_images(&store, &known);
-        }
-        Ok(by_reference(&named, &known))
-    }
-
-    /// Only a memory: when it cannot be written, the images are asked again next time.
-    fn keep_images(&self, store: &std::path::Path, known: &BTreeMap<Arc<str>, ImageSeen>) {
-        if let Ok(bytes) = serde_json::to_vec(known) {
-            let _ =
-                disk::ensure_dir(&self.settings.state, 0o700).and_then(|()| disk::write_atomic(store, &bytes, 0o600));
-        }
+            .try_filter_map(|(entry, reference)| async move {
+                let Some(entry) = entry else { return Ok(None) };
+                let Some(image) = read::image(&entry) else {
+                    let why = "the answer has no id".into();
+                    return Err(Error::Bug { act: format!("look at image {reference}").into(), why });
+                };
+                Ok(Some((reference, image)))
+            })
+            .try_collect()
+            .await
     }
 
     pub(super) async fn inspect_image(&self, reference: &str) -> Result<Option<Value>, Error> {
@@ -165,28 +127,6 @@ impl Engine {
         let path = self.libpod(&path).unwrap_or_else(|| self.compat(&path));
         self.absent_or(Call::get(format!("look at image {reference}"), path)).await
     }
-}
-
-fn by_reference(
-    named: &[(Arc<str>, Vec<Arc<str>>)],
-    known: &BTreeMap<Arc<str>, ImageSeen>,
-) -> BTreeMap<Arc<str>, ImageSeen> {
-    let mut images = BTreeMap::new();
-    let mut short = Vec::new();
-    for (id, names) in named {
-        let Some(image) = known.get(id) else { continue };
-        let digests = names.iter().filter(|name| name.contains('@')).cloned().collect();
-        let image = ImageSeen { digests, ..image.clone() };
-        for name in names {
-            short.extend(super::images::spellings(name).into_iter().map(|spelling| (spelling, image.clone())));
-            images.insert(name.clone(), image.clone());
-        }
-        images.insert(id.clone(), image);
-    }
-    for (name, image) in short {
-        images.entry(name).or_insert(image);
-    }
-    images
 }
 
 struct Seen<'a> {

@@ -140,7 +140,7 @@ async fn an_image_is_pulled_with_a_password_and_patience(mut world: World) {
     let (changed, id) = ensure(&mut world, &own, Some(hash.clone())).await.unwrap();
     assert_eq!(changed, Changed::Added);
     assert_eq!(ensure(&mut world, &own, Some(hash)).await.unwrap(), (Changed::NotNeeded, id.clone()));
-    let seen = world.engine.observe(&Scope::Instances(Vec::new())).await.unwrap();
+    let seen = world.engine.observe(&Scope::Instances(Vec::new()), &[own.as_str().into()].into()).await.unwrap();
     let seen = &seen.host.images[own.as_str()];
     assert_eq!((seen.id.as_ref(), seen.ports.as_slice()), (id.as_ref(), [8080].as_slice()));
     assert_eq!(seen.health.as_ref().map(|check| check.interval_ms), Some(7000), "the image's own check is seen");

@@ -8,6 +8,7 @@ use escadre_model::ids::Kind;
 use escadre_model::observed::{EngineId, Phase};
 use escadre_plan::step::{Act, HostLine, PlannedGate};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 const SERVE: &[&str] = &["sh", "-c", "echo hello from web; echo oops >&2; exec httpd -f -p 80 -h /data"];
@@ -101,7 +102,8 @@ async fn a_container_from_nothing_to_nothing(mut world: World) {
 
     let mutating = world.engine.door().mutating();
     let began = Instant::now();
-    let seen = world.engine.observe(&Scope::Instances(vec![world.desired.instance.clone()])).await.unwrap();
+    let images = BTreeSet::from([super::world::IMAGE.into(), "localhost/podtest/nobody-made:1".into()]);
+    let seen = world.engine.observe(&Scope::Instances(vec![world.desired.instance.clone()]), &images).await.unwrap();
     eprintln!("observe: {:?}", began.elapsed());
     assert_eq!(world.engine.door().mutating(), mutating, "observing changes nothing");
     let instance = seen.instance(&world.desired.instance).unwrap();
@@ -112,7 +114,7 @@ async fn a_container_from_nothing_to_nothing(mut world: World) {
     assert_eq!(container.addresses.values().copied().collect::<Vec<_>>(), [world.address(4)]);
     assert_eq!(container.volumes.get("data").map(AsRef::as_ref), Some(world.name("data").as_str()));
     assert_eq!((instance.networks.len(), instance.volumes.len()), (1, 1));
-    assert!(seen.host.images.contains_key(super::world::IMAGE));
+    assert_eq!(seen.host.images.keys().map(AsRef::as_ref).collect::<Vec<_>>(), [super::world::IMAGE]);
     assert!(seen.host.subnets.iter().any(|subnet| subnet.as_ref() == world.subnet));
 
     let (to, mut lines) = tokio::sync::mpsc::channel(100);
@@ -134,7 +136,7 @@ async fn a_container_from_nothing_to_nothing(mut world: World) {
     assert_eq!(stopped.changed, Changed::Updated);
     assert_eq!(world.perform(&stop).await.unwrap().changed, Changed::NotNeeded);
     assert!(matches!(world.engine.find(&world.job(&stop)).await.unwrap(), Found::Done(_)));
-    let after = world.engine.observe(&scope).await.unwrap();
+    let after = world.engine.observe(&scope, &BTreeSet::new()).await.unwrap();
     let after = after.instance(&world.desired.instance).and_then(|seen| seen.containers.first().cloned()).unwrap();
     assert_eq!(after.fields, made.fields, "stopping is no drift");
     assert!(matches!(after.phase, Phase::Exited(_)), "{:?}", after.phase);

@@ -8,7 +8,7 @@ use escadre_model::ids::{Kind, ResourceKey};
 use escadre_model::resolved::{Resolved, SecretSeen, Shape};
 use escadre_plan::step::{Act, PlacedNetwork, Placement, PlannedGate};
 use escadre_render::engine::render;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 const COMPOSE: &str = r#"
@@ -139,7 +139,7 @@ async fn a_compose_service_with_many_attributes_runs_as_written(mut world: World
     assert!(seen.is_some_and(|seen| seen.starts_with("healthcheck passed")));
     let before = world.engine.door().mutating();
     let scope = escadre_engine::ports::Scope::Instances(vec![world.desired.instance.clone()]);
-    let seen = world.engine.observe(&scope).await.unwrap();
+    let seen = world.engine.observe(&scope, &BTreeSet::new()).await.unwrap();
     let seen = seen.instance(&world.desired.instance).unwrap().clone();
     assert_eq!(
         seen.containers.first().and_then(|c| c.spec.clone()),

@@ -8,7 +8,7 @@ use escadre_model::name::Name;
 use escadre_plan::step::{Act, PlacedNetwork, Placement};
 use futures_util::StreamExt as _;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 const INSTANCES: u8 = 20;
@@ -99,7 +99,7 @@ async fn twenty_instances_of_five_services() {
     for _ in 0..5 {
         let calls = engine.door().calls();
         let began = Instant::now();
-        let seen = engine.observe(&scope).await.unwrap();
+        let seen = engine.observe(&scope, &BTreeSet::new()).await.unwrap();
         eprintln!("observe: {:?} with {} calls", began.elapsed(), engine.door().calls() - calls);
         assert_eq!(seen.instances.values().map(|one| one.containers.len()).sum::<usize>(), 100);
     }

@@ -277,7 +277,7 @@ pub(crate) fn service() -> Service {
         replicas: 1,
         job: false,
         after: Vec::new(),
-        gate: Gate::Unstated { disabled: false, ports: vec![80] },
+        gate: Gate::Unstated { disabled: false, ports: vec![80], times: None },
         manner: Manner::Beside,
         networks: vec![Attachment { network: "front".into(), names: vec!["web".into()], address: None }],
         network_mode: NetworkMode::Own,

@@ -177,7 +177,8 @@ async fn attempt(
     let memory = journal::memory(ports.store.as_ref(), &plan.instance).await?;
     let rendered = (orders.render)(&plan.instance);
     let claims: Vec<&Desired> = rendered.as_deref().into_iter().collect();
-    let observed = observe::observe(ports, &Scope::Instances(vec![plan.instance.clone()]), &claims).await?;
+    let observed =
+        observe::observe(ports, &Scope::Instances(vec![plan.instance.clone()]), &claims, BTreeSet::new()).await?;
     let seen = observed.instance(&plan.instance);
     let Some(desired) = wanted(plan, rendered, seen, ports).await? else { return Ok(End::Refused(Refused::Gone)) };
     if let Some(end) = compare(plan, orders, &desired, seen, &memory, ports).await? {

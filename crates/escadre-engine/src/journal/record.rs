@@ -320,8 +320,8 @@ pub async fn records(
         let receipts = newest.into_iter().chain(older.remove(&instance));
         let receipts = receipts.filter_map(|(entry, body)| receipt_of(&entry, body, &desired)).collect();
         let open = memory.open();
-        let State { hold, jobs, calls, owned, adopted, retained, .. } = memory.state;
-        let record = Record { receipts, hold, jobs, calls, owned, adopted, retained, open };
+        let State { hold, jobs, calls, owned, adopted, retained, stopped, .. } = memory.state;
+        let record = Record { receipts, hold, jobs, calls, owned, adopted, retained, stopped, open };
         records.insert(instance, record);
     }
     Ok(records)

@@ -291,11 +291,12 @@ pub trait Driver: Send + Sync {
     /// What it can do.
     fn capabilities(&self) -> Capabilities;
 
-    /// Looks. The record is not in it (`Observed::complete.record` stays false).
+    /// Looks. The record is not in it (`Observed::complete.record` stays false). `images` are the references and ids that somebody asks about: a target may
+    /// hold thousands of others, which take it seconds to list and mean nothing to a plan.
     ///
     /// # Errors
     /// When nothing could be listed; a partial answer is no error but says so in `complete`.
-    async fn observe(&self, scope: &Scope) -> Result<Observed, Error>;
+    async fn observe(&self, scope: &Scope, images: &BTreeSet<Arc<str>>) -> Result<Observed, Error>;
 
     /// In what containers that others made are not as an instance wants their services, in the target's own words; those without a difference may be left
     /// out. Values of secrets are compared, and never told.

@@ -7,8 +7,9 @@
 
 use super::{Fate, NetworkFate, View, adopt, beside, resource_key, resources, same_image};
 use crate::change::Reason;
+use crate::names;
 use crate::reasons::{self, Verdict};
-use escadre_model::desired::{Resource, Service};
+use escadre_model::desired::{NetworkMode, Resource, Service};
 use escadre_model::ids::ResourceKey;
 use escadre_model::observed::{ContainerSeen, Phase};
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,9 +56,7 @@ impl<'a> Slot<'_, 'a> {
         if let (Some(was), Some(is)) = (recorded, &there.fields)
             && was != is
         {
-            why.push(Reason::Drift {
-                what: format!("settings of {} are not those it was made with", there.name).into(),
-            });
+            why.push(Reason::Drift { what: self.by_hand(there).into() });
         }
         if why.is_empty() {
             why.extend(self.service.files.iter().filter_map(|file| self.moved.get(file)).flatten().cloned());
@@ -72,6 +71,32 @@ impl<'a> Slot<'_, 'a> {
             }
         }
         why
+    }
+
+    /// In what a container is not as it was made, as far as the list of containers tells.
+    fn by_hand(&self, there: &ContainerSeen) -> String {
+        let made = names::container(
+            &self.view.desired.instance,
+            self.key,
+            self.replica,
+            there.id.generation.unwrap_or_default(),
+        );
+        let mut told = Vec::new();
+        if there.compose.is_none() && there.name != made {
+            told.push(format!("it is called {} now", there.name));
+        }
+        // One that does not run has no addresses, and one that lives in another's network has that one's.
+        if there.phase == Phase::Running && self.service.network_mode == NetworkMode::Own {
+            let of = |key: &Arc<str>| self.networks.get(key).map(|network| &network.name);
+            let own: BTreeSet<&Arc<str>> = self.service.networks.iter().filter_map(|one| of(&one.network)).collect();
+            let has: BTreeSet<&Arc<str>> = there.addresses.keys().collect();
+            told.extend(has.difference(&own).map(|name| format!("it is on network {name}, too")));
+            told.extend(own.difference(&has).map(|name| format!("it is no longer on network {name}")));
+        }
+        match told.is_empty() {
+            true => "its networks or its image are not those it was made with".to_owned(),
+            false => told.join("; "),
+        }
     }
 
     pub(super) fn fate(&self, best: Option<&'a ContainerSeen>) -> (Fate<'a>, Vec<Reason>) {

@@ -83,9 +83,9 @@ impl<'a> Builder<'_, 'a> {
     fn check_ms(&self, fate: &ServiceFate<'a>) -> u64 {
         match &fate.service.gate {
             Gate::Check(check) => check.interval_ms,
-            Gate::Unstated { disabled: false, .. } => {
+            Gate::Unstated { disabled: false, times, .. } => {
                 let own = self.view.image(&fate.service.image).and_then(|image| image.health.as_ref());
-                own.map_or(0, |check| check.interval_ms)
+                own.map_or(0, |check| times.as_ref().map_or(check.interval_ms, |times| times.interval_ms))
             }
             Gate::Unstated { .. } | Gate::ExitZero => 0,
         }

@@ -138,6 +138,13 @@ fn drift_and_moved_images_replace() {
     world.container("acme", "db").fields = Some(escadre_model::hash::Hash::of("memory 1 GiB"));
     let plan = world.plan(&desired);
     assert!(matches!(&reasons(&plan, "db")[..], [Reason::Drift { .. }]), "{}", dump(&plan));
+    // As far as the list tells, it is said in what.
+    let there = world.container("acme", "db");
+    there.name = "renamed".into();
+    there.addresses.insert("by-hand".into(), "10.9.9.9".parse().unwrap());
+    let plan = world.plan(&desired);
+    let [Reason::Drift { what }] = &reasons(&plan, "db")[..] else { panic!("{}", dump(&plan)) };
+    assert_eq!(&**what, "it is called renamed now; it is on network by-hand, too");
     let mut world = World::new();
     world.up(&desired);
     world.observed.host.images.get_mut("desk/web:1").unwrap().id = "sha256:new".into();

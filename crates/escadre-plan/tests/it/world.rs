@@ -104,7 +104,7 @@ pub(crate) fn service(name: &str, image: &str) -> Make {
             replicas: 1,
             job: false,
             after: Vec::new(),
-            gate: Gate::Unstated { disabled: false, ports: vec![80] },
+            gate: Gate::Unstated { disabled: false, ports: vec![80], times: None },
             manner: Manner::Beside,
             networks: vec![Attachment { network: "default".into(), names: vec![name.into()], address: None }],
             network_mode: NetworkMode::Own,
@@ -192,7 +192,7 @@ pub(crate) fn desk(name: &str, tag: &str) -> Desired {
             db.volumes.insert("pgdata".into(), true);
             db.files.push(key(Kind::Secret, "password"));
             db.manner = Manner::StopFirst("it writes to a volume".into());
-            db.gate = Gate::Unstated { disabled: false, ports: vec![5432] };
+            db.gate = Gate::Unstated { disabled: false, ports: vec![5432], times: None };
         })
         .into(&mut desired);
     let api = format!("desk/api:{tag}");

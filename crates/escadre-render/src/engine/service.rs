@@ -244,8 +244,8 @@ fn gate(render: &Render<'_>, written: Written<'_>, job: bool) -> Gate {
     }
     let disabled = is_disabled(written);
     match health(written).filter(|_| !disabled) {
-        Some(check) => Gate::Check(check),
-        None => Gate::Unstated { disabled, ports: routes::reachable(render, written) },
+        Some(check) if !check.test.is_empty() => Gate::Check(check),
+        times => Gate::Unstated { disabled, ports: routes::reachable(render, written), times: times.map(Box::new) },
     }
 }
 

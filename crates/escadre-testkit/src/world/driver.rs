@@ -91,13 +91,13 @@ impl Driver for FakeDriver {
         }
     }
 
-    async fn observe(&self, scope: &Scope) -> Result<Observed, Error> {
+    async fn observe(&self, scope: &Scope, images: &BTreeSet<Arc<str>>) -> Result<Observed, Error> {
         self.record("observe", None, false);
         if self.away() {
             return Err(silent());
         }
         let cut = self.world.inner().faults.incomplete;
-        let mut observed = self.world.with(|state, now| look::list(state, scope, now));
+        let mut observed = self.world.with(|state, now| look::list(state, scope, images, now));
         if cut {
             observed.instances.clear();
             let claims = self.has(Bug::CallsCutListsComplete);
@@ -192,7 +192,7 @@ impl Driver for FakeDriver {
 
     async fn logs(&self, scope: &Scope, query: &LogQuery, to: tokio::sync::mpsc::Sender<LogLine>) -> Result<(), Error> {
         let lines = self.world.with(|state, now| {
-            let seen = look::list(state, scope, now);
+            let seen = look::list(state, scope, &BTreeSet::new(), now);
             let containers = seen.instances.into_values().flat_map(|instance| instance.containers);
             let wanted = containers.filter(|one| query.service.as_ref().is_none_or(|key| one.id.resource.key == *key));
             let mut lines = Vec::new();

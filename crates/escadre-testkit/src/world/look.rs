@@ -16,9 +16,9 @@ use escadre_model::observed::{
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-pub(super) fn list(state: &State, scope: &Scope, now: u64) -> Observed {
+pub(super) fn list(state: &State, scope: &Scope, images: &BTreeSet<Arc<str>>, now: u64) -> Observed {
     let complete = Complete { containers: true, networks: true, volumes: true, images: true, record: false };
-    let mut observed = Observed { complete, host: host(state, now), ..Observed::default() };
+    let mut observed = Observed { complete, host: host(state, images, now), ..Observed::default() };
     let inside = |instance: &InstanceId| match scope {
         Scope::Fleet(fleet) => instance.fleet == *fleet,
         Scope::Instances(instances) => instances.contains(instance),
@@ -118,7 +118,7 @@ fn composed(project: &str, key: &str, number: u32, name: &Arc<str>, container: &
     }
 }
 
-fn host(state: &State, now: u64) -> HostSeen {
+fn host(state: &State, asked: &BTreeSet<Arc<str>>, now: u64) -> HostSeen {
     let running = state.containers.values().filter(|one| one.runs(now));
     let loopback = running.flat_map(|one| &one.published).filter(|port| &*port.host == "127.0.0.1");
     let mut foreign: Vec<(ForeignKind, Arc<str>)> = Vec::new();
@@ -129,7 +129,7 @@ fn host(state: &State, now: u64) -> HostSeen {
     foreign.extend(networks.map(|(name, _)| (ForeignKind::Network, name.clone())));
     let volumes = state.volumes.iter().filter(|(_, one)| nobodys(one.owner.as_ref()));
     foreign.extend(volumes.map(|(name, _)| (ForeignKind::Volume, name.clone())));
-    let images = state.images.iter().map(|(reference, image)| {
+    let images = state.images.iter().filter(|(reference, _)| asked.contains(*reference)).map(|(reference, image)| {
         let ports = image.behaviour.listens.as_ref().map(|(ports, _)| ports.clone()).unwrap_or_default();
         let (id, digests, health, size, build) = (image.id.clone(), Vec::new(), None, 0, None);
         (reference.clone(), ImageSeen { id, digests, ports, health, size, build })

@@ -11,6 +11,7 @@ pub(crate) mod plan_adopt;
 pub(crate) mod plan_block;
 pub(crate) mod plan_groups;
 pub(crate) mod plan_markdown;
+pub(crate) mod plan_stray;
 pub(crate) mod plan_text;
 pub(crate) mod progress;
 pub(crate) mod report;

@@ -4,6 +4,7 @@
 //! **Invariant**: a value is shown only if it is the same for all who are meant; else its text before interpolation is.
 //! Not here: who belongs together (`escadre_plan::group`), the frame around (`plan_groups`). Tests: `plan_text/tests.rs`.
 
+use super::plan_stray;
 use super::plan_text::{Around, changing, image_move, perhaps, reason_lines};
 use super::style::{Look, columns, hang};
 use escadre_model::desired::Shown;
@@ -78,7 +79,9 @@ impl Members<'_> {
     /// The values that change, and for an outlier whether the others have it too.
     fn what_lines(&self, change: &Change, room: usize) -> Vec<String> {
         let mut lines = Vec::new();
-        for reason in change.reasons.iter().filter(|reason| !matches!(reason, Reason::Retry { .. })) {
+        let told = |reason: &&Reason| plan_stray::tells(&self.around.strays, change, reason);
+        let tried = |reason: &&Reason| matches!(reason, Reason::Retry { .. });
+        for reason in change.reasons.iter().filter(|reason| !tried(reason) && !told(reason)) {
             let shared = self.common.map(|(number, changes)| {
                 if changes.iter().any(|other| other.on == change.on && other.reasons.iter().any(|r| same(r, reason))) {
                     format!("as the other {number}")

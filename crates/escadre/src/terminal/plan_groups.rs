@@ -6,6 +6,7 @@
 
 use super::plan_adopt;
 use super::plan_block::Members;
+use super::plan_stray;
 use super::plan_text::{Around, changing, refusal_words, rest};
 use super::style::{self, Look, columns, count, hang};
 use escadre_model::ids::{InstanceId, Kind};
@@ -26,6 +27,7 @@ pub(crate) fn paint(plan: &Plan, around: &Around, look: Look) -> String {
     }
     out.push_str(&deletions(plan, look));
     out.push_str(&refusals(plan, look));
+    out.push_str(&strayed(plan, around, look));
     out.push_str(&instead(plan, look));
     out.push_str(&outliers(plan, around, look));
     out.push_str(&groups(plan, around, look));
@@ -259,6 +261,12 @@ fn refusals(plan: &Plan, look: Look) -> String {
         out.extend(next.map(|next| format!("  {:<8} {next}\n", "")));
     }
     out
+}
+
+/// What somebody changed by hand or what ended by itself, and what becomes of it.
+fn strayed(plan: &Plan, around: &Around, look: Look) -> String {
+    let title = section("FOUND", around.strays.len(), "not as the last apply left it", look, style::CARE);
+    format!("{title}{}", plan_stray::lines(&around.strays, plan, look))
 }
 
 /// Instances whose change is not the change of the others.

@@ -7,6 +7,7 @@
 
 use super::plan_adopt;
 use super::plan_groups;
+use super::plan_stray::{self, Stray};
 use super::style::{self, Look, count, hang};
 use super::table::Table;
 use escadre_model::desired::Shown;
@@ -42,6 +43,8 @@ pub(crate) struct Around {
     pub(crate) places: BTreeMap<InstanceId, BTreeMap<Arc<str>, Source>>,
     /// All names, however many.
     pub(crate) names: bool,
+    /// What is not as the last apply left it.
+    pub(crate) strays: Vec<Stray>,
 }
 
 /// What became of the keys of the Compose files.
@@ -112,7 +115,8 @@ fn single(plan: &Plan, only: &InstancePlan, file: &str, around: &Around, look: L
     }
     out.push_str(&hang("", &format!("Plan for {name}: {}", answer(only, &changing)), look.width));
     out.push('\n');
-    out.push_str(&table(only, look));
+    out.push_str(&table(only, &around.strays, look));
+    out.push_str(&plan_stray::single(&around.strays, plan, look));
     if !around.addresses.is_empty() && !goes(only) {
         out.push('\n');
         for (index, (address, to)) in around.addresses.iter().enumerate() {
@@ -284,7 +288,7 @@ pub(crate) fn deleted_words(deleted: usize) -> String {
 }
 
 /// The table of actions.
-fn table(only: &InstancePlan, look: Look) -> String {
+fn table(only: &InstancePlan, strays: &[Stray], look: Look) -> String {
     let mut table = Table::words(2, 4);
     let order = order(only);
     let mut because = Vec::new();
@@ -303,7 +307,10 @@ fn table(only: &InstancePlan, look: Look) -> String {
         let (what, ready) = service_cells(change);
         table.row([change.action.word().to_owned(), change.on.key.to_string(), what, ready]);
         // What goes because all of it goes needs no reason of its own.
-        because.push((change, if all_go { Vec::new() } else { why_lines(change) }));
+        let mut bare = change.clone();
+        // What was found is told on its own, with what becomes of it.
+        bare.reasons.retain(|reason| !plan_stray::tells(strays, change, reason));
+        because.push((change, if all_go { Vec::new() } else { why_lines(&bare) }));
     }
     let kept: Vec<&str> = only
         .changes

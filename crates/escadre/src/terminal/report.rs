@@ -184,6 +184,8 @@ pub(crate) struct Refused {
     pub(crate) code: String,
     /// Why: `it changed after plan c03f11 was made`.
     pub(crate) why: String,
+    /// What changed, first of all, where that is why.
+    pub(crate) differs: Vec<String>,
     /// What to do: a command.
     pub(crate) next: Option<String>,
 }
@@ -198,6 +200,9 @@ pub(crate) fn paint(ended: &Ended, look: Look) -> String {
     for refused in &ended.refused {
         let head = format!("refused for {}: ", refused.instance);
         out.push_str(&hang(&head, &format!("{}  {}", harmless(&refused.why), refused.code), look.width));
+        for differs in &refused.differs {
+            out.push_str(&hang("  changed             ", &harmless(differs), look.width));
+        }
         if let Some(next) = &refused.next {
             out.push_str(&format!("  {:<19} {next}\n", "next"));
         }

@@ -127,6 +127,9 @@ impl<'a> Looked<'a> {
         };
         let services = receipt.desired.services().filter(|(_, _, service)| !service.job && service.replicas > 0);
         let fallen = services.filter_map(|(key, _, _)| {
+            if seen.record.stopped.contains(key) {
+                return None;
+            }
             let containers = current(Some(seen), key);
             let what = match containers.first() {
                 None => "its container is gone".to_owned(),

@@ -198,7 +198,7 @@ pub(crate) fn desired(name: &str, seats: &str) -> Desired {
             replicas: 1,
             job: false,
             after: vec![],
-            gate: Gate::Unstated { disabled: false, ports: vec![80] },
+            gate: Gate::Unstated { disabled: false, ports: vec![80], times: None },
             manner,
             networks: vec![],
             network_mode: NetworkMode::Own,

@@ -15,6 +15,7 @@ use escadre_engine::ports::{Driver as _, Scope};
 use escadre_model::desired::Body;
 use escadre_model::diagnostic::{Code, Diagnostic, nearest};
 use escadre_model::fleet::write;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// Writes the word; what was written, for people. `None`: beside a plain Compose file there is no instance's file.
@@ -48,7 +49,7 @@ pub(crate) async fn adopt_into(
         return Err(Fault::Findings(Exit::CommandLine, vec![finding]));
     };
     let (world, wanted) = ground::wanted(settings, read, files).await?;
-    let observed = world.engine.observe(&Scope::Instances(Vec::new())).await.map_err(Fault::world)?;
+    let observed = world.engine.observe(&Scope::Instances(Vec::new()), &BTreeSet::new()).await.map_err(Fault::world)?;
     let Some(seen) = observed.host.projects.get(project) else {
         let all: Vec<&str> = observed.host.projects.keys().map(AsRef::as_ref).collect();
         let finding = Diagnostic::error(Code::E0324, format!("no Docker Compose project \"{project}\" runs here"));

@@ -77,7 +77,8 @@ async fn grounds_of(settings: &Settings, state: &Path) -> Result<Vec<Ground>, Fa
 }
 
 async fn ground(settings: &Settings, state: &Path, fleet: Name, meant: Meant) -> Result<Option<Ground>, Fault> {
-    let world = world::connect_in(settings, state.to_owned(), &settings.folder, None, true, BTreeMap::new()).await?;
+    let root = world::Root { folder: &settings.folder, commit: None };
+    let world = world::connect_in(settings, state.to_owned(), root, None, true, BTreeMap::new()).await?;
     let mut wanted = Wanted::of_record(fleet, settings.folder.clone());
     // All that is meant is; what else there is of the fleet is left alone, and not spoken of.
     wanted.listed = true;

@@ -171,21 +171,24 @@ fn refusal(instance: String, refused: &apply::Refused, plan: &str) -> Refused {
             Some(format!("escadre up {instance} --wait")),
         ),
         apply::Refused::WantsOther => ("E0304", format!("what it wants changed after plan {plan} was made"), again),
-        apply::Refused::RunsOther(differs) => ("E0303", runs_other(plan, differs), again),
+        apply::Refused::RunsOther(_) => ("E0303", format!("what it runs changed after plan {plan} was made"), again),
         apply::Refused::Gone => {
             ("E0305", "its files cannot be read any more".to_owned(), Some("escadre check".to_owned()))
         }
     };
-    Refused { instance, code: code.to_owned(), why, next }
+    let differs = match refused {
+        apply::Refused::RunsOther(differs) => first(differs),
+        _ => Vec::new(),
+    };
+    Refused { instance, code: code.to_owned(), why, differs, next }
 }
 
-/// That a plan is too old, and what changed first.
-fn runs_other(plan: &str, differs: &[Arc<str>]) -> String {
+/// What changed first.
+fn first(differs: &[Arc<str>]) -> Vec<String> {
     let mut first: Vec<String> = differs.iter().take(MOST_DIFFERENCES).map(ToString::to_string).collect();
     let more = differs.len().saturating_sub(first.len());
     first.extend((more > 0).then(|| format!("and {more} more")));
-    let what = if first.is_empty() { String::new() } else { format!(": {}", first.join("; ")) };
-    format!("what it runs changed after plan {plan} was made{what}")
+    first
 }
 
 fn failed(id: &InstanceId, failure: &apply::Failure, manner: report::Manner, ground: &Ground) -> Failure {

@@ -13,6 +13,7 @@ use crate::args::shared::Files;
 use crate::args::value::PlanRef;
 use crate::exit::{Exit, Fault, Sources};
 use crate::settings::{Seen, Selection, Settings};
+use crate::terminal::plan_stray::Stray;
 use crate::terminal::plan_text::Around;
 use crate::terminal::report::Ended;
 use crate::terminal::time::Now;
@@ -149,7 +150,21 @@ pub(crate) async fn ground(settings: &Settings, ask: &Ask) -> Result<Ground, Fau
     let mut ground = build(world, wanted, Arc::unwrap_or_clone(prepared.observed), made, only.as_ref());
     ground.edge = edge;
     ground.findings.extend(findings);
+    if !ask.down {
+        ground.around.strays = strays(&ground);
+    }
     Ok(ground)
+}
+
+/// What is not as the last apply left it.
+fn strays(ground: &Ground) -> Vec<Stray> {
+    let now = Now::here();
+    let looked = ground.looked(&now);
+    let of = |one: &Desired| {
+        let found = looked.strayed(&one.instance).into_iter();
+        found.map(|(on, what)| Stray { instance: one.instance.clone(), on, what }).collect::<Vec<_>>()
+    };
+    ground.desired.iter().flat_map(of).collect()
 }
 
 /// All receipts that are kept: looking at the present needs the newest only, looking back needs all.
@@ -234,8 +249,9 @@ pub(super) async fn wanted(settings: &Settings, read: files::Read, files: &Files
     }
     let target = read.target();
     let registries = registries(settings, &read, files)?;
-    let world =
-        world::connect(settings, read.source.root(), target.as_deref(), read.fleet.is_none(), registries).await?;
+    let commit = files.rev.as_ref().map(|_| Arc::clone(&read.commit)).filter(|commit| !commit.is_empty());
+    let root = world::Root { folder: read.source.root(), commit };
+    let world = world::connect(settings, root, target.as_deref(), read.fleet.is_none(), registries).await?;
     let mut wanted = read.want(settings, files, &world.facts, Some(&world.state))?;
     let hashes = wanted.desired.iter().map(|one| (one.instance.clone(), one.secrets.clone())).collect();
     wanted.secrets = Arc::new(escadre_drivers::secrets::Kept::new(wanted.secrets, hashes, &world.state));
@@ -415,6 +431,7 @@ fn around(world: &World, wanted: &Wanted, plan: &Plan, saved: bool) -> Around {
         saved,
         places: places(&wanted.resolved),
         names: false,
+        strays: Vec::new(),
     }
 }
 

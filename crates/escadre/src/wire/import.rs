@@ -98,7 +98,8 @@ struct Group<'f> {
 pub(crate) async fn import(settings: &Settings, wish: &Wish<'_>) -> Result<Imported, Fault> {
     let here = fleet::Here::of(settings, wish)?;
     let target = here.target();
-    let world = world::connect(settings, &here.root, target.as_deref(), here.fleet.is_none(), BTreeMap::new()).await?;
+    let root = world::Root { folder: &here.root, commit: None };
+    let world = world::connect(settings, root, target.as_deref(), here.fleet.is_none(), BTreeMap::new()).await?;
     let (found, mut left, open): (_, _, Box<dyn Tree>) = match wish.from {
         Former::Compose => {
             let open = OpenFolder::new(Path::new("/"));

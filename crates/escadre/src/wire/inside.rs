@@ -17,7 +17,7 @@ use escadre_engine::ports::{Driver, LogLine, LogQuery, Scope};
 use escadre_model::diagnostic::{Code, Diagnostic};
 use escadre_model::ids::InstanceId;
 use escadre_model::observed::{ContainerSeen, Phase};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::sync::Arc;
 
@@ -90,7 +90,7 @@ async fn named(
         return Ok(());
     }
     let ports = world.ports(Arc::clone(&wanted.secrets), None);
-    let observed = observe(&ports, &Scope::Instances(strange), &[]).await.map_err(Fault::world)?;
+    let observed = observe(&ports, &Scope::Instances(strange), &[], BTreeSet::new()).await.map_err(Fault::world)?;
     let seen = observed.instances.iter().filter(|(_, seen)| !seen.containers.is_empty()).map(|(id, _)| id);
     let all: Vec<&InstanceId> = wanted.resolved.iter().map(|one| &one.instance).chain(seen).collect();
     selection.known(all.iter().map(|id| id.instance.as_str()))
@@ -154,7 +154,8 @@ pub(crate) async fn exec(settings: &Settings, args: &Typed) -> Result<u8, Fault>
     known.known(wanted.resolved.iter().map(|one| one.instance.instance.as_str()))?;
     let id = InstanceId::new(wanted.fleet.clone(), args.place.instance.clone());
     let ports = world.ports(Arc::clone(&wanted.secrets), None);
-    let observed = observe(&ports, &Scope::Instances(vec![id.clone()]), &[]).await.map_err(Fault::world)?;
+    let observed =
+        observe(&ports, &Scope::Instances(vec![id.clone()]), &[], BTreeSet::new()).await.map_err(Fault::world)?;
     let seen = observed.instances.get(&id).map(|seen| seen.containers.as_slice()).unwrap_or_default();
     let running = |one: &&ContainerSeen| {
         *one.id.resource.key == *args.place.service

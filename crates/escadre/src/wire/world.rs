@@ -46,13 +46,21 @@ pub(super) struct World {
     pub(super) ports: EdgePorts,
 }
 
+/// Where the files are that are meant.
+pub(super) struct Root<'f> {
+    /// Their folder.
+    pub(super) folder: &'f Path,
+    /// The commit that was asked for; `None`: as they stand there.
+    pub(super) commit: Option<Arc<str>>,
+}
+
 /// Connects to the engine of a target (`single`: of a fleet of one, which has none) and opens its state folder.
 ///
 /// # Errors
 /// When there is no engine, or the state folder or journal cannot be opened.
 pub(super) async fn connect(
     settings: &Settings,
-    root: &Path,
+    root: Root<'_>,
     target: Option<&Target>,
     single: bool,
     registries: BTreeMap<Arc<str>, Credentials>,
@@ -72,7 +80,7 @@ pub(super) async fn connect(
 pub(super) async fn connect_in(
     settings: &Settings,
     state: PathBuf,
-    root: &Path,
+    root: Root<'_>,
     target: Option<&Target>,
     single: bool,
     registries: BTreeMap<Arc<str>, Credentials>,
@@ -94,14 +102,15 @@ pub(super) async fn connect_in(
     let units = Some(super::units::of(settings, &program, &folder));
     let start = Start { program, arguments: vec!["proxy".into(), "--dir".into(), folder.clone().into()], units };
     // A fleet of one has ports and no host names: what others set for the edge on this machine stays.
-    let set = if single { None } else { Some(edge_settings(root, target, ports)?) };
+    let set = if single { None } else { Some(edge_settings(root.folder, target, ports)?) };
     let edge = Arc::new(EdgeFiles::new(folder, set, Some(start)));
     let engine = Engine::connect(
         podman::Settings {
             at,
             state: state.clone(),
             data,
-            root: root.to_owned(),
+            root: root.folder.to_owned(),
+            commit: root.commit,
             policy: podman::policy::Policy::default(),
             registries,
             systemd: Path::new("/run/systemd/system").is_dir(),

@@ -4,6 +4,7 @@
 //! Not here: the edge alone (`escadre-edge/tests/it/acme.rs`).
 
 use super::https::{curl, files, store};
+use super::transcripts::Transcript;
 use super::world::{World, get, port, skip, until, world};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use std::path::{Path, PathBuf};
@@ -125,6 +126,11 @@ fn a_public_name_is_certified_by_itself_and_what_is_not_is_told() {
     assert!(said.all().contains("escadre secret set oak portal.tls"), "{}", said.all());
     assert_eq!(get(http, "blocked.example.fr", "/"), Ok((200, "v1".into())));
     world.run(&["why", "elm/portal"]).ends(0).says("a certificate of this machine's own authority");
+    let mut certificates = Transcript::of(&world);
+    for one in ["fir", "oak", "elm"] {
+        certificates.types(&format!("why {one}/portal")).ends(0);
+    }
+    certificates.is("certificates.txt");
     world.run(&["why", "elm/nonsense"]).ends(2).says("no service and no endpoint");
     let json = world.run(&["why", "oak/portal", "--json"]).ends(0).out;
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");

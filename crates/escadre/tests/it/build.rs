@@ -98,3 +98,47 @@ fn lives(which: Which) {
     world.run(&["down", "--yes"]).ends(0);
     world.nothing_left();
 }
+
+#[test]
+fn a_commit_is_built_from_its_own_files() {
+    let Some(world) = world_on(Which::Podman, "rev") else { return };
+    let http = world.fleet_at(world.address());
+    // Images are named after the product: so they go at the end.
+    let product = format!("products/{}", world.name);
+    let compose = "services: { app: { build: { context: app, additional_contexts: { words: ./words } } } }\n";
+    world.write(&format!("{product}/compose.yaml"), compose);
+    let endpoint = "endpoints:\n  portal: { service: app, port: 8080, tls: off, hosts: [\"${ESCADRE_INSTANCE}.test.localhost\"] }\n";
+    world.write(&format!("{product}/product.yaml"), format!("product: {}\n{endpoint}", world.name));
+    let recipe =
+        format!("FROM {IMAGE}:v1\nCOPY word /srv/word\nCOPY --from=words more /srv/more\nCOPY run.sh /srv/run.sh\n");
+    world.write(&format!("{product}/app/Dockerfile"), recipe);
+    world.write(&format!("{product}/app/run.sh"), "#!/bin/sh\n");
+    let words = |word: &str| {
+        world.write(&format!("{product}/app/word"), word);
+        world.write(&format!("{product}/words/more"), format!("more {word}"));
+    };
+    words("committed");
+    world.write("instances/elm.yaml", format!("instance: elm\nproduct: {}\nenvironment: production\n", world.name));
+    git(&world, &["init", "-q"]);
+    git(&world, &["add", "-A"]);
+    git(&world, &["-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", "The fleet"]);
+    // The work tree goes on, and a file that the commit has is gone.
+    words("uncommitted");
+    world.erase(&format!("{product}/app/run.sh"));
+    let served = || ["/word", "/more"].map(|path| get(http, "elm.test.localhost", path).map(|(_, body)| body));
+    world.run(&["up", "--rev", "HEAD", "--yes"]).ends(0);
+    assert_eq!(served(), [Ok("committed".to_owned()), Ok("more committed".to_owned())]);
+    let left: Vec<_> =
+        std::fs::read_dir(&world.state).expect("a folder").flatten().map(|one| one.file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().starts_with("commit-")), "{left:?}");
+    world.run(&["up", "--rev", "HEAD", "--yes"]).ends(0).says("Nothing to do");
+    let recipe = format!("FROM {IMAGE}:v1\nCOPY word /srv/word\nCOPY --from=words more /srv/more\n");
+    world.write(&format!("{product}/app/Dockerfile"), recipe);
+    world.up();
+    assert_eq!(served(), [Ok("uncommitted".to_owned()), Ok("more uncommitted".to_owned())]);
+}
+
+fn git(world: &World, line: &[&str]) {
+    let done = std::process::Command::new("git").args(line).current_dir(&world.root).env("HOME", &world.root).output();
+    assert!(done.expect("git is installed").status.success(), "git {line:?}");
+}

@@ -10,19 +10,19 @@ use std::path::Path;
 use std::time::Duration;
 
 /// What was typed and what came of it.
-struct Transcript<'w> {
+pub(super) struct Transcript<'w> {
     world: &'w World,
     text: String,
 }
 
 impl<'w> Transcript<'w> {
-    fn of(world: &'w World) -> Self {
+    pub(super) fn of(world: &'w World) -> Self {
         world.set("COLUMNS", "80");
         Self { world, text: String::new() }
     }
 
     /// Types a command; its words have no spaces.
-    fn types(&mut self, line: &str) -> Said {
+    pub(super) fn types(&mut self, line: &str) -> Said {
         let words: Vec<&str> = line.split(' ').collect();
         self.heard(line, self.world.run(&words))
     }
@@ -41,7 +41,7 @@ impl<'w> Transcript<'w> {
 
     /// Compares with what was kept.
     #[track_caller]
-    fn is(self, name: &str) {
+    pub(super) fn is(self, name: &str) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts").join(name);
         let text = steady(&self.text.replace(&self.world.name, "desk"));
         if std::env::var_os("UPDATE").is_some() {
@@ -141,6 +141,11 @@ services:
       cache: { condition: service_started }
       migrate: { condition: service_completed_successfully }
     healthcheck: { test: [CMD, wget, -q, -O, /dev/null, "http://127.0.0.1:8080/"], interval: 1s, retries: 5 }
+  worker:
+    image: IMAGE:v1
+    command: [sh, -c, "trap exit TERM; while sleep 1; do :; done"]
+    depends_on: { api: { condition: service_healthy } }
+    stop_grace_period: 2s
   migrate:
     image: IMAGE:v1
     command: [sh, -c, "date >> /data/migrated"]
@@ -307,7 +312,13 @@ fn what_is_refused() {
     super::world::podman(&["rm", "-f", "-t", "0", &web]);
     let mut refused = Transcript::of(&world);
     refused.types(&format!("apply {plan} --yes")).ends(3);
-    world.up();
+    refused.types("up elm --yes").ends(0);
+    // And again, before it goes back to what it was.
+    let network = format!("{}_byhand", world.name);
+    super::world::podman(&["network", "create", &network]);
+    super::world::podman(&["network", "connect", &network, &format!("{}_elm_web_1_g2", world.name)]);
+    super::world::podman(&["stop", "-t", "0", &format!("{}_elm_db_1_g1", world.name)]);
+    refused.types("rollback elm --yes").ends(0);
 
     // Somebody is at larch: it waits for a file that comes later.
     let gate = "/tmp/good], interval: 1s, retries: 300";

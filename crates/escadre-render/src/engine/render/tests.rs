@@ -78,7 +78,7 @@ fn a_service_in_the_engines_words() {
     );
     let (_, web) = service(&desired, "web");
     assert_eq!((web.stop_grace_ms, web.replicas, web.job), (90_000, 1, false));
-    assert_eq!(web.gate, Gate::Unstated { disabled: false, ports: Vec::new() });
+    assert_eq!(web.gate, Gate::Unstated { disabled: false, ports: Vec::new(), times: None });
 }
 
 #[test]
@@ -376,4 +376,14 @@ fn namespaces_of_another_service_are_placed() {
     assert_eq!(web.manner, Manner::StopFirst("its ipc namespace is that of db".into()));
     assert_eq!(words(&desired, "web").pointer("/create/HostConfig/PidMode"), None);
     assert_eq!(words(&desired, "db").pointer("/create/HostConfig/IpcMode"), Some(&json!("shareable")));
+}
+
+#[test]
+fn times_without_a_test_are_the_images_or_the_deadline_of_an_open_port() {
+    let (desired, _) =
+        rendered("services: { web: { image: x, ports: ['8080:80'], healthcheck: { start_period: 5m } } }\n", true);
+    let Gate::Unstated { disabled: false, ports, times: Some(times) } = &service(&desired, "web").1.gate else {
+        panic!("{:?}", service(&desired, "web").1.gate)
+    };
+    assert_eq!((ports[..].to_vec(), times.start_period_ms, times.interval_ms), (vec![80], 300_000, 30_000));
 }

@@ -99,3 +99,20 @@ fn an_image_that_is_another_one_for_each_is_told_by_its_text() {
     let group = text.split_once("EQUAL CHANGES").expect("a group").1;
     assert!(group.contains("${TAG}, for each its own") && !group.contains("4.2.0 ->"), "{group}");
 }
+
+#[test]
+fn what_is_not_as_the_last_apply_left_it_is_told_with_what_becomes_of_it() {
+    use crate::terminal::plan_stray::Stray;
+    let plan = samples::fleet();
+    let one =
+        plan.instances.iter().find(|one| one.refused.is_none() && !changing(one).is_empty()).expect("one changes");
+    let change = changing(one).into_iter().find(|change| change.on.kind == Kind::Service).expect("of a service");
+    let stray =
+        |on: &str| Stray { instance: one.instance.clone(), on: on.into(), what: "its container is gone".into() };
+    let around = Around { strays: vec![stray(&change.on.key), stray("nothing-of-the-plan")], ..fleet() };
+    let text = paint(&plan, &around, Look::plain(100));
+    let name = &one.instance.instance;
+    assert!(text.contains("\nFOUND (2): not as the last apply left it\n"), "{text}");
+    assert!(text.contains(&format!("  {name}/nothing-of-the-plan  its container is gone; it stays so\n")), "{text}");
+    assert!(text.contains("its container is gone; a new one takes its place, without a gap\n"), "{text}");
+}

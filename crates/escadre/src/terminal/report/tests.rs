@@ -68,11 +68,12 @@ fn stuck_refused_and_done() {
         instance: "elm".into(),
         code: "E0303".into(),
         why: "it changed after the plan was made".into(),
+        differs: vec!["web is gone".into()],
         next: Some("escadre plan elm".into()),
     };
     let end = Ended { refused: vec![refused], failures: vec![], exit: 3, ..ended() };
     assert!(paint(&end, Look::plain(80)).starts_with(
-        "refused for elm: it changed after the plan was made  E0303\n  next                escadre plan elm\n"
+        "refused for elm: it changed after the plan was made  E0303\n  changed             web is gone\n  next                escadre plan elm\n"
     ));
     let one = Ended {
         single: true,

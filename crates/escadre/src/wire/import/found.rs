@@ -55,7 +55,7 @@ pub(super) async fn all(
     settings: &Settings,
     adopted: &BTreeMap<String, Name>,
 ) -> Result<(Vec<Found>, Vec<(String, String)>), Fault> {
-    let observed = world.engine.observe(&Scope::Instances(Vec::new())).await.map_err(Fault::world)?;
+    let observed = world.engine.observe(&Scope::Instances(Vec::new()), &BTreeSet::new()).await.map_err(Fault::world)?;
     let mut left = Vec::new();
     let mut projects: Vec<(&Arc<str>, &ProjectSeen)> = Vec::new();
     for (name, seen) in &observed.host.projects {

@@ -20,7 +20,7 @@ use escadre_model::propose::{Copy, repository};
 use escadre_model::text::yaml;
 use escadre_model::tree::Memory;
 use escadre_render::engine::swarm::{Lists, Stack, stacks};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Stacks that are brought in, those that are left with the reason, and the files of all.
@@ -35,7 +35,7 @@ pub(super) async fn all(world: &World, adopted: &BTreeMap<String, Name>) -> Resu
             .hint("another engine: DOCKER_HOST=unix:///run/docker.sock escadre import swarm …");
         return Err(Fault::Findings(Exit::World, vec![finding]));
     };
-    let observed = world.engine.observe(&Scope::Instances(Vec::new())).await.map_err(Fault::world)?;
+    let observed = world.engine.observe(&Scope::Instances(Vec::new()), &BTreeSet::new()).await.map_err(Fault::world)?;
     let running = |tasks: &[TaskSeen]| tasks.iter().filter(|one| one.runs).cloned().collect::<Vec<_>>();
     let tasks: BTreeMap<&str, Vec<TaskSeen>> =
         observed.host.stacks.iter().map(|(stack, tasks)| (&**stack, running(tasks))).collect();
