@@ -85,13 +85,13 @@ impl<'a> Slot<'_, 'a> {
         if there.compose.is_none() && there.name != made {
             told.push(format!("it is called {} now", there.name));
         }
-        // One that does not run has no addresses, and one that lives in another's network has that one's.
+        // One that does not run has no addresses, one that lives in another's network has that one's, and engines list some networks without: only what
+        // is there proves anything.
         if there.phase == Phase::Running && self.service.network_mode == NetworkMode::Own {
             let of = |key: &Arc<str>| self.networks.get(key).map(|network| &network.name);
             let own: BTreeSet<&Arc<str>> = self.service.networks.iter().filter_map(|one| of(&one.network)).collect();
             let has: BTreeSet<&Arc<str>> = there.addresses.keys().collect();
             told.extend(has.difference(&own).map(|name| format!("it is on network {name}, too")));
-            told.extend(own.difference(&has).map(|name| format!("it is no longer on network {name}")));
         }
         match told.is_empty() {
             true => "its networks or its image are not those it was made with".to_owned(),
