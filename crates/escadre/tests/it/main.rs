@@ -20,6 +20,7 @@ mod https;
 mod import;
 #[cfg(feature = "kill-points")]
 mod kill;
+mod presence;
 mod reboot;
 mod refused;
 mod registry;

@@ -5,6 +5,7 @@
 //! Not here: what is expected (the suites beside).
 #![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 
+use super::presence::{self, Presence};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
@@ -38,6 +39,7 @@ pub(crate) struct World {
     images: Mutex<BTreeSet<String>>,
     /// Its state folder lies on a small disk of its own.
     small: AtomicBool,
+    _presence: Presence,
 }
 
 /// How the binary ended, and what it said.
@@ -166,6 +168,7 @@ pub(crate) fn world_on(which: Which, test: &str) -> Option<World> {
 
 /// A world whose binary finds the engine at this socket.
 pub(crate) fn world_at(which: Which, socket: String, test: &str) -> World {
+    let presence = presence::among_others();
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().join("files");
@@ -174,7 +177,7 @@ pub(crate) fn world_at(which: Which, socket: String, test: &str) -> World {
     let name = format!("bb{}-{number}-{test}", std::process::id());
     let images = Mutex::new(BTreeSet::new());
     let (env, small) = (Mutex::new(BTreeMap::new()), AtomicBool::new(false));
-    World { name, root, state, env, which, socket, folder, images, small }
+    World { name, root, state, env, which, socket, folder, images, small, _presence: presence }
 }
 
 /// Podman's service, started by a test and for it alone, on the same containers: it can be killed and come again.
