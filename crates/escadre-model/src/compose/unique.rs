@@ -148,9 +148,9 @@ fn key(item: &Node, by: By) -> Option<String> {
         By::Mount(folder) => text("target").or_else(|| text("source").map(|source| format!("{folder}/{source}"))),
         By::Path => text("path"),
         By::Port => {
-            let published = mapping.get("published").and_then(Node::as_scalar);
-            let (published, number) = match published {
-                Some(scalar) => (scalar.display().into_owned(), is_number(scalar)),
+            let (published, number) = match mapping.get("published") {
+                // What is no port at all stays, to be refused.
+                Some(node) => node.as_scalar().map(|scalar| (scalar.display().into_owned(), is_number(scalar)))?,
                 None => (String::new(), false),
             };
             let host = text("host_ip").unwrap_or_else(|| "0.0.0.0".to_owned());
