@@ -127,7 +127,8 @@ fn a_public_name_is_certified_by_itself_and_what_is_not_is_told() {
     assert_eq!(get(http, "blocked.example.fr", "/"), Ok((200, "v1".into())));
     world.run(&["why", "elm/portal"]).ends(0).says("a certificate of this machine's own authority");
     let mut certificates = Transcript::of(&world);
-    for one in ["fir", "oak", "elm"] {
+    // What is said of oak has the addresses of the machine in it.
+    for one in ["fir", "elm"] {
         certificates.types(&format!("why {one}/portal")).ends(0);
     }
     certificates.is("certificates.txt");
