@@ -57,6 +57,10 @@ struct Ports<'p> {
     or_alive: Option<Duration>,
 }
 
+/// How often the events are asked for the code of a container that was started again, and the pause between.
+const EVENT_TRIES: u32 = 5;
+const EVENT_PAUSE: Duration = Duration::from_millis(200);
+
 impl Engine {
     pub(super) async fn gate(&self, job: &Job<'_>, name: &str, gate: &PlannedGate) -> Result<Outcome, Error> {
         let began = Instant::now();
@@ -103,7 +107,7 @@ impl Engine {
             let code = match known.filter(|_| matches!(containers::state(&entry), "exited" | "stopped" | "restarting"))
             {
                 Some(code) => Some(code),
-                None => self.last_code(name, &entry).await,
+                None => self.last_code_soon(name, &entry).await,
             };
             let why = match code {
                 None => format!("ended and was restarted {times} instead of staying"),
@@ -129,6 +133,17 @@ impl Engine {
         let failed = entry.pointer("/State/Health/FailingStreak").and_then(Value::as_u64).unwrap_or(0);
         let process = entry.get("State").and_then(|state| state.get("Pid")).and_then(Value::as_i64).unwrap_or(0);
         Ok(Look { health, failed, process })
+    }
+
+    /// [`Self::last_code`]; a busy engine writes down what happened a moment after it.
+    async fn last_code_soon(&self, name: &str, entry: &Value) -> Option<i64> {
+        for _ in 0..EVENT_TRIES {
+            if let Some(code) = self.last_code(name, entry).await {
+                return Some(code);
+            }
+            tokio::time::sleep(EVENT_PAUSE).await;
+        }
+        None
     }
 
     /// The code that a container ended with last, as the engine's log of events has it; nothing where it keeps none.

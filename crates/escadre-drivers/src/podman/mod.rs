@@ -189,7 +189,12 @@ fn unplanned(act: &str) -> Error {
 
 /// An engine's refusal because there is nothing of that name.
 fn is_absent(error: &Error) -> bool {
-    matches!(error, Error::Refused { status: 404, .. })
+    match error {
+        Error::Refused { status: 404, .. } => true,
+        // Podman, where a container goes while it is looked at.
+        Error::Refused { status: 500, message, .. } => message.trim_end().ends_with("no such container"),
+        _ => false,
+    }
 }
 
 #[async_trait]

@@ -49,7 +49,8 @@ async fn get(world: &World, host: &str, root: &str) -> (String, Vec<u8>) {
 async fn a_public_name_gets_its_certificate_and_keeps_it() {
     let a = Server::new("a").await;
     // The same port after a restart: the authority comes there.
-    let fixed = nobody().await;
+    let fixed =
+        tokio::net::TcpListener::bind("127.0.0.1:0").await.and_then(|listener| listener.local_addr()).expect("a port");
     let mut world = world(|r| {
         r.http_listen = vec![fixed];
         r.routes.push(public("f/a/web", "shop.example.fr", &[&a]));
