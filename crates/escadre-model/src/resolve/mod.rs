@@ -35,7 +35,7 @@ use crate::resolved::Resolved;
 use crate::secret::{HashKey, Secret};
 use crate::text::Node;
 use crate::tree::{Entry, Tree};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Decrypts a stored value. `None`: nobody here can read it. An error: it is damaged, or belongs somewhere else; the instance is not planned.
@@ -185,19 +185,12 @@ pub fn all<'n>(
 fn place(fleet: &Fleet, id: &InstanceId, endpoint: Option<&str>) -> Option<Span> {
     let instance = fleet.instances.get(&id.instance)?;
     let names = endpoint.and_then(|key| fleet.product_of(instance)?.endpoints.get(key));
-    let names: Vec<_> = names.into_iter().flat_map(|one| one.hosts.iter().chain(&one.redirect)).collect();
-    let used = |name: &str| names.iter().any(|written| has_variable(&written.value, name));
-    let value = instance.values.iter().find(|(name, _)| used(name)).map(|(_, value)| &value.span);
+    let mut used = BTreeSet::new();
+    for written in names.into_iter().flat_map(|one| one.hosts.iter().chain(&one.redirect)) {
+        single::variables(&written.value, &mut used);
+    }
+    let value = instance.values.iter().find(|(name, _)| used.contains(&***name)).map(|(_, value)| &value.span);
     Some(value.unwrap_or(&instance.name.span).clone())
-}
-
-/// Is `$NAME` or `${NAME…}` in the text?
-fn has_variable(text: &str, name: &str) -> bool {
-    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    text.split('$').skip(1).any(|rest| {
-        let rest = rest.strip_prefix('{').unwrap_or(rest);
-        rest.strip_prefix(name).is_some_and(|rest| !rest.starts_with(word))
-    })
 }
 
 /// Findings without repetitions.
