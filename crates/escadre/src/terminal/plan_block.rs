@@ -79,7 +79,7 @@ impl Members<'_> {
     /// The values that change, and for an outlier whether the others have it too.
     fn what_lines(&self, change: &Change, room: usize) -> Vec<String> {
         let mut lines = Vec::new();
-        let told = |reason: &&Reason| plan_stray::tells(&self.around.strays, change, reason);
+        let told = |reason: &&Reason| plan_stray::tells(&self.around.strays, self.ids, change, reason);
         let tried = |reason: &&Reason| matches!(reason, Reason::Retry { .. });
         for reason in change.reasons.iter().filter(|reason| !tried(reason) && !told(reason)) {
             let shared = self.common.map(|(number, changes)| {

@@ -63,8 +63,8 @@ pub(crate) fn lines(strays: &[Stray], plan: &Plan, look: Look) -> String {
     strays.iter().map(line).collect()
 }
 
-/// Is the reason told where this is told?
-pub(crate) fn tells(strays: &[Stray], on: &Change, reason: &Reason) -> bool {
-    let known = || strays.iter().any(|stray| stray.on == on.on.key.as_ref());
-    matches!(reason, Reason::Drift { .. } | Reason::NotRunning { .. } | Reason::Missing) && known()
+/// Is the reason told where this is told, for each of these instances?
+pub(crate) fn tells(strays: &[Stray], of: &[InstanceId], on: &Change, reason: &Reason) -> bool {
+    let known = |id: &InstanceId| strays.iter().any(|one| one.instance == *id && one.on == on.on.key.as_ref());
+    matches!(reason, Reason::Drift { .. } | Reason::NotRunning { .. } | Reason::Missing) && of.iter().all(known)
 }

@@ -309,7 +309,7 @@ fn table(only: &InstancePlan, strays: &[Stray], look: Look) -> String {
         // What goes because all of it goes needs no reason of its own.
         let mut bare = change.clone();
         // What was found is told on its own, with what becomes of it.
-        bare.reasons.retain(|reason| !plan_stray::tells(strays, change, reason));
+        bare.reasons.retain(|reason| !plan_stray::tells(strays, std::slice::from_ref(&only.instance), change, reason));
         because.push((change, if all_go { Vec::new() } else { why_lines(&bare) }));
     }
     let kept: Vec<&str> = only

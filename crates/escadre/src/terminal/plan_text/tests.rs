@@ -116,3 +116,16 @@ fn what_is_not_as_the_last_apply_left_it_is_told_with_what_becomes_of_it() {
     assert!(text.contains(&format!("  {name}/nothing-of-the-plan  its container is gone; it stays so\n")), "{text}");
     assert!(text.contains("its container is gone; a new one takes its place, without a gap\n"), "{text}");
 }
+
+#[test]
+fn what_is_found_of_one_hides_no_reason_of_another() {
+    use crate::terminal::plan_stray::{Stray, tells};
+    let plan = samples::fleet();
+    let [one, other] = &plan.instances[..2] else { panic!("a fleet") };
+    let change = one.changes.iter().find(|change| change.on.kind == Kind::Service).expect("of a service");
+    let found = [Stray { instance: one.instance.clone(), on: change.on.key.to_string(), what: "it is gone".into() }];
+    let (one, other) = (one.instance.clone(), other.instance.clone());
+    assert!(tells(&found, std::slice::from_ref(&one), change, &Reason::Missing));
+    assert!(!tells(&found, std::slice::from_ref(&other), change, &Reason::Missing));
+    assert!(!tells(&found, &[one, other], change, &Reason::Missing), "they are told together");
+}
