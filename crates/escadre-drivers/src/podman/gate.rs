@@ -27,8 +27,9 @@ const EAGER: Duration = Duration::from_millis(250);
 const AWAKE: Duration = Duration::from_secs(10);
 /// A former container that listens this long, wherever, has found its place.
 const SETTLED: Duration = Duration::from_secs(2);
-/// Longest wait for the engine's events, which end with the running second.
+/// Longest wait for the engine's events, which end with the running second; and how often they are asked.
 const EVENTS: Duration = Duration::from_secs(5);
+const EVENT_TRIES: u32 = 3;
 /// How many log lines go with a failure.
 const LINES: usize = 20;
 
@@ -56,10 +57,6 @@ struct Ports<'p> {
     every: Duration,
     or_alive: Option<Duration>,
 }
-
-/// How often the events are asked for the code of a container that was started again, and the pause between.
-const EVENT_TRIES: u32 = 5;
-const EVENT_PAUSE: Duration = Duration::from_millis(200);
 
 impl Engine {
     pub(super) async fn gate(&self, job: &Job<'_>, name: &str, gate: &PlannedGate) -> Result<Outcome, Error> {
@@ -107,7 +104,7 @@ impl Engine {
             let code = match known.filter(|_| matches!(containers::state(&entry), "exited" | "stopped" | "restarting"))
             {
                 Some(code) => Some(code),
-                None => self.last_code_soon(name, &entry).await,
+                None => self.last_code(name, &entry).await,
             };
             let why = match code {
                 None => format!("ended and was restarted {times} instead of staying"),
@@ -135,19 +132,18 @@ impl Engine {
         Ok(Look { health, failed, process })
     }
 
-    /// [`Self::last_code`]; a busy engine writes down what happened a moment after it.
-    async fn last_code_soon(&self, name: &str, entry: &Value) -> Option<i64> {
+    /// The code that a container ended with last, as the engine's log of events has it; nothing where it keeps none. Once Podman's did not have it yet when
+    /// the count of restarts had it already: so it is asked again.
+    async fn last_code(&self, name: &str, entry: &Value) -> Option<i64> {
         for _ in 0..EVENT_TRIES {
-            if let Some(code) = self.last_code(name, entry).await {
+            if let Some(code) = self.told_code(name, entry).await {
                 return Some(code);
             }
-            tokio::time::sleep(EVENT_PAUSE).await;
         }
         None
     }
 
-    /// The code that a container ended with last, as the engine's log of events has it; nothing where it keeps none.
-    async fn last_code(&self, name: &str, entry: &Value) -> Option<i64> {
+    async fn told_code(&self, name: &str, entry: &Value) -> Option<i64> {
         let second = |text: &str| text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second);
         let since = entry.get("Created").and_then(Value::as_str).and_then(second)?;
         // What happened in this second is told only by who asks until the next one.
@@ -158,6 +154,7 @@ impl Engine {
             .query("until", until.to_string())
             .query("filters", filters.to_string())
             .within(Some(EVENTS));
+        // The gate has failed either way; without the events it is told without its code.
         let said = self.door.bytes(call).await.ok()?;
         let all = serde_json::Deserializer::from_slice(&said).into_iter::<Value>().map_while(Result::ok);
         all.filter_map(|event| death(&event)).last()

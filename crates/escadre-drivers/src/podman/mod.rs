@@ -329,3 +329,24 @@ impl Driver for Engine {
         self.read_logs(scope, query, to).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_gone_is_told_from_what_went_wrong() {
+        let refused = |status: u16, message: &str| {
+            is_absent(&Error::Refused {
+                engine: "podman".into(),
+                act: "look at a container".into(),
+                message: message.into(),
+                status,
+            })
+        };
+        assert!(refused(404, "no such image"));
+        assert!(refused(500, "container 1f does not exist in database: no such container"));
+        assert!(!refused(500, "cannot start: no such container runtime"));
+        assert!(!refused(409, "no such container"));
+    }
+}
