@@ -11,7 +11,7 @@ use std::time::Duration;
 /// How long one waits for the others to leave; every test ends long before.
 const PATIENCE: Duration = Duration::from_secs(900);
 
-static PLACES: Mutex<Places> = Mutex::new(Places { taken: 0, waiting: false });
+static PLACES: Mutex<Places> = Mutex::new(Places { taken: 0, alone: 0 });
 static MOVED: Condvar = Condvar::new();
 
 thread_local! {
@@ -20,8 +20,8 @@ thread_local! {
 
 struct Places {
     taken: u32,
-    /// Somebody is alone, or wants to be.
-    waiting: bool,
+    /// Those who are alone, or want to be.
+    alone: u32,
 }
 
 /// A place among those who have a world, given back at its end.
@@ -31,7 +31,7 @@ pub(crate) struct Presence {
 
 /// Comes in; waits while somebody is alone, or wants to be.
 pub(crate) fn among_others() -> Presence {
-    enter(|places| places.waiting, false)
+    enter(|places| places.alone > 0, false)
 }
 
 /// Comes in when everybody has left; nobody else comes in before the place is given back.
@@ -42,15 +42,13 @@ pub(crate) fn alone() -> Presence {
 fn enter(full: impl Fn(&Places) -> bool, alone: bool) -> Presence {
     // A test that failed elsewhere leaves its places as they are: counted, and given back by its worlds.
     let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
+    places.alone += u32::from(alone);
     if MINE.get() == 0 {
-        if alone {
-            places.waiting = true;
-        }
         let (now, late) =
             MOVED.wait_timeout_while(places, PATIENCE, |places| full(places)).unwrap_or_else(PoisonError::into_inner);
         places = now;
         if late.timed_out() {
-            places.waiting &= !alone;
+            places.alone -= u32::from(alone);
             panic!("the other tests never left");
         }
     }
@@ -64,7 +62,7 @@ impl Drop for Presence {
         MINE.set(MINE.get().saturating_sub(1));
         let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
         places.taken -= 1;
-        places.waiting &= !self.alone;
+        places.alone -= u32::from(self.alone);
         MOVED.notify_all();
     }
 }
