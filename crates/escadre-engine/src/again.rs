@@ -3,7 +3,7 @@
 //! In: what was asked, the plan that was carried out, how it ended. Out: a plan for the instances that went back because of it, and in what it differs.
 //! **Invariant:** it does nothing that the former one did not do, too: nobody said yes to anything else; what it chose otherwise is told.
 //! Not here: carrying it out (`reconcile`), a plan that was saved: that is carried out as it is or not at all.
-//! Tests: `escadre-testkit`: `tests/it/faults.rs`.
+//! Tests: `escadre-testkit`: `tests/it/crossed.rs`.
 
 use crate::apply::{Again, Ports, Report};
 use crate::ports::Event;
