@@ -6,6 +6,7 @@
 //! Tests: `tests.rs`.
 
 mod fields;
+mod json;
 mod late;
 mod mapping;
 mod parse;
@@ -205,29 +206,5 @@ impl Node {
             if quoted && !part.is_empty() && value.contains(part) { raw.to_string() } else { part.to_owned() }
         };
         message.split('`').enumerate().map(part).collect::<Vec<_>>().join("`")
-    }
-
-    /// The tree as JSON. Plain scalars are read by the YAML 1.2 core rules; secrets appear as `<secret NAME>`.
-    pub fn to_json(&self) -> serde_json::Value {
-        use serde_json::Value as Json;
-        match &self.value {
-            Value::Null => Json::Null,
-            Value::Sequence(items) => Json::Array(items.iter().map(Node::to_json).collect()),
-            Value::Mapping(mapping) => {
-                Json::Object(mapping.iter().map(|(key, node)| (key.text.to_string(), node.to_json())).collect())
-            }
-            Value::Scalar(scalar) => match scalar.resolve() {
-                Resolved::Null => Json::Null,
-                Resolved::Bool(value) => Json::Bool(value),
-                Resolved::Integer(value) => match (i64::try_from(value), u64::try_from(value)) {
-                    (Ok(small), _) => small.into(),
-                    (_, Ok(large)) => large.into(),
-                    _ => Json::String(value.to_string()),
-                },
-                Resolved::Float(value) => serde_json::Number::from_f64(value)
-                    .map_or_else(|| Json::String(scalar.display().into_owned()), Json::Number),
-                Resolved::Text => Json::String(scalar.display().into_owned()),
-            },
-        }
     }
 }
