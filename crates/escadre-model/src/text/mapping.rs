@@ -50,6 +50,11 @@ impl Mapping {
         Self { entries: Vec::with_capacity(count), places: None }
     }
 
+    /// What is in it, in its exact size; it is empty afterwards, and has room for as much again.
+    pub(super) fn take(&mut self) -> Self {
+        Self { entries: self.entries.drain(..).collect(), places: self.places.take() }
+    }
+
     fn place(&self, key: &str) -> Option<usize> {
         let is_at = |place: usize| self.entries.get(place).is_some_and(|(known, _)| *known.text == *key);
         match &self.places {

@@ -10,6 +10,7 @@ mod json;
 mod late;
 mod mapping;
 mod parse;
+mod recent;
 mod scalar;
 #[cfg(test)]
 mod tests;
