@@ -35,6 +35,11 @@ fn hash(key: &str) -> u64 {
     hasher.finish()
 }
 
+/// Whether two keys are the same; of those that are not, most differ in their length or their first letter.
+fn is_same(known: &str, key: &str) -> bool {
+    known.len() == key.len() && known.as_bytes().first() == key.as_bytes().first() && known == key
+}
+
 fn hash_at(entries: &[(Key, Node)], place: usize) -> u64 {
     entries.get(place).map_or(0, |(key, _)| hash(&key.text))
 }
@@ -58,7 +63,7 @@ impl Mapping {
     fn place(&self, key: &str) -> Option<usize> {
         let is_at = |place: usize| self.entries.get(place).is_some_and(|(known, _)| *known.text == *key);
         match &self.places {
-            None => self.entries.iter().position(|(known, _)| *known.text == *key),
+            None => self.entries.iter().position(|(known, _)| is_same(&known.text, key)),
             Some(places) => places.find(hash(key), |place| is_at(*place)).copied(),
         }
     }
