@@ -32,6 +32,7 @@ mod project;
 mod reset;
 mod schema;
 mod source;
+mod steps;
 mod unique;
 pub mod units;
 pub mod verdicts;
