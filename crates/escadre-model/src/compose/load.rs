@@ -166,7 +166,17 @@ impl Loader<'_> {
         let Scope { folder, .. } = scope;
         let used_up = std::mem::take(&mut self.used_up);
         let named = std::mem::take(&mut self.named);
-        Some(Project { name, root, disabled, working_dir: folder, files, used_up, named, variables })
+        Some(Project {
+            name,
+            root,
+            disabled,
+            working_dir: folder,
+            files,
+            used_up,
+            named,
+            steps: std::collections::BTreeMap::new(),
+            variables,
+        })
     }
 
     /// Adds findings of later steps, except those that only follow from what was found already: at the same place, or a
