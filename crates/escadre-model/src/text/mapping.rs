@@ -57,7 +57,7 @@ impl Mapping {
 
     /// What is in it, in its exact size; it is empty afterwards, and has room for as much again.
     pub(super) fn take(&mut self) -> Self {
-        Self { entries: self.entries.drain(..).collect(), places: self.places.take() }
+        Self { entries: Vec::from_iter(self.entries.drain(..)), places: self.places.take() }
     }
 
     fn place(&self, key: &str) -> Option<usize> {

@@ -309,7 +309,7 @@ impl Builder {
         span.end = span.end.max(end);
         let value = match kind {
             OpenKind::Sequence(mut grown) => {
-                let items = grown.drain(..).collect();
+                let items = Vec::from_iter(grown.drain(..));
                 self.spare.sequences.push(grown);
                 Value::Sequence(Arc::new(items))
             }
