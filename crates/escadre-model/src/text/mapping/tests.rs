@@ -23,7 +23,7 @@ fn act() -> impl Strategy<Value = Act> {
 
 fn name(key: u8) -> String {
     // Keys of one length and of several.
-    if key % 2 == 0 { format!("key-{key:03}") } else { format!("k{key}") }
+    if key.is_multiple_of(2) { format!("key-{key:03}") } else { format!("k{key}") }
 }
 
 fn text(node: Option<Node>) -> Option<String> {
