@@ -250,6 +250,45 @@ fn a_step_before_the_start_is_a_job_with_what_its_service_has() {
 }
 
 #[test]
+fn labels_for_selinux_reach_the_engine() {
+    for dialect in [Dialect::Podman, Dialect::Docker] {
+        let yaml = "services:\n  web: { image: x, volumes: ['./site:/site:ro,Z', '/srv/data:/data:z', 'own:/own:z', './plain:/plain'] }\nvolumes: { own: }\n";
+        let (desired, findings) = rendered(yaml, true);
+        assert!(findings.is_empty(), "{findings:?}");
+        let (resource, _) = service(&desired, "web");
+        let id = desired.instance.resource(ResourceKey::new(Kind::Service, "web")).container(1, 1);
+        let (volumes, shares) = (BTreeMap::from([("own".into(), "totem_own".into())]), BTreeMap::new());
+        let place = create::Place {
+            desired: &desired,
+            id: &id,
+            resource,
+            image: "sha256:aa",
+            networks: Vec::new(),
+            hosts: None,
+            volumes: &volumes,
+            files: BTreeMap::new(),
+            data: "/data".to_owned(),
+            engine_ports: &[],
+            shares_network_of: None,
+            shares: &shares,
+            routes: &[],
+        };
+        let body = create::container(&resource.payload().value(), &place, dialect);
+        let host = body.get("HostConfig").expect("a host's part");
+        assert_eq!(
+            host.get("Binds"),
+            Some(&json!(["/p/site:/site:ro,Z", "/srv/data:/data:rw,z", "totem_own:/own:rw,z"]))
+        );
+        assert_eq!(host.pointer("/Mounts/0/Target"), Some(&json!("/plain")), "{host}");
+    }
+    let (_, findings) = rendered(
+        "services:\n  web: { image: x, volumes: [{ type: bind, source: '/a:b', target: /c, bind: { selinux: z } }] }\n",
+        true,
+    );
+    assert!(findings.iter().any(|finding| finding.message.contains("a colon in it")), "{findings:?}");
+}
+
+#[test]
 fn what_has_no_effect_is_said() {
     let (_, findings) =
         rendered("services:\n  web: { image: x, deploy: { endpoint_mode: vip }, logging: { driver: gelf } }\n", true);
