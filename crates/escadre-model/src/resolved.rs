@@ -159,6 +159,7 @@ impl Resolved {
             files: shared.files.clone(),
             used_up: shared.used_up.clone(),
             named: shared.named.clone(),
+            steps: shared.steps.clone(),
             variables: Arc::new(shared.variables.fill(&self.late)),
         })
     }

@@ -166,7 +166,17 @@ impl Loader<'_> {
         let Scope { folder, .. } = scope;
         let used_up = std::mem::take(&mut self.used_up);
         let named = std::mem::take(&mut self.named);
-        Some(Project { name, root, disabled, working_dir: folder, files, used_up, named, variables })
+        Some(Project {
+            name,
+            root,
+            disabled,
+            working_dir: folder,
+            files,
+            used_up,
+            named,
+            steps: std::collections::BTreeMap::new(),
+            variables,
+        })
     }
 
     /// Adds findings of later steps, except those that only follow from what was found already: at the same place, or a
@@ -317,7 +327,7 @@ impl Loader<'_> {
                 Checker::new(&mut self.findings).check(&merged, &Shape::Object(&ROOT));
                 self.version(&mut merged);
             }
-            if let Some(long) = canonical::canonical(&merged, &Shape::Object(&ROOT), "", &mut self.findings) {
+            if let Some(long) = canonical::canonical(&merged, &Shape::Object(&ROOT), &mut self.findings) {
                 merged = long;
             }
             canonical::omit_empty_dns(&mut merged);

@@ -32,6 +32,8 @@ mod project;
 mod reset;
 mod schema;
 mod source;
+mod steps;
+mod trail;
 mod unique;
 pub mod units;
 pub mod verdicts;

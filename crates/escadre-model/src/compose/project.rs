@@ -30,6 +30,8 @@ pub struct Project {
     pub used_up: Vec<UsedUp>,
     /// Files that these files name and that were read for it, as absolute paths, with the place that names each.
     pub named: Vec<(String, Span)>,
+    /// Services that are steps before the start of another one: the step's name → that service ([`Project::unfold_steps`]).
+    pub steps: BTreeMap<Arc<str>, Arc<str>>,
     /// The variables, `.env` included; values for `environment:` of secrets and configs come from here.
     pub variables: Arc<Variables>,
 }

@@ -199,6 +199,7 @@ codes! {
     C0115 "an attribute is limited without root";
     C0116 "addresses are planned";
     C0119 "an attribute that not every engine honours";
+    C0120 "a step before the start is a job";
 }
 
 impl Code {

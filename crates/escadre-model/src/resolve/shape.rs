@@ -213,6 +213,7 @@ impl Work<'_> {
         let (project, findings) = compose::load(&options, &view, &self.cache.compose);
         self.findings.extend(findings);
         let mut project = project?;
+        project.unfold_steps(&mut self.findings);
         self.profiles(&project);
         self.limits(&mut project);
         self.fill_configs(&mut project, values);

@@ -70,9 +70,10 @@ fn resolve(
     input: &SingleInput,
     tree: &dyn Tree,
     key: Option<&HashKey>,
-    project: Project,
+    mut project: Project,
     findings: &mut Vec<Diagnostic>,
 ) -> Option<Single> {
+    project.unfold_steps(findings);
     let title = project.name.display().into_owned();
     let name = match Name::project(&title) {
         Ok(name) => name,

@@ -32,7 +32,7 @@ fn loaded(case: &Case) -> (Option<Project>, Vec<Diagnostic>) {
             "files" => options.files.extend(value.split(' ').map(str::to_owned)),
             "project" => options.project_name = Some(value.as_str().into()),
             "dotenv" => options.use_dot_env = value == "yes",
-            "show" => {}
+            "show" | "unfold" => {}
             other => panic!("unknown setting {other}"),
         }
     }
@@ -51,7 +51,10 @@ fn loaded(case: &Case) -> (Option<Project>, Vec<Diagnostic>) {
 }
 
 pub(crate) fn shown(case: &Case) -> String {
-    let (project, findings) = loaded(case);
+    let (mut project, mut findings) = loaded(case);
+    if let Some(project) = project.as_mut().filter(|_| case.settings.iter().any(|(key, _)| key == "unfold")) {
+        project.unfold_steps(&mut findings);
+    }
     let mut out = String::new();
     for finding in findings {
         writeln!(out, "{finding}").unwrap();
@@ -88,7 +91,8 @@ pub(crate) fn shown(case: &Case) -> String {
         }
         (Some(project), path) => {
             // One part of the model, to keep the case short.
-            let json = project.to_json();
+            let mut json = project.to_json();
+            json["steps"] = project.steps.iter().map(|(step, of)| format!("{step} of {of}")).collect();
             for path in path.split(' ') {
                 let part = path.split('.').fold(&json, |json, step| &json[step]);
                 writeln!(out, "{path}: {}", serde_json::to_string_pretty(part).unwrap()).unwrap();

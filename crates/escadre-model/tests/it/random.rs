@@ -153,7 +153,7 @@ fn kept(case: &crate::case::Case) -> Option<Case> {
             }
             "profiles" => kept.profiles.extend(value.split(' ').map(str::to_owned)),
             "files" => kept.order.extend(value.split(' ').map(str::to_owned)),
-            "show" => {}
+            "show" | "unfold" => {}
             "dotenv" if value == "yes" => {}
             // A secret, a name that the caller decides, a difference that is meant.
             _ => return None,

@@ -96,8 +96,8 @@ pub fn container(words: &Value, place: &Place<'_>, dialect: Dialect) -> Value {
         }
     }
     ports(place.engine_ports, &mut body, &mut host);
+    short_mounts(dialect, &mut host);
     if dialect == Dialect::Podman {
-        podman_volumes(&mut host);
         podman_quirks(&mut host);
         podman_check(&mut body);
     }
@@ -168,6 +168,9 @@ fn spell_mount(mount: &Value, place: &Place<'_>) -> Option<Value> {
     };
     if let (Some(options), Some(map)) = (mount.get("options").and_then(Value::as_object), spelled.as_object_mut()) {
         map.extend(options.clone());
+    }
+    if let (Some(label), Some(map)) = (text("label"), spelled.as_object_mut()) {
+        map.insert("Label".to_owned(), json!(label));
     }
     Some(spelled)
 }
@@ -281,20 +284,28 @@ fn ports(published: &[EnginePort], body: &mut Map<String, Value>, host: &mut Map
     host.insert("PortBindings".to_owned(), json!(bindings));
 }
 
-/// Podman does not hear `NoCopy` in the long spelling of a mount; it does in the short one.
-fn podman_volumes(host: &mut Map<String, Value>) {
+/// Mounts that are spelled in one text, `source:target:options`: no engine knows labels for SELinux in the long spelling, and Podman does not hear `NoCopy` there.
+fn short_mounts(dialect: Dialect, host: &mut Map<String, Value>) {
     let Some(Value::Array(mounts)) = host.get_mut("Mounts") else { return };
-    let text = |mount: &Value, key: &str| mount.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut binds = Vec::new();
     mounts.retain(|mount| {
+        let text = |at: &str| mount.pointer(at).and_then(Value::as_str);
         let options = mount.get("VolumeOptions").and_then(Value::as_object);
-        let only = options.is_some_and(|all| all.len() == 1 && all.get("NoCopy") == Some(&Value::Bool(true)));
-        if only {
-            let read_only = mount.get("ReadOnly").and_then(Value::as_bool) == Some(true);
-            let how = if read_only { "ro,nocopy" } else { "rw,nocopy" };
-            binds.push(json!(format!("{}:{}:{how}", text(mount, "Source"), text(mount, "Target"))));
+        let no_copy = options.is_some_and(|all| all.len() == 1 && all.get("NoCopy") == Some(&Value::Bool(true)));
+        if text("/Label").is_none() && !(no_copy && dialect == Dialect::Podman) {
+            return true;
         }
-        !only
+        let read_only = mount.get("ReadOnly").and_then(Value::as_bool) == Some(true);
+        let how = [
+            Some(if read_only { "ro" } else { "rw" }),
+            text("/Label"),
+            text("/BindOptions/Propagation"),
+            no_copy.then_some("nocopy"),
+        ];
+        let how: Vec<&str> = how.into_iter().flatten().collect();
+        let (source, target) = (text("/Source").unwrap_or_default(), text("/Target").unwrap_or_default());
+        binds.push(json!(format!("{source}:{target}:{}", how.join(","))));
+        false
     });
     if !binds.is_empty() {
         host.insert("Binds".to_owned(), Value::Array(binds));

@@ -113,7 +113,7 @@ fn volume(
     if let (false, Some(map)) = (options.is_empty(), mount.as_object_mut()) {
         map.insert("options".to_owned(), json!({"VolumeOptions": options}));
     }
-    mounts.spelled.push(mount);
+    mounts.spelled.push(labelled(node, mount));
     let may = mounts.volumes.entry(Arc::clone(&key)).or_insert(false);
     *may |= writes;
     if writes {
@@ -153,12 +153,13 @@ fn bind(render: &mut Render<'_>, node: &Node, (target, writes): (&str, bool), pa
         let content = files::content_at(shape, from).filter(|content| **content != Content::Untracked);
         if let Some(content) = content {
             if let Some(key) = files::tracked(render, relative, content, node) {
-                mounts.spelled.push(files::mount(&key, target));
+                mounts.spelled.push(labelled(node, files::mount(&key, target)));
                 mounts.files.push(key);
             }
             return;
         }
-        mounts.spelled.push(json!({"kind": "data", "path": relative, "target": target, "read_only": !writes}));
+        let mount = json!({"kind": "data", "path": relative, "target": target, "read_only": !writes});
+        mounts.spelled.push(labelled(node, mount));
         if writes {
             mounts.writable.push((from.into(), format!("folder {relative}")));
         }
@@ -170,11 +171,28 @@ fn bind(render: &mut Render<'_>, node: &Node, (target, writes): (&str, bool), pa
     if let (Some(propagation), Some(map)) = (propagation, mount.as_object_mut()) {
         map.insert("options".to_owned(), json!({"BindOptions": {"Propagation": propagation}}));
     }
+    let mount = labelled(node, mount);
+    // Only the short spelling of an engine knows labels, and in it a colon divides.
+    if mount.get("label").is_some() && from.contains(':') {
+        render.refuse(
+            node,
+            path,
+            format!("{from} has a colon in it: no engine can label it for SELinux while it binds it"),
+        );
+    }
     mounts.spelled.push(mount);
     // A socket is no data: two may talk to it.
     if writes && !from.ends_with(".sock") {
         mounts.writable.push((from.into(), format!("folder {}", relative.unwrap_or(from))));
     }
+}
+
+/// A mount with the label for SELinux that is asked for: `z`, shared; `Z`, this container's own.
+fn labelled(node: &Node, mut mount: Value) -> Value {
+    if let (Some(label), Some(map)) = (node.at("bind.selinux").and_then(Node::as_str), mount.as_object_mut()) {
+        map.insert("label".to_owned(), json!(label));
+    }
+    mount
 }
 
 /// What a path of the repository is called within an instance: as the product writes it, else from the repository's root,

@@ -223,11 +223,13 @@ impl Render<'_> {
     pub(super) fn image(&mut self, written: Written<'_>) -> Option<Arc<str>> {
         let shape = self.shape;
         let build = shape.builds.get(written.name).cloned();
+        // A step before a service's start has the image that is built for the service.
+        let name = shape.project.steps.get(written.name).unwrap_or(written.name);
         let reference: Arc<str> = match (written.image(), &build) {
             (Some(reference), _) => reference.into(),
-            (None, _) if shape.single => format!("{}-{}", shape.project.name.display(), written.name).into(),
-            (None, Some(hash)) => format!("localhost/{}-{}:{}", shape.product, written.name, hash.short()).into(),
-            (None, None) => format!("localhost/{}-{}:tree", shape.product, written.name).into(),
+            (None, _) if shape.single => format!("{}-{name}", shape.project.name.display()).into(),
+            (None, Some(hash)) => format!("localhost/{}-{name}:{}", shape.product, hash.short()).into(),
+            (None, None) => format!("localhost/{}-{name}:tree", shape.product).into(),
         };
         let node = written.node("build");
         self.takes(written, &reference);

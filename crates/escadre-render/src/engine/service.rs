@@ -40,6 +40,7 @@ const ELSEWHERE: &[&str] = &[
     "name",
     "networks",
     "ports",
+    "pre_start",
     "profiles",
     "pull_policy",
     "scale",
@@ -51,7 +52,6 @@ const WITHOUT: &[(&str, &str)] = &[
     ("credential_spec", "it is a setting of Windows"),
     ("isolation", "it is a setting of Windows"),
     ("attach", "logs are read with `escadre logs`"),
-    ("pre_start", "it is not run: write a service that ends, and let this one depend on it"),
     ("models", "models are not provided here"),
     ("use_api_socket", "the engine's socket is not given away"),
 ];

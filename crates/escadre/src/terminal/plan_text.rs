@@ -319,11 +319,14 @@ fn table(only: &InstancePlan, strays: &[Stray], look: Look) -> String {
         .map(|change| change.on.key.as_ref())
         .collect();
     let mut out = table.paint(look);
-    for (change, lines) in because.iter().filter(|(_, lines)| !lines.is_empty()) {
+    because.retain(|(_, lines)| !lines.is_empty());
+    let longest = because.iter().map(|(change, _)| change.on.key.chars().count()).max().unwrap_or(0).max(8);
+    for (change, lines) in &because {
         for (index, line) in lines.iter().enumerate() {
             let word = if change.action == Action::Adopt { "differs" } else { "because" };
-            let label = if index == 0 { format!("  {word}  {:<9}", change.on.key) } else { " ".repeat(20) };
-            out.push_str(&hang(&label, line, look.width));
+            let name =
+                if index == 0 { format!("  {word}  {:<longest$} ", change.on.key) } else { " ".repeat(longest + 12) };
+            out.push_str(&hang(&name, line, look.width));
         }
     }
     if !kept.is_empty() {

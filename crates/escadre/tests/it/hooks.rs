@@ -69,3 +69,59 @@ fn lives(which: Which) {
     assert!(log().ends_with("two stops\ntwo stopped\n"), "{}", log());
     world.nothing_left();
 }
+
+#[test]
+fn steps_before_a_start_run_once_and_again_when_they_change() {
+    steps(Which::Podman);
+}
+
+#[test]
+fn steps_before_a_start_run_once_and_again_when_they_change_on_docker() {
+    steps(Which::Docker);
+}
+
+fn steps(which: Which) {
+    let Some(world) = world_on(which, "steps") else { return };
+    world.set("COMPOSE_PROJECT_NAME", &world.name);
+    let file = |word: &str, second: &str, exit: u8| {
+        world.write(
+            "compose.yaml",
+            format!(
+                "services:\n  web:\n    image: {IMAGE}:v1\n    environment: {{ WORD: {word} }}\n    volumes: [ \"./seen:/seen\" ]\n    stop_grace_period: 1s\n    \
+                 deploy: {{ replicas: 2 }}\n    depends_on: [ db ]\n    pre_start:\n      \
+                 - command: [ sh, -c, \"wget -qO /dev/null http://db:8080/ && echo $$WORD finds db >> /seen/log\" ]\n      \
+                 - {{ image: \"{IMAGE}:v2\", command: [ sh, -c, \"echo $$WORD {second} >> /seen/log; exit {exit}\" ] }}\n  \
+                 db: {{ image: \"{IMAGE}:v1\", stop_grace_period: 1s }}\n"
+            ),
+        );
+    };
+    let log = || std::fs::read_to_string(world.root.join("seen/log")).unwrap_or_default();
+    file("one", "second", 0);
+    world.up();
+    assert_eq!(log(), "one finds db\none second\n", "once, though there are two");
+    world.up().says("Nothing to do");
+    world.run(&["restart", &format!("{}/web", world.name), "--yes"]).ends(0);
+    assert_eq!(log(), "one finds db\none second\n");
+
+    // One step changes: it runs, the other one not.
+    file("one", "changed", 0);
+    world.up();
+    assert_eq!(log(), "one finds db\none second\none changed\n");
+
+    // What a step has from its service changes: both run, before the new ones of the service.
+    file("two", "changed", 0);
+    world.up();
+    let before = "one finds db\none second\none changed\ntwo finds db\ntwo changed\n";
+    assert_eq!(log(), before);
+
+    // A step that fails is a start that does not come: those before run on.
+    let runs = world.containers();
+    file("three", "fails", 3);
+    world.run(&["up", "--yes"]).ends(4).says("web-pre-start-2");
+    assert_eq!(log(), format!("{before}three finds db\nthree fails\n"));
+    let serving = |name: &&String| !name.contains("pre-start");
+    let (now, then) = (world.containers(), runs);
+    assert_eq!(now.keys().filter(serving).collect::<Vec<_>>(), then.keys().filter(serving).collect::<Vec<_>>());
+    world.run(&["down", "--yes"]).ends(0);
+    world.nothing_left();
+}

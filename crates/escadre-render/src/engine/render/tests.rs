@@ -18,10 +18,12 @@ impl Files for Memory {
 
 pub(in crate::engine) fn resolved(yaml: &str, single: bool) -> Option<Resolved> {
     let options = Options::new("/p", vec!["/p/compose.yaml".to_owned()]);
-    let (project, findings) = load(&options, &Memory(yaml.as_bytes().into()), &Cache::new());
+    let (project, mut findings) = load(&options, &Memory(yaml.as_bytes().into()), &Cache::new());
+    let mut project = project?;
+    project.unfold_steps(&mut findings);
     assert!(findings.iter().all(|finding| !finding.is_error()), "{findings:?}");
     let name = |text| Name::new(text).ok();
-    let shape = Shape { single, ..Shape::new("totem", project?) };
+    let shape = Shape { single, ..Shape::new("totem", project) };
     let instance = InstanceId::new(name("totem")?, name(if single { "totem" } else { "france" })?);
     Some(Resolved { origin: "id:1".into(), ..Resolved::new(instance, shape) })
 }
@@ -229,13 +231,69 @@ fn jobs_and_dependencies() {
 }
 
 #[test]
-fn what_has_no_effect_is_said() {
-    let (_, findings) = rendered(
-        "services:\n  web: { image: x, pre_start: [{ command: [x] }], deploy: { endpoint_mode: vip }, logging: { driver: gelf } }\n",
+fn a_step_before_the_start_is_a_job_with_what_its_service_has() {
+    let (desired, findings) = rendered(
+        "services:\n  web: { build: ., user: '7', volumes: ['data:/data'], pre_start: [{ command: [a] }, { image: tool, command: [b] }], scale: 2 }\n\
+         volumes: { data: }\n",
         true,
     );
+    assert!(findings.is_empty(), "{findings:?}");
+    let (_, web) = service(&desired, "web");
+    let after = |service: &Service| service.after.iter().map(|after| after.service.to_string()).collect::<Vec<_>>();
+    assert_eq!((web.job, web.replicas, after(web)), (false, 2, vec!["web-pre-start-2".to_owned()]));
+    let (_, first) = service(&desired, "web-pre-start-1");
+    let (_, second) = service(&desired, "web-pre-start-2");
+    assert_eq!((first.job, first.replicas, &first.image), (true, 1, &web.image), "the image that is built for it");
+    assert_eq!((second.job, &*second.image, after(second)), (true, "tool", vec!["web-pre-start-1".to_owned()]));
+    assert_eq!(words(&desired, "web-pre-start-1").pointer("/create/User"), Some(&json!("7")));
+    assert!(first.volumes.contains_key("data") && web.volumes.contains_key("data"));
+}
+
+#[test]
+fn labels_for_selinux_reach_the_engine() {
+    for dialect in [Dialect::Podman, Dialect::Docker] {
+        let yaml = "services:\n  web: { image: x, volumes: ['./site:/site:ro,Z', '/srv/data:/data:z', 'own:/own:z', './plain:/plain'] }\nvolumes: { own: }\n";
+        let (desired, findings) = rendered(yaml, true);
+        assert!(findings.is_empty(), "{findings:?}");
+        let (resource, _) = service(&desired, "web");
+        let id = desired.instance.resource(ResourceKey::new(Kind::Service, "web")).container(1, 1);
+        let (volumes, shares) = (BTreeMap::from([("own".into(), "totem_own".into())]), BTreeMap::new());
+        let place = create::Place {
+            desired: &desired,
+            id: &id,
+            resource,
+            image: "sha256:aa",
+            networks: Vec::new(),
+            hosts: None,
+            volumes: &volumes,
+            files: BTreeMap::new(),
+            data: "/data".to_owned(),
+            engine_ports: &[],
+            shares_network_of: None,
+            shares: &shares,
+            routes: &[],
+        };
+        let body = create::container(&resource.payload().value(), &place, dialect);
+        let host = body.get("HostConfig").expect("a host's part");
+        assert_eq!(
+            host.get("Binds"),
+            Some(&json!(["/p/site:/site:ro,Z", "/srv/data:/data:rw,z", "totem_own:/own:rw,z"]))
+        );
+        assert_eq!(host.pointer("/Mounts/0/Target"), Some(&json!("/plain")), "{host}");
+    }
+    let (_, findings) = rendered(
+        "services:\n  web: { image: x, volumes: [{ type: bind, source: '/a:b', target: /c, bind: { selinux: z } }] }\n",
+        true,
+    );
+    assert!(findings.iter().any(|finding| finding.message.contains("a colon in it")), "{findings:?}");
+}
+
+#[test]
+fn what_has_no_effect_is_said() {
+    let (_, findings) =
+        rendered("services:\n  web: { image: x, deploy: { endpoint_mode: vip }, logging: { driver: gelf } }\n", true);
     let paths: Vec<_> = findings.iter().filter_map(|finding| finding.path.as_deref()).collect();
-    assert_eq!(paths, ["services.web.pre_start", "services.web.deploy.endpoint_mode", "services.web.logging.driver"]);
+    assert_eq!(paths, ["services.web.deploy.endpoint_mode", "services.web.logging.driver"]);
 }
 
 #[test]

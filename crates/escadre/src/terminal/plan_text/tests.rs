@@ -46,6 +46,21 @@ fn a_fleet() {
 }
 
 #[test]
+fn a_long_name_stays_apart_from_its_reason() {
+    let mut plan = samples::second_up();
+    let Some(change) =
+        plan.instances.iter_mut().flat_map(|instance| &mut instance.changes).find(|change| {
+            change.action != Action::Keep && change.on.kind == Kind::Service && !change.reasons.is_empty()
+        })
+    else {
+        panic!("something changes for a reason")
+    };
+    change.on.key = "web-pre-start-1".into();
+    let text = paint(&plan, &compose(), Look::plain(80));
+    assert!(text.lines().any(|line| line.starts_with("  because  web-pre-start-1 ")), "{text}");
+}
+
+#[test]
 fn markdown() {
     golden("plan/fleet.md", &plan_markdown::paint(&samples::fleet(), &fleet()));
     golden("plan/troubled.md", &plan_markdown::paint(&samples::troubled(), &fleet()));
