@@ -97,15 +97,6 @@ impl Default for Limits {
     }
 }
 
-impl Program {
-    /// Becomes it, in place of this process; comes back only with the reason why not.
-    #[must_use]
-    pub fn take_place(&self) -> std::io::Error {
-        use std::os::unix::process::CommandExt;
-        std::process::Command::new(&self.program).args(&self.args).exec()
-    }
-}
-
 impl Options {
     /// The defaults for a folder and the two programs.
     #[must_use]

@@ -79,7 +79,7 @@ fn hold(settings: &Settings, folder: PathBuf, take_over: bool) -> Fault {
     let mut args: Vec<OsString> = HOLDER.map(OsString::from).into();
     args.extend([folder.into(), if take_over { TAKE_OVER } else { ALONE }.into()]);
     args.extend(notify.map(OsString::from));
-    let become_it = |program| Program { program, args }.take_place();
+    let become_it = |program| escadre_edge::holder::give_place(&Program { program, args });
     Fault::world(std::env::current_exe().map_or_else(|error| error, become_it))
 }
 
