@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     }
     match project {
         None => ExitCode::from(1),
-        Some(project) => match serde_json::to_string_pretty(&project.to_json()) {
+        Some(project) => match serde_json::to_string_pretty(&project) {
             Ok(json) => {
                 println!("{json}");
                 ExitCode::SUCCESS

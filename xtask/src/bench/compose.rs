@@ -74,7 +74,7 @@ impl Project {
         options.use_dot_env = true;
         let (project, _) = load(&options, &Disk, &Cache::new());
         let Some(project) = project else { return Ok(None) };
-        let text = serde_json::to_string(&project.to_json()).context("write a model")?;
+        let text = serde_json::to_string(&project).context("write a model")?;
         Ok(Some((text, project.services().count())))
     }
 }

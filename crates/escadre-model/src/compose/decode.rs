@@ -6,6 +6,7 @@
 //! Tests: tests/cases/compose.
 
 use super::schema::{Integer, Object, Pairs, Shape, tables as t};
+use super::trail::{Step, Trail};
 use super::{merge, units};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::text::{Mapping, Node, Resolved, Scalar, Style, Value};
@@ -30,13 +31,13 @@ pub(crate) fn decode(root: &Node, shape: &Shape, findings: &mut Vec<Diagnostic>)
 
 pub(crate) struct Decoder<'f> {
     findings: &'f mut Vec<Diagnostic>,
-    path: String,
+    path: Trail,
 }
 
 impl<'f> Decoder<'f> {
     /// Begins at a path.
     pub(crate) fn at(path: String, findings: &'f mut Vec<Diagnostic>) -> Self {
-        Self { findings, path }
+        Self { findings, path: Trail::at(path) }
     }
 
     /// Reports what cannot be read.
@@ -46,13 +47,10 @@ impl<'f> Decoder<'f> {
 }
 
 impl Decoder<'_> {
-    fn within<T>(&mut self, step: impl std::fmt::Display, read: impl FnOnce(&mut Self) -> T) -> T {
-        use std::fmt::Write as _;
-        let length = self.path.len();
-        // Writing to a String cannot fail.
-        let _written = if length == 0 { write!(self.path, "{step}") } else { write!(self.path, ".{step}") };
+    fn within<T>(&mut self, step: impl Step, read: impl FnOnce(&mut Self) -> T) -> T {
+        let here = self.path.go(step);
         let result = read(self);
-        self.path.truncate(length);
+        self.path.back(here);
         result
     }
 

@@ -10,6 +10,7 @@
 #[cfg(test)]
 mod tests;
 
+use super::trail::Trail;
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::text::{Mapping, Node, Piece, Scalar, Style, Text, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -191,7 +192,7 @@ pub(crate) struct Interpolation<'a> {
     unset: BTreeMap<String, Span>,
     /// What aliases share is filled in once: from the address of the shared part to the result.
     shared: HashMap<usize, Option<Node>>,
-    path: Vec<Arc<str>>,
+    path: Trail,
     /// Bytes that texts may still grow to.
     room: usize,
 }
@@ -199,7 +200,14 @@ pub(crate) struct Interpolation<'a> {
 impl<'a> Interpolation<'a> {
     /// Begins with these variables.
     pub(crate) fn new(lookup: &'a dyn Lookup, findings: &'a mut Vec<Diagnostic>) -> Self {
-        Self { lookup, findings, unset: BTreeMap::new(), shared: HashMap::new(), path: Vec::new(), room: LARGEST_TOTAL }
+        Self {
+            lookup,
+            findings,
+            unset: BTreeMap::new(),
+            shared: HashMap::new(),
+            path: Trail::default(),
+            room: LARGEST_TOTAL,
+        }
     }
 
     /// The tree with values filled in.
@@ -244,13 +252,13 @@ impl<'a> Interpolation<'a> {
     fn sequence(&mut self, node: &Node, items: &[Node]) -> Option<Node> {
         let mut changed: Option<Vec<Node>> = None;
         for (index, item) in items.iter().enumerate() {
-            self.path.push(index.to_string().into());
+            let here = self.path.go(index);
             if let Some(filled) = self.node(item)
                 && let Some(slot) = changed.get_or_insert_with(|| items.to_vec()).get_mut(index)
             {
                 *slot = filled;
             }
-            self.path.pop();
+            self.path.back(here);
         }
         changed.map(|items| Node { value: Value::Sequence(Arc::new(items)), ..node.clone() })
     }
@@ -258,13 +266,13 @@ impl<'a> Interpolation<'a> {
     fn mapping(&mut self, node: &Node, mapping: &Mapping) -> Option<Node> {
         let mut changed: Option<Mapping> = None;
         for (key, value) in mapping.iter() {
-            self.path.push(Arc::clone(&key.text));
+            let here = self.path.go(&key.text);
             if let Some(filled) = self.node(value)
                 && let Some(slot) = changed.get_or_insert_with(|| mapping.clone()).get_mut(&key.text)
             {
                 *slot = filled;
             }
-            self.path.pop();
+            self.path.back(here);
         }
         changed.map(|mapping| Node { value: Value::Mapping(Arc::new(mapping)), ..node.clone() })
     }
@@ -290,7 +298,7 @@ impl<'a> Interpolation<'a> {
                 Some(Node { value: Value::Scalar(Scalar { text, style: Style::Quoted }), raw, ..node.clone() })
             }
             Err(problem) => {
-                let path = self.path.join(".");
+                let path = self.path.to_string();
                 let finding = match problem {
                     Problem::Malformed => {
                         Diagnostic::error(Code::E0406, format!("`{path}`: `{template}` is not well formed"))

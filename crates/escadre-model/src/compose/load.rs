@@ -327,7 +327,7 @@ impl Loader<'_> {
                 Checker::new(&mut self.findings).check(&merged, &Shape::Object(&ROOT));
                 self.version(&mut merged);
             }
-            if let Some(long) = canonical::canonical(&merged, &Shape::Object(&ROOT), "", &mut self.findings) {
+            if let Some(long) = canonical::canonical(&merged, &Shape::Object(&ROOT), &mut self.findings) {
                 merged = long;
             }
             canonical::omit_empty_dns(&mut merged);

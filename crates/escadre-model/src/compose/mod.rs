@@ -33,6 +33,7 @@ mod reset;
 mod schema;
 mod source;
 mod steps;
+mod trail;
 mod unique;
 pub mod units;
 pub mod verdicts;

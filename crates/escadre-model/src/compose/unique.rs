@@ -68,8 +68,13 @@ const LISTS: &[(&str, By)] = &[
 ];
 
 fn service(service: &mut Mapping) {
-    for (name, by) in LISTS {
-        attribute(service, name, *by);
+    // Most services have no list of two; nothing is looked for by name then.
+    for (key, node) in service.iter_mut() {
+        if is_list(node)
+            && let Some((_, by)) = LISTS.iter().find(|(name, _)| *name == &*key.text)
+        {
+            list(node, *by);
+        }
     }
     if let Some(Value::Mapping(_)) = service.get("build").map(|node| &node.value)
         && let Some(build) = service.get_mut("build").and_then(Node::mapping_mut)
@@ -97,10 +102,20 @@ fn service(service: &mut Mapping) {
 }
 
 fn attribute(owner: &mut Mapping, name: &str, by: By) {
-    let Some(Value::Sequence(items)) = owner.get(name).map(|node| &node.value) else { return };
-    if items.len() < 2 {
-        return;
+    if owner.get(name).is_some_and(is_list)
+        && let Some(node) = owner.get_mut(name)
+    {
+        list(node, by);
     }
+}
+
+/// A list in which something can be there twice.
+fn is_list(node: &Node) -> bool {
+    node.as_sequence().is_some_and(|items| items.len() > 1)
+}
+
+fn list(node: &mut Node, by: By) {
+    let Some(items) = node.as_sequence() else { return };
     let mut places: HashMap<String, usize> = HashMap::with_capacity(items.len());
     let mut kept: Vec<usize> = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
@@ -120,9 +135,7 @@ fn attribute(owner: &mut Mapping, name: &str, by: By) {
     }
     if kept.len() < items.len() {
         let items: Vec<Node> = kept.iter().filter_map(|index| items.get(*index).cloned()).collect();
-        if let Some(node) = owner.get_mut(name) {
-            node.value = Value::Sequence(Arc::new(items));
-        }
+        node.value = Value::Sequence(Arc::new(items));
     }
 }
 

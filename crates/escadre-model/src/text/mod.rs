@@ -6,8 +6,11 @@
 //! Tests: `tests.rs`.
 
 mod fields;
+mod json;
 mod late;
+mod mapping;
 mod parse;
+mod recent;
 mod scalar;
 #[cfg(test)]
 mod tests;
@@ -15,12 +18,11 @@ pub mod yaml;
 
 pub use fields::Fields;
 pub use late::{LONGEST as LONGEST_LATE, Late, LateVariables};
+pub use mapping::Mapping;
 pub use parse::{Limits, parse, parse_one};
 pub use scalar::{Piece, Resolved, Scalar, SecretRef, Style, Text};
 
 use crate::diagnostic::Span;
-use std::borrow::Borrow;
-use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 /// One value in a document.
@@ -71,119 +73,6 @@ pub enum Origin {
     Spelled,
     /// A rule or a default adds it.
     Implied,
-}
-
-impl PartialEq for Key {
-    fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
-    }
-}
-impl Eq for Key {}
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        (*self.text).hash(state);
-    }
-}
-impl Borrow<str> for Key {
-    fn borrow(&self) -> &str {
-        &self.text
-    }
-}
-
-// A fixed hasher: iteration order is the written order anyway, and the room knows no randomness.
-type Entries = indexmap::IndexMap<Key, Node, BuildHasherDefault<DefaultHasher>>;
-
-/// Keys and values in the order written.
-#[derive(Clone, Debug, Default)]
-pub struct Mapping {
-    entries: Entries,
-}
-
-impl Mapping {
-    /// An empty mapping.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// An empty mapping with room for `count` entries.
-    pub fn with_capacity(count: usize) -> Self {
-        Self { entries: Entries::with_capacity_and_hasher(count, BuildHasherDefault::default()) }
-    }
-
-    /// The value of a key.
-    pub fn get(&self, key: &str) -> Option<&Node> {
-        self.entries.get(key)
-    }
-
-    /// The value of a key, to be changed.
-    pub fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
-        self.entries.get_mut(key)
-    }
-
-    /// The key as written, with its place.
-    pub fn key(&self, key: &str) -> Option<&Key> {
-        self.entries.get_key_value(key).map(|(found, _)| found)
-    }
-
-    /// Whether the key is there.
-    pub fn contains(&self, key: &str) -> bool {
-        self.entries.contains_key(key)
-    }
-
-    /// Adds or replaces; a replaced entry keeps its position and its key's place.
-    pub fn insert(&mut self, key: Key, value: Node) -> Option<Node> {
-        self.entries.insert(key, value)
-    }
-
-    /// Takes an entry out, keeping the order of the others.
-    pub fn remove(&mut self, key: &str) -> Option<Node> {
-        self.entries.shift_remove(key)
-    }
-
-    /// Keeps the entries for which `keep` is true.
-    pub fn retain(&mut self, keep: impl FnMut(&Key, &mut Node) -> bool) {
-        self.entries.retain(keep);
-    }
-
-    /// All entries in order.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&Key, &Node)> + ExactSizeIterator {
-        self.entries.iter()
-    }
-
-    /// All entries in order, values to be changed.
-    pub fn iter_mut(&mut self) -> impl DoubleEndedIterator<Item = (&Key, &mut Node)> + ExactSizeIterator {
-        self.entries.iter_mut()
-    }
-
-    /// The keys' texts in order.
-    pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.entries.keys().map(|key| &*key.text)
-    }
-
-    /// How many entries there are.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-}
-
-impl IntoIterator for Mapping {
-    type Item = (Key, Node);
-    type IntoIter = indexmap::map::IntoIter<Key, Node>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.entries.into_iter()
-    }
-}
-
-impl FromIterator<(Key, Node)> for Mapping {
-    fn from_iter<I: IntoIterator<Item = (Key, Node)>>(entries: I) -> Self {
-        Self { entries: entries.into_iter().collect() }
-    }
 }
 
 impl Key {
@@ -318,29 +207,5 @@ impl Node {
             if quoted && !part.is_empty() && value.contains(part) { raw.to_string() } else { part.to_owned() }
         };
         message.split('`').enumerate().map(part).collect::<Vec<_>>().join("`")
-    }
-
-    /// The tree as JSON. Plain scalars are read by the YAML 1.2 core rules; secrets appear as `<secret NAME>`.
-    pub fn to_json(&self) -> serde_json::Value {
-        use serde_json::Value as Json;
-        match &self.value {
-            Value::Null => Json::Null,
-            Value::Sequence(items) => Json::Array(items.iter().map(Node::to_json).collect()),
-            Value::Mapping(mapping) => {
-                Json::Object(mapping.iter().map(|(key, node)| (key.text.to_string(), node.to_json())).collect())
-            }
-            Value::Scalar(scalar) => match scalar.resolve() {
-                Resolved::Null => Json::Null,
-                Resolved::Bool(value) => Json::Bool(value),
-                Resolved::Integer(value) => match (i64::try_from(value), u64::try_from(value)) {
-                    (Ok(small), _) => small.into(),
-                    (_, Ok(large)) => large.into(),
-                    _ => Json::String(value.to_string()),
-                },
-                Resolved::Float(value) => serde_json::Number::from_f64(value)
-                    .map_or_else(|| Json::String(scalar.display().into_owned()), Json::Number),
-                Resolved::Text => Json::String(scalar.display().into_owned()),
-            },
-        }
     }
 }

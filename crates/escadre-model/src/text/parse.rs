@@ -5,6 +5,7 @@
 //! Not here: files, meaning.
 //! Tests: `tests.rs`.
 
+use super::recent::Recent;
 use super::{Key, Mapping, Node, Scalar, Style, Text, Value};
 use crate::diagnostic::{Code, Diagnostic, Span};
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Tag};
@@ -142,6 +143,13 @@ enum OpenKind {
     Mapping { mapping: Mapping, merges: Vec<Node>, key: Option<(Key, bool)> },
 }
 
+/// Collections that are being filled grow; those that are complete are moved out in their exact size, and what they grew in is used again.
+#[derive(Default)]
+struct Spare {
+    sequences: Vec<Vec<Node>>,
+    mappings: Vec<Mapping>,
+}
+
 /// What an anchor stands for, with its expanded size and its height in levels.
 #[derive(Clone)]
 struct Anchored {
@@ -156,6 +164,8 @@ struct Builder {
     documents: Vec<Node>,
     findings: Vec<Diagnostic>,
     stack: Vec<Open>,
+    spare: Spare,
+    recent: Recent,
     anchors: HashMap<usize, Anchored>,
     visits: usize,
     expanded: usize,
@@ -169,6 +179,8 @@ impl Builder {
             documents: Vec::new(),
             findings: Vec::new(),
             stack: Vec::new(),
+            spare: Spare::default(),
+            recent: Recent::new(),
             anchors: HashMap::new(),
             visits: 0,
             expanded: 0,
@@ -225,7 +237,7 @@ impl Builder {
                     let message = "a text holds the control character U+0000";
                     return Err(Box::new(Diagnostic::error(Code::E0103, message).at(&span)));
                 }
-                let node = scalar(&text, style, tag.as_deref(), span);
+                let node = scalar(self.recent.share(text.as_ref()), style, tag.as_deref(), span);
                 if let Some(tag) = tag.as_deref().filter(|tag| !fits(tag, &node)) {
                     let message = format!("`{text}` is not what its tag `{}` says", tag.original());
                     self.findings.push(Diagnostic::error(Code::E0109, message).at(&node.span));
@@ -234,11 +246,12 @@ impl Builder {
             }
             Event::Alias(id) => self.alias(id, place)?,
             Event::SequenceStart(_, anchor, tag) => {
-                self.open(OpenKind::Sequence(Vec::new()), anchor, tag.as_deref(), place)?
+                let items = self.spare.sequences.pop().unwrap_or_default();
+                self.open(OpenKind::Sequence(items), anchor, tag.as_deref(), place)?;
             }
             Event::MappingStart(_, anchor, tag) => {
-                let kind = OpenKind::Mapping { mapping: Mapping::new(), merges: Vec::new(), key: None };
-                self.open(kind, anchor, tag.as_deref(), place)?;
+                let mapping = self.spare.mappings.pop().unwrap_or_default();
+                self.open(OpenKind::Mapping { mapping, merges: Vec::new(), key: None }, anchor, tag.as_deref(), place)?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(place)?,
             _ => {}
@@ -295,11 +308,17 @@ impl Builder {
         let Open { kind, mut span, tag, anchor, size, height } = open;
         span.end = span.end.max(end);
         let value = match kind {
-            OpenKind::Sequence(items) => Value::Sequence(Arc::new(items)),
-            OpenKind::Mapping { mut mapping, merges, .. } => {
+            OpenKind::Sequence(mut grown) => {
+                let items = Vec::from_iter(grown.drain(..));
+                self.spare.sequences.push(grown);
+                Value::Sequence(Arc::new(items))
+            }
+            OpenKind::Mapping { mapping: mut grown, merges, .. } => {
                 for merge in &merges {
-                    self.merge(&mut mapping, merge)?;
+                    self.merge(&mut grown, merge)?;
                 }
+                let mapping = grown.take();
+                self.spare.mappings.push(grown);
                 Value::Mapping(Arc::new(mapping))
             }
         };
@@ -345,7 +364,7 @@ impl Builder {
                 None => {
                     // A quoted `<<` is a key like any other.
                     let merges = matches!(&node.value, Value::Scalar(scalar) if scalar.style == super::Style::Plain && scalar.as_str() == Some("<<"));
-                    *key = Some((as_key(&node)?, merges));
+                    *key = Some((as_key(node)?, merges));
                 }
                 Some((name, true)) => {
                     merges.push(node);
@@ -375,18 +394,18 @@ impl Builder {
     }
 }
 
-fn as_key(node: &Node) -> Step<Key> {
+fn as_key(node: Node) -> Step<Key> {
     let (text, typed): (Arc<str>, bool) = match &node.value {
         Value::Null => ("null".into(), true),
         Value::Scalar(scalar) => {
-            (scalar.as_str().unwrap_or_default().into(), !matches!(scalar.resolve(), super::Resolved::Text))
+            (scalar.text.letters().unwrap_or_default(), !matches!(scalar.resolve(), super::Resolved::Text))
         }
         Value::Sequence(_) | Value::Mapping(_) => {
             let message = format!("a key must be a text, here is {}", node.kind());
             return Err(Box::new(Diagnostic::error(Code::E0110, message).at(&node.span)));
         }
     };
-    Ok(Key { text, span: node.span.clone(), typed, origin: super::Origin::Written })
+    Ok(Key { text, span: node.span, typed, origin: super::Origin::Written })
 }
 
 /// The tag as written, unless it is one of YAML's core tags.
@@ -406,7 +425,7 @@ fn fits(tag: &Tag, node: &Node) -> bool {
     }
 }
 
-fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Node {
+fn scalar(text: Arc<str>, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Node {
     let style = if style == ScalarStyle::Plain { Style::Plain } else { Style::Quoted };
     let style = match tag {
         Some(tag) => match tag.core_suffix() {
@@ -420,9 +439,7 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Node
     // `!!float 3` is a number that may have a fraction.
     let whole = || text.bytes().all(|byte| byte.is_ascii_digit());
     let scalar = match tag.and_then(Tag::core_suffix) {
-        Some("float") if !text.is_empty() && whole() => {
-            Scalar { text: Text::from(format!("{text}.0").as_str()), style }
-        }
+        Some("float") if !text.is_empty() && whole() => Scalar { text: Text::from(format!("{text}.0")), style },
         _ => Scalar { text: Text::from(text), style },
     };
     let value = if matches!(scalar.resolve(), super::Resolved::Null) { Value::Null } else { Value::Scalar(scalar) };

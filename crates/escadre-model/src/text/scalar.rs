@@ -82,6 +82,17 @@ impl Text {
         }
     }
 
+    /// The letters as they are kept, if there are no holes: to be shared.
+    pub(super) fn letters(&self) -> Option<Arc<str>> {
+        match &self.0 {
+            Inner::Plain(text) => Some(Arc::clone(text)),
+            Inner::Pieces(_) => {
+                self.ask();
+                None
+            }
+        }
+    }
+
     /// Whether it has no letters. A hole always stands for some.
     pub fn is_empty(&self) -> bool {
         matches!(&self.0, Inner::Plain(text) if text.is_empty())

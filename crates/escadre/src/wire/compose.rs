@@ -56,10 +56,9 @@ pub(crate) async fn compose(settings: &Settings, verb: &ComposeVerb) -> Result<M
         let finding = Diagnostic::warning(Code::W0407, message).label(&key.span, "this one");
         findings.push(finding.label(&first.span, "that one").hint("call one of them something else"));
     }
-    let json = project.to_json();
     let text = match format {
-        Format::Json => format!("{json:#}\n"),
-        Format::Yaml => yaml::document(&json),
+        Format::Json => serde_json::to_string_pretty(&project).map_err(Fault::bug)? + "\n",
+        Format::Yaml => yaml::document(&project.to_json()),
     };
     Ok(Model { text, findings, sources })
 }

@@ -11,47 +11,49 @@ pub(crate) mod volumes;
 
 use super::merge::{by_name, pair, pairs, started};
 use super::schema::{Object, Pairs, Shape, tables as t};
+use super::trail::{Step, Trail};
 use crate::diagnostic::{Code, Diagnostic};
-use crate::text::{Key, Mapping, Node, Resolved, Value};
+use crate::text::{Key, Mapping, Node, Resolved, Scalar, Value};
 use std::sync::Arc;
 
 /// The long form of a tree; nothing when it is already long.
-pub(crate) fn canonical(node: &Node, shape: &Shape, path: &str, findings: &mut Vec<Diagnostic>) -> Option<Node> {
-    Canonical { findings, lists: 0 }.node(node, shape, path)
+pub(crate) fn canonical(node: &Node, shape: &Shape, findings: &mut Vec<Diagnostic>) -> Option<Node> {
+    Canonical { findings, path: Trail::default(), lists: 0 }.node(node, shape)
 }
 
 struct Canonical<'f> {
     findings: &'f mut Vec<Diagnostic>,
+    path: Trail,
     /// How many lists stand around the value.
     lists: usize,
 }
 
 impl Canonical<'_> {
-    fn node(&mut self, node: &Node, shape: &Shape, path: &str) -> Option<Node> {
+    fn node(&mut self, node: &Node, shape: &Shape) -> Option<Node> {
         match shape {
-            Shape::Object(object) => self.object(node, object, path),
-            Shape::Dict(_, of) if may_change(of) => self.entries(node, |_| Some(of), path),
+            Shape::Object(object) => self.object(node, object),
+            Shape::Dict(_, of) if may_change(of) => self.entries(node, |_| Some(of)),
             Shape::Named(of) => match &node.value {
                 Value::Sequence(_) => by_name(node, false).map(|mapping| with(node, mapping)),
-                _ => self.entries(node, |_| Some(of), path),
+                _ => self.entries(node, |_| Some(of)),
             },
-            Shape::List { of, .. } => self.items(node, of, path),
+            Shape::List { of, .. } => self.items(node, of),
             // One text is replaced by a later one, a list grows: this attribute alone stays as it is written until files are merged.
-            Shape::TextOrTexts { .. } if path.ends_with(".no_cache_filter") => None,
+            Shape::TextOrTexts { .. } if self.path.ends_with(".no_cache_filter") => None,
             Shape::TextOrTexts { .. } if node.as_scalar().is_some() => Some(list_of(node)),
-            Shape::Pairs(Pairs::Contexts) => self.contexts(node, path),
-            Shape::Pairs(Pairs::Ssh) => self.ssh(node, path),
+            Shape::Pairs(Pairs::Contexts) => self.contexts(node),
+            Shape::Pairs(Pairs::Ssh) => self.ssh(node),
             // Entries of lists are compared as written when files merge, so these wait for their types.
             Shape::Pairs(_) if node.as_sequence().is_some() && self.lists == 0 => {
                 pairs(node, self.findings).map(|mapping| with(node, mapping))
             }
-            Shape::Ports => self.ports(node, path),
-            Shape::Volume => self.text(node, path, &t::MOUNT, volume),
-            Shape::Device => self.text(node, path, &t::DEVICE, device),
-            Shape::FileReference => self.keyed(node, "source", &t::FILE_REFERENCE, path),
-            Shape::Short(key, object) => self.keyed(node, key, object, path),
-            Shape::Schedule => self.keyed(node, "cron", &t::SCHEDULE, path),
-            Shape::Build => self.keyed(node, "context", &t::BUILD, path),
+            Shape::Ports => self.ports(node),
+            Shape::Volume => self.text(node, &t::MOUNT, volume),
+            Shape::Device => self.text(node, &t::DEVICE, device),
+            Shape::FileReference => self.keyed(node, "source", &t::FILE_REFERENCE),
+            Shape::Short(key, object) => self.keyed(node, key, object),
+            Shape::Schedule => self.keyed(node, "cron", &t::SCHEDULE),
+            Shape::Build => self.keyed(node, "context", &t::BUILD),
             Shape::EnvFiles => self.env_files(node),
             Shape::DependsOn => self.depends_on(node),
             Shape::Gpus if node.as_scalar().is_some() => {
@@ -62,21 +64,20 @@ impl Canonical<'_> {
         }
     }
 
-    fn object(&mut self, node: &Node, object: &'static Object, path: &str) -> Option<Node> {
-        let changed = self.entries(node, |key| object.field(key).filter(|shape| may_change(shape)), path);
+    fn object(&mut self, node: &Node, object: &'static Object) -> Option<Node> {
+        let changed = self.entries(node, |key| object.field(key).filter(|shape| may_change(shape)));
         if !matches!(object.field("external"), Some(Shape::External)) {
             return changed;
         }
         match node.get("external").map(|node| &node.value) {
-            Some(Value::Mapping(external)) => {
-                Some(self.external(changed.unwrap_or_else(|| node.clone()), external, path))
-            }
+            Some(Value::Mapping(external)) => Some(self.external(changed.unwrap_or_else(|| node.clone()), external)),
             _ => changed,
         }
     }
 
     /// `external: {name: x}` is the old way of saying `external: true` and `name: x`.
-    fn external(&mut self, mut node: Node, external: &Mapping, path: &str) -> Node {
+    fn external(&mut self, mut node: Node, external: &Mapping) -> Node {
+        let path = &*self.path;
         let span = node.get("external").map_or_else(|| node.span.clone(), |node| node.span.clone());
         let Some(mapping) = node.mapping_mut() else { return node };
         mapping.insert(Key::new("external", &span), Node::plain("true", &span));
@@ -102,13 +103,13 @@ impl Canonical<'_> {
         node
     }
 
-    fn entries(&mut self, node: &Node, shape: impl Fn(&str) -> Option<&'static Shape>, path: &str) -> Option<Node> {
+    fn entries(&mut self, node: &Node, shape: impl Fn(&str) -> Option<&'static Shape>) -> Option<Node> {
         let mapping = node.as_mapping()?;
         let mut changed: Option<Mapping> = None;
         for (key, value) in mapping.iter() {
             let Some(shape) = shape(&key.text) else { continue };
-            let inner = if path.is_empty() { key.text.to_string() } else { format!("{path}.{}", key.text) };
-            if let Some(long) = self.node(value, shape, &inner)
+            let long = self.within(&key.text, |this| this.node(value, shape));
+            if let Some(long) = long
                 && let Some(slot) = changed.get_or_insert_with(|| mapping.clone()).get_mut(&key.text)
             {
                 *slot = long;
@@ -117,12 +118,12 @@ impl Canonical<'_> {
         changed.map(|mapping| with(node, mapping))
     }
 
-    fn items(&mut self, node: &Node, of: &'static Shape, path: &str) -> Option<Node> {
+    fn items(&mut self, node: &Node, of: &'static Shape) -> Option<Node> {
         let items = node.as_sequence()?;
         let mut changed: Option<Vec<Node>> = None;
         for (index, item) in items.iter().enumerate() {
             self.lists += 1;
-            let long = self.node(item, of, &format!("{path}.{index}"));
+            let long = self.within(index, |this| this.node(item, of));
             self.lists -= 1;
             if let Some(long) = long
                 && let Some(slot) = changed.get_or_insert_with(|| items.to_vec()).get_mut(index)
@@ -134,9 +135,9 @@ impl Canonical<'_> {
     }
 
     /// A text that stands for a mapping with one key.
-    fn keyed(&mut self, node: &Node, key: &'static str, object: &'static Object, path: &str) -> Option<Node> {
+    fn keyed(&mut self, node: &Node, key: &'static str, object: &'static Object) -> Option<Node> {
         if node.as_scalar().is_none() {
-            return self.object(node, object, path);
+            return self.object(node, object);
         }
         Some(Node::mapping(std::iter::once((Key::new(key, &node.span), node.clone())).collect(), &node.span))
     }
@@ -144,11 +145,10 @@ impl Canonical<'_> {
     fn text(
         &mut self,
         node: &Node,
-        path: &str,
         object: &'static Object,
         read: fn(&str, &Node) -> Result<Mapping, String>,
     ) -> Option<Node> {
-        let Some(scalar) = node.as_scalar() else { return self.object(node, object, path) };
+        let Some(scalar) = node.as_scalar() else { return self.object(node, object) };
         let read = match scalar.as_str() {
             Some(text) => read(text, node).map_err(|message| (Code::E0412, message)),
             None => Err((Code::E0420, "a secret cannot be part of the short form".to_owned())),
@@ -156,20 +156,28 @@ impl Canonical<'_> {
         match read {
             Ok(mapping) => Some(with(node, mapping)),
             Err((code, message)) => {
-                self.report(code, node, path, &message);
+                self.report(code, node, &message);
                 None
             }
         }
     }
 
-    fn report(&mut self, code: Code, node: &Node, path: &str, message: &str) {
+    fn within<T>(&mut self, step: impl Step, read: impl FnOnce(&mut Self) -> T) -> T {
+        let here = self.path.go(step);
+        let result = read(self);
+        self.path.back(here);
+        result
+    }
+
+    fn report(&mut self, code: Code, node: &Node, message: &str) {
+        let path = &*self.path;
         let finding = Diagnostic::error(code, format!("`{path}`: {}", node.veil(message))).at(&node.span).path(path);
         if !self.findings.contains(&finding) {
             self.findings.push(finding);
         }
     }
 
-    fn ports(&mut self, node: &Node, path: &str) -> Option<Node> {
+    fn ports(&mut self, node: &Node) -> Option<Node> {
         let items = node.as_sequence()?;
         if items.iter().all(|item| item.as_scalar().is_none()) {
             return None;
@@ -180,21 +188,24 @@ impl Canonical<'_> {
                 long.push(item.clone());
                 continue;
             };
-            let path = format!("{path}.{index}");
-            let number = match scalar.resolve() {
-                Resolved::Integer(value) => Some(value.to_string()),
-                _ => None,
-            };
-            match scalar.as_str().map(|text| (ports::parse(number.as_deref().unwrap_or(text)), scalar.resolve())) {
-                Some((Ok(ports), Resolved::Text | Resolved::Integer(_))) => {
-                    long.extend(ports.into_iter().map(|port| with(item, port_entries(&port, item))));
-                }
-                Some((Err(message), _)) => self.report(Code::E0412, item, &path, &message),
-                Some(_) => self.report(Code::E0412, item, &path, "a port is no fraction"),
-                None => self.report(Code::E0420, item, &path, "a secret cannot be part of a port"),
-            }
+            self.within(index, |this| this.port(item, scalar, &mut long));
         }
         Some(Node { value: Value::Sequence(Arc::new(long)), ..node.clone() })
+    }
+
+    fn port(&mut self, item: &Node, scalar: &Scalar, long: &mut Vec<Node>) {
+        let number = match scalar.resolve() {
+            Resolved::Integer(value) => Some(value.to_string()),
+            _ => None,
+        };
+        match scalar.as_str().map(|text| (ports::parse(number.as_deref().unwrap_or(text)), scalar.resolve())) {
+            Some((Ok(ports), Resolved::Text | Resolved::Integer(_))) => {
+                long.extend(ports.into_iter().map(|port| with(item, port_entries(&port, item))));
+            }
+            Some((Err(message), _)) => self.report(Code::E0412, item, &message),
+            Some(_) => self.report(Code::E0412, item, "a port is no fraction"),
+            None => self.report(Code::E0420, item, "a secret cannot be part of a port"),
+        }
     }
 
     fn env_files(&mut self, node: &Node) -> Option<Node> {
@@ -245,7 +256,7 @@ impl Canonical<'_> {
         }
     }
 
-    fn contexts(&mut self, node: &Node, path: &str) -> Option<Node> {
+    fn contexts(&mut self, node: &Node) -> Option<Node> {
         let items = node.as_sequence()?;
         let mut mapping = Mapping::with_capacity(items.len());
         for item in items {
@@ -253,13 +264,13 @@ impl Canonical<'_> {
                 Some((key, value)) if !value.is_null() => {
                     mapping.insert(key, value);
                 }
-                _ => self.report(Code::E0412, item, path, "write `name=context`"),
+                _ => self.report(Code::E0412, item, "write `name=context`"),
             }
         }
         Some(with(node, mapping))
     }
 
-    fn ssh(&mut self, node: &Node, path: &str) -> Option<Node> {
+    fn ssh(&mut self, node: &Node) -> Option<Node> {
         let items = node.as_sequence()?;
         let mut mapping = Mapping::with_capacity(items.len());
         for item in items {
@@ -267,7 +278,7 @@ impl Canonical<'_> {
                 Some((key, value)) if !value.is_null() || &*key.text == "default" => {
                     mapping.insert(key, value);
                 }
-                _ => self.report(Code::E0412, item, path, "write `default`, or `id=path`"),
+                _ => self.report(Code::E0412, item, "write `default`, or `id=path`"),
             }
         }
         Some(with(node, mapping))

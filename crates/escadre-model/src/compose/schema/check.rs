@@ -6,6 +6,7 @@
 //! Tests: tests/cases/compose.
 
 use super::super::schema::tables as t;
+use super::super::trail::{Step, Trail};
 use super::{Integer, Keys, Object, Pairs, Shape};
 use crate::diagnostic::{Code, Diagnostic, nearest};
 use crate::text::{Key, Mapping, Node, Resolved, Scalar, Style, Text, Value};
@@ -16,14 +17,14 @@ const MOST: usize = 1_000;
 
 /// Walks a tree and collects what does not fit.
 pub(crate) struct Checker<'f> {
-    path: String,
+    path: Trail,
     findings: &'f mut Vec<Diagnostic>,
 }
 
 impl<'f> Checker<'f> {
     /// Begins at the top of a document.
     pub(crate) fn new(findings: &'f mut Vec<Diagnostic>) -> Self {
-        Self { path: String::new(), findings }
+        Self { path: Trail::default(), findings }
     }
 
     fn report(&mut self, finding: Diagnostic) {
@@ -34,14 +35,10 @@ impl<'f> Checker<'f> {
         }
     }
 
-    fn within(&mut self, step: impl std::fmt::Display, check: impl FnOnce(&mut Self)) {
-        use std::fmt::Write as _;
-        let length = self.path.len();
-        let written = if length == 0 { write!(self.path, "{step}") } else { write!(self.path, ".{step}") };
-        if written.is_ok() {
-            check(self);
-        }
-        self.path.truncate(length);
+    fn within(&mut self, step: impl Step, check: impl FnOnce(&mut Self)) {
+        let here = self.path.go(step);
+        check(self);
+        self.path.back(here);
     }
 
     fn wrong(&mut self, node: &Node, wanted: &str) {

@@ -7,9 +7,13 @@
 //! Tests: `tests.rs`.
 
 mod check;
+mod groups;
 pub(crate) mod tables;
 #[cfg(test)]
 mod tests;
+
+use hashbrown::HashTable;
+use std::sync::OnceLock;
 
 pub(crate) use check::Checker;
 pub(crate) use tables::{ROOT, SERVICE};
@@ -21,8 +25,8 @@ pub(crate) type Field = (&'static str, Shape);
 
 /// A mapping with known keys.
 pub(crate) struct Object {
-    /// Groups of fields, each sorted by name.
-    pub(crate) parts: &'static [&'static [Field]],
+    /// Its fields.
+    pub(crate) parts: Parts,
     /// Keys that must be there; with `|` between them, one of several.
     pub(crate) required: &'static [&'static str],
     /// Whether `x-` keys are accepted.
@@ -31,6 +35,42 @@ pub(crate) struct Object {
     pub(crate) nullable: bool,
     /// Keys that the normalised JSON always has, with what stands for absence.
     pub(crate) always: &'static [(&'static str, Absent)],
+}
+
+/// Fields in groups, each sorted by name, so that mappings which have a group in common share its table.
+pub(crate) struct Parts {
+    pub(crate) groups: &'static [&'static [Field]],
+    /// All fields by name, made when the first one is looked for.
+    index: OnceLock<HashTable<&'static Field>>,
+}
+
+impl Parts {
+    pub(crate) const fn of(groups: &'static [&'static [Field]]) -> Self {
+        Self { groups, index: OnceLock::new() }
+    }
+
+    /// A file asks for a field at each attribute of each service, in four stages.
+    fn find(&self, name: &str) -> Option<&'static Shape> {
+        let index = self.index.get_or_init(|| {
+            let mut index = HashTable::new();
+            for field in self.groups.iter().copied().flatten() {
+                // Where groups have a name in common, the first one stands.
+                if index.find(mixed(field.0), |known: &&Field| known.0 == field.0).is_none() {
+                    index.insert_unique(mixed(field.0), field, |field| mixed(field.0));
+                }
+            }
+            index
+        });
+        index.find(mixed(name), |field| field.0 == name).map(|field| &field.1)
+    }
+}
+
+/// A number in which few names of attributes are the same: of their length and four of their letters. The names are ours; keys that people write are only looked for.
+fn mixed(name: &str) -> u64 {
+    let letter = |at: usize| u64::from(name.as_bytes().get(at).copied().unwrap_or_default());
+    let length = name.len();
+    let letters = [letter(0), letter(length / 3), letter(length / 2), letter(length.saturating_sub(1)), length as u64];
+    letters.iter().fold(0, |mixed, part| (mixed << 8) | part).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32)
 }
 
 /// What the normalised JSON prints for an attribute that is not there.
@@ -44,17 +84,12 @@ pub(crate) enum Absent {
 impl Object {
     /// The shape of a key.
     pub(crate) fn field(&self, name: &str) -> Option<&'static Shape> {
-        self.parts.iter().find_map(|part| {
-            part.binary_search_by(|(known, _)| (*known).cmp(name))
-                .ok()
-                .and_then(|at| part.get(at))
-                .map(|(_, shape)| shape)
-        })
+        self.parts.find(name)
     }
 
     /// All known keys.
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.parts.iter().flat_map(|part| part.iter().map(|(name, _)| *name))
+        self.parts.groups.iter().flat_map(|part| part.iter().map(|(name, _)| *name))
     }
 }
 
@@ -191,6 +226,6 @@ pub(crate) enum Shape {
 impl Object {
     /// The first group of fields: of a service, those that any container has.
     pub(crate) fn first_part(&self) -> Option<&'static [Field]> {
-        self.parts.first().copied()
+        self.parts.groups.first().copied()
     }
 }

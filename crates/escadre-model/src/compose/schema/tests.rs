@@ -11,7 +11,7 @@ fn objects(shape: &Shape, seen: &mut Vec<*const Object>) {
         return;
     }
     seen.push(std::ptr::from_ref(*object));
-    for part in object.parts {
+    for part in object.parts.groups {
         assert!(
             part.is_sorted_by(|a, b| a.0 < b.0),
             "fields are sorted: {:?}",
@@ -34,7 +34,7 @@ pub(crate) fn attributes() -> Vec<String> {
 }
 
 fn members(object: &Object, path: &str, out: &mut Vec<String>) {
-    for (name, shape) in object.parts.iter().flat_map(|part| part.iter()) {
+    for (name, shape) in object.parts.groups.iter().flat_map(|part| part.iter()) {
         let path = if path.is_empty() { (*name).to_owned() } else { format!("{path}.{name}") };
         out.push(path.clone());
         below(shape, &path, out);
