@@ -103,6 +103,11 @@ impl<'t> Reference<'t> {
         }
         Ok(Self { registry, path, tag, digest })
     }
+
+    /// Registry and path, without tag and digest.
+    pub fn repository(&self) -> String {
+        self.registry.map_or_else(|| self.path.to_owned(), |registry| format!("{registry}/{}", self.path))
+    }
 }
 
 /// What stands before the first slash is a registry if it looks like a host; else it is the beginning of a path.

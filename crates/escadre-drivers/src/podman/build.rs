@@ -7,7 +7,7 @@
 
 use super::Engine;
 use super::door::{Call, Payload};
-use super::images::{build_labels, image_error};
+use super::images::{auths, build_labels, image_error};
 use crate::git;
 use bytes::Bytes;
 use escadre_engine::ports::{Error, Job};
@@ -69,6 +69,10 @@ impl Engine {
             call = call.query("shmsize", size.to_string());
         }
         call = self.surroundings(call, build, root);
+        if !self.settings.registries.is_empty() {
+            // Whom the images that it is built from ask.
+            call = call.header(http::HeaderName::from_static("x-registry-config"), auths(&self.settings.registries));
+        }
         let secrets: Vec<(String, String)> = secrets(build);
         if !secrets.is_empty() {
             // Podman takes these files out of the context before it builds.
@@ -127,10 +131,7 @@ impl Engine {
             true => {}
             false => call = hosts.iter().fold(call, |call, line| call.query("extrahosts", line)),
         }
-        let caches: Vec<&str> = texts(build, "cache_from").collect();
-        if !caches.is_empty() {
-            call = call.query("cachefrom", json!(caches).to_string());
-        }
+        call = caches(call, build, podman);
         let number = |limit: &Value, key: &str| limit.get(key).and_then(Value::as_i64).unwrap_or_default();
         let name = |limit: &Value| limit.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
         let limits = build.get("ulimits").and_then(Value::as_array).into_iter().flatten().map(|limit| {
@@ -158,6 +159,19 @@ impl Engine {
         }
         call
     }
+}
+
+/// Where layers are looked for, and where they are left. Podman reads one repository after the other, and a list in JSON as none; Docker reads a list.
+fn caches(mut call: Call, build: &Value, podman: bool) -> Call {
+    let from: Vec<&str> = texts(build, "cache_from").collect();
+    if podman {
+        call = from.iter().fold(call, |call, repository| call.query("cachefrom", repository));
+        return texts(build, "cache_to").fold(call, |call, repository| call.query("cacheto", repository));
+    }
+    if !from.is_empty() {
+        call = call.query("cachefrom", json!(from).to_string());
+    }
+    call
 }
 
 fn texts<'a>(build: &'a Value, key: &str) -> impl Iterator<Item = &'a str> {

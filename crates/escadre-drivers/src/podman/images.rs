@@ -388,12 +388,23 @@ pub(super) fn spellings(name: &str) -> Vec<Arc<str>> {
     found.into_iter().map(Into::into).collect()
 }
 
-fn auth(credentials: &Credentials, registry: &str) -> String {
-    let text = serde_json::json!({
+fn spelled(credentials: &Credentials, registry: &str) -> Value {
+    serde_json::json!({
         "username": credentials.user,
         "password": String::from_utf8_lossy(credentials.password.reveal()),
         "serveraddress": registry,
-    });
+    })
+}
+
+/// Who we are to all registries, as a builder wants to know it.
+pub(super) fn auths(registries: &BTreeMap<Arc<str>, Credentials>) -> String {
+    let all: serde_json::Map<String, Value> =
+        registries.iter().map(|(registry, who)| (registry.to_string(), spelled(who, registry))).collect();
+    base64::engine::general_purpose::URL_SAFE.encode(Value::Object(all).to_string())
+}
+
+fn auth(credentials: &Credentials, registry: &str) -> String {
+    let text = spelled(credentials, registry);
     base64::engine::general_purpose::URL_SAFE.encode(text.to_string())
 }
 

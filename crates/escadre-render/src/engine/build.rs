@@ -8,13 +8,14 @@
 use super::render::Render;
 use super::{Dialect, value};
 use escadre_model::compose::{self, Service as Written};
+use escadre_model::image;
 use escadre_model::payload;
 use escadre_model::resolve::ROOT;
 use escadre_model::text::{Node, Text};
 use serde_json::{Map, Value, json};
 
 /// Lists of texts.
-const LISTS: &[&str] = &["tags", "cache_from", "extra_hosts"];
+const LISTS: &[&str] = &["tags", "extra_hosts"];
 
 /// Spells it.
 pub(super) fn spell(render: &mut Render<'_>, written: Written<'_>, node: &Node) -> Value {
@@ -64,6 +65,7 @@ pub(super) fn spell(render: &mut Render<'_>, written: Written<'_>, node: &Node) 
     if let Some(platform) = platform(render, written, node) {
         build.insert("platform".to_owned(), platform);
     }
+    caches(render, written, node, &mut build);
     contexts(render, written, node, &mut build);
     secrets(render, written, node, &mut build);
     Value::Object(build)
@@ -86,6 +88,47 @@ fn platform(render: &mut Render<'_>, written: Written<'_>, node: &Node) -> Optio
         render.approximate(all, &path, format!("an image for {first} alone is built here; build in CI for several"));
     }
     own.or_else(|| items.first().map(value::text))
+}
+
+/// Repositories in which a builder looks for layers, and where it leaves them; Podman's takes them without a tag.
+fn caches(render: &mut Render<'_>, written: Written<'_>, node: &Node, build: &mut Map<String, Value>) {
+    let podman = render.facts.dialect == Dialect::Podman;
+    for key in ["cache_from", "cache_to"] {
+        let path = format!("services.{}.build.{key}", written.name);
+        let mut all = Vec::new();
+        for item in node.get(key).and_then(Node::as_sequence).unwrap_or_default() {
+            let Some(text) = item.as_str() else { continue };
+            let parts = || text.split(',').filter_map(|part| part.split_once('='));
+            let part = |name: &str| parts().find(|(key, _)| *key == name).map(|(_, value)| value);
+            let reference = match (part("type"), part("ref")) {
+                (None, _) => text,
+                (Some("registry"), Some(reference)) => reference,
+                (Some(kind), _) => {
+                    let message = format!("{key}: a cache of type {kind} is not used: name a repository in a registry");
+                    render.approximate(item, &path, message);
+                    continue;
+                }
+            };
+            match image::Reference::parse(reference) {
+                Ok(named) if podman => all.push(json!(named.repository())),
+                Ok(_) => all.push(json!(reference)),
+                Err(why) => render.refuse(item, &path, format!("{key}: \"{reference}\" names no repository: {why}")),
+            }
+        }
+        match (podman, key, all.as_slice()) {
+            (_, _, []) => continue,
+            (false, "cache_to", _) => {
+                render.approximate(node, &path, "cache_to has no effect: Docker's own builder leaves no cache");
+                continue;
+            }
+            (true, "cache_to", [_, _, ..]) => {
+                render.approximate(node, &path, "cache_to: only the first repository is used");
+                all.truncate(1);
+            }
+            _ => {}
+        }
+        build.insert(key.to_owned(), Value::Array(all));
+    }
 }
 
 /// Further contexts: folders of the project, and images.

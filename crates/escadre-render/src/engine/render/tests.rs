@@ -4,6 +4,7 @@ use super::*;
 use crate::engine::{Dialect, create, read};
 use escadre_model::compose::{Cache, Files, Options, ReadError, load};
 use escadre_model::desired::{Body, Gate, HttpRoute, Manner, NetworkMode, Resource, Route, Service, Shown};
+use escadre_model::hash::Hash;
 use escadre_model::ids::InstanceId;
 use escadre_model::name::Name;
 use escadre_model::resolved::Content as Stands;
@@ -269,6 +270,23 @@ fn a_port_can_tell_who_connects_and_what_is_wrong_there_is_said() {
         let (_, findings) = with(port);
         assert!(findings.iter().any(|one| one.code == code && one.message.contains(word)), "{port}: {findings:?}");
     }
+}
+
+#[test]
+fn caches_of_builds_are_repositories() {
+    let yaml = "services:\n  web:\n    image: x\n    build:\n      context: .\n      cache_from: ['r.example/a:cache', 'type=registry,ref=r.example/b:c', 'type=gha']\n      \
+                cache_to: ['r.example/a:cache', 'r.example/c']\n";
+    let mut resolved = resolved(yaml, true).expect("a project");
+    shape(&mut resolved).builds.insert("web".into(), Hash::of(b"inputs"));
+    let caches = |dialect| {
+        let (desired, findings) = render(&resolved, &Facts { dialect, ..Facts::default() });
+        let image = desired.resources.get(&ResourceKey::new(Kind::Image, "x")).expect("an image");
+        let words = image.payload().value();
+        let part = |key: &str| words.pointer(&format!("/build/{key}")).cloned().unwrap_or(Value::Null);
+        (part("cache_from"), part("cache_to"), findings.len())
+    };
+    assert_eq!(caches(Dialect::Podman), (json!(["r.example/a", "r.example/b"]), json!(["r.example/a"]), 2));
+    assert_eq!(caches(Dialect::Docker), (json!(["r.example/a:cache", "r.example/b:c"]), Value::Null, 2));
 }
 
 #[test]
