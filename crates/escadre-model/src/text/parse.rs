@@ -1,7 +1,8 @@
 //! From bytes to trees.
 //!
 //! In: a file's name and bytes. Out: one [`Node`] per document, and findings.
-//! **Invariant**: work and memory are bounded by [`Limits`]; aliases are shared, never copied; no input panics.
+//! **Invariant**: work and memory are bounded by [`Limits`]; aliases are shared, never copied; no input panics. A large file is parsed on a second thread, with the
+//! same result.
 //! Not here: files, meaning.
 //! Tests: `tests.rs`.
 
@@ -10,7 +11,7 @@ use super::{Key, Mapping, Node, Scalar, Style, Text, Value};
 use crate::diagnostic::{Code, Diagnostic, Span};
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Tag};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 
 /// What one file may cost.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +34,12 @@ impl Default for Limits {
     }
 }
 
+/// Bytes of a file that is worth a second thread.
+const LARGE: usize = 100_000;
+/// Events that go from one thread to the other at once, and how many such batches may wait.
+const BATCH: usize = 256;
+const AHEAD: usize = 16;
+
 /// Reads all documents of a file. On an error the documents before it are returned, and a finding says where it stopped.
 /// A file without any document gives none.
 pub fn parse(file: &str, bytes: &[u8], limits: Limits) -> (Vec<Node>, Vec<Diagnostic>) {
@@ -41,7 +48,26 @@ pub fn parse(file: &str, bytes: &[u8], limits: Limits) -> (Vec<Node>, Vec<Diagno
         Ok(text) => text,
         Err(finding) => return (Vec::new(), vec![*finding]),
     };
+    built(name, text, limits, text.len() >= LARGE)
+}
+
+/// The trees of a text; a large one is parsed on a thread of its own.
+pub(super) fn built(name: Arc<str>, text: &str, limits: Limits, is_large: bool) -> (Vec<Node>, Vec<Diagnostic>) {
     let mut builder = Builder::new(name, limits);
+    let each = |next: Next<'_>| builder.next(next, text);
+    if is_large {
+        ahead(text, limits, each)
+    } else {
+        events(text, limits, each)
+    }
+    (builder.documents, builder.findings)
+}
+
+/// What the parser says next.
+type Next<'t> = Result<(Event<'t>, granit_parser::Span), granit_parser::ScanError>;
+
+/// Parses a text; goes on as long as `each` says so.
+fn events<'t>(text: &'t str, limits: Limits, mut each: impl FnMut(Next<'t>) -> bool) {
     // The parser's own limits are one above ours, so that ours speak.
     let options = granit_parser::options! {
         emit_comments: false,
@@ -49,17 +75,24 @@ pub fn parse(file: &str, bytes: &[u8], limits: Limits) -> (Vec<Node>, Vec<Diagno
         block_nesting_limit: limits.depth + 1,
     };
     let mut parser = Parser::new_from_str_with_options(text, options);
-    while let Some(next) = parser.next_event() {
-        let step = match next {
-            Ok((event, span)) => builder.event(event, &span),
-            Err(error) => Err(Box::new(builder.syntax(&error, text))),
-        };
-        if let Err(finding) = step {
-            builder.findings.push(*finding);
-            break;
-        }
-    }
-    (builder.documents, builder.findings)
+    while parser.next_event().is_some_and(&mut each) {}
+}
+
+/// As [`events`], with the parser on a thread of its own, a little ahead: a large file is parsed while its tree is built.
+fn ahead<'t>(text: &'t str, limits: Limits, mut each: impl FnMut(Next<'t>) -> bool) {
+    std::thread::scope(|scope| {
+        let (give, batches) = mpsc::sync_channel::<Vec<Next<'t>>>(AHEAD);
+        scope.spawn(move || {
+            let mut batch = Vec::with_capacity(BATCH);
+            events(text, limits, |next| {
+                batch.push(next);
+                batch.len() < BATCH || give.send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).is_ok()
+            });
+            // Nobody may be there to take them: an error ends the reading.
+            let _ = give.send(batch);
+        });
+        let _ = batches.into_iter().flatten().all(&mut each);
+    });
 }
 
 /// Reads a file that must hold exactly one document.
@@ -220,6 +253,15 @@ impl Builder {
 
     fn too_deep(&self, span: &Span) -> Diagnostic {
         Diagnostic::error(Code::E0107, format!("nested deeper than {} levels", self.limits.depth)).at(span)
+    }
+
+    /// Takes what the parser says; whether there is more to be read.
+    fn next(&mut self, next: Next<'_>, text: &str) -> bool {
+        let step = match next {
+            Ok((event, place)) => self.event(event, &place),
+            Err(error) => Err(Box::new(self.syntax(&error, text))),
+        };
+        step.map_err(|finding| self.findings.push(*finding)).is_ok()
     }
 
     fn event(&mut self, event: Event<'_>, place: &granit_parser::Span) -> Step {
