@@ -43,16 +43,32 @@ const AHEAD: usize = 16;
 /// Reads all documents of a file. On an error the documents before it are returned, and a finding says where it stopped.
 /// A file without any document gives none.
 pub fn parse(file: &str, bytes: &[u8], limits: Limits) -> (Vec<Node>, Vec<Diagnostic>) {
+    let Read { documents, findings, .. } = read(file, bytes, limits);
+    (documents, findings)
+}
+
+/// What a file says.
+#[derive(Debug)]
+pub(crate) struct Read {
+    /// Its documents, as far as they could be read.
+    pub(crate) documents: Vec<Node>,
+    /// What is wrong.
+    pub(crate) findings: Vec<Diagnostic>,
+    /// Nothing in it has a tag that is not one of YAML's own, every key is a text, and every number finite: who looks for such things need not.
+    pub(crate) is_plain: bool,
+}
+
+/// As [`parse`], and what else is known then.
+pub(crate) fn read(file: &str, bytes: &[u8], limits: Limits) -> Read {
     let name: Arc<str> = file.into();
-    let text = match decode(&name, bytes, limits) {
-        Ok(text) => text,
-        Err(finding) => return (Vec::new(), vec![*finding]),
-    };
-    built(name, text, limits, text.len() >= LARGE)
+    match decode(&name, bytes, limits) {
+        Ok(text) => built(name, text, limits, text.len() >= LARGE),
+        Err(finding) => Read { documents: Vec::new(), findings: vec![*finding], is_plain: true },
+    }
 }
 
 /// The trees of a text; a large one is parsed on a thread of its own.
-pub(super) fn built(name: Arc<str>, text: &str, limits: Limits, is_large: bool) -> (Vec<Node>, Vec<Diagnostic>) {
+pub(super) fn built(name: Arc<str>, text: &str, limits: Limits, is_large: bool) -> Read {
     let mut builder = Builder::new(name, limits);
     let each = |next: Next<'_>| builder.next(next, text);
     if is_large {
@@ -60,7 +76,7 @@ pub(super) fn built(name: Arc<str>, text: &str, limits: Limits, is_large: bool) 
     } else {
         events(text, limits, each)
     }
-    (builder.documents, builder.findings)
+    Read { documents: builder.documents, findings: builder.findings, is_plain: builder.is_plain }
 }
 
 /// What the parser says next.
@@ -199,6 +215,7 @@ struct Builder {
     stack: Vec<Open>,
     spare: Spare,
     recent: Recent,
+    is_plain: bool,
     anchors: HashMap<usize, Anchored>,
     visits: usize,
     expanded: usize,
@@ -214,6 +231,7 @@ impl Builder {
             stack: Vec::new(),
             spare: Spare::default(),
             recent: Recent::new(),
+            is_plain: true,
             anchors: HashMap::new(),
             visits: 0,
             expanded: 0,
@@ -280,6 +298,7 @@ impl Builder {
                     return Err(Box::new(Diagnostic::error(Code::E0103, message).at(&span)));
                 }
                 let node = scalar(self.recent.share(text.as_ref()), style, tag.as_deref(), span);
+                self.is_plain &= node.tag.is_none() && !node.as_scalar().is_some_and(Scalar::is_endless);
                 if let Some(tag) = tag.as_deref().filter(|tag| !fits(tag, &node)) {
                     let message = format!("`{text}` is not what its tag `{}` says", tag.original());
                     self.findings.push(Diagnostic::error(Code::E0109, message).at(&node.span));
@@ -340,7 +359,9 @@ impl Builder {
         if self.stack.len() >= self.limits.depth {
             return Err(Box::new(self.too_deep(&span)));
         }
-        self.stack.push(Open { kind, span, tag: tag.and_then(custom), anchor, size: 1, height: 1 });
+        let tag = tag.and_then(custom);
+        self.is_plain &= tag.is_none();
+        self.stack.push(Open { kind, span, tag, anchor, size: 1, height: 1 });
         Ok(())
     }
 
@@ -406,7 +427,9 @@ impl Builder {
                 None => {
                     // A quoted `<<` is a key like any other.
                     let merges = matches!(&node.value, Value::Scalar(scalar) if scalar.style == super::Style::Plain && scalar.as_str() == Some("<<"));
-                    *key = Some((as_key(node)?, merges));
+                    let name = as_key(node)?;
+                    self.is_plain &= !name.typed;
+                    *key = Some((name, merges));
                 }
                 Some((name, true)) => {
                     merges.push(node);
