@@ -9,9 +9,10 @@
 use super::recent::Recent;
 use super::{Key, Mapping, Node, Scalar, Style, Text, Value};
 use crate::diagnostic::{Code, Diagnostic, Span};
+use crate::parallel;
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Tag};
 use std::collections::HashMap;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 
 /// What one file may cost.
 #[derive(Clone, Copy, Debug)]
@@ -36,9 +37,6 @@ impl Default for Limits {
 
 /// Bytes of a file that is worth a second thread.
 const LARGE: usize = 100_000;
-/// Events that go from one thread to the other at once, and how many such batches may wait.
-const BATCH: usize = 256;
-const AHEAD: usize = 16;
 
 /// Reads all documents of a file. On an error the documents before it are returned, and a finding says where it stopped.
 /// A file without any document gives none.
@@ -72,9 +70,9 @@ pub(super) fn built(name: Arc<str>, text: &str, limits: Limits, is_large: bool) 
     let mut builder = Builder::new(name, limits);
     let each = |next: Next<'_>| builder.next(next, text);
     if is_large {
-        ahead(text, limits, each)
+        parallel::ahead(|give| events(text, limits, give), each);
     } else {
-        events(text, limits, each)
+        events(text, limits, each);
     }
     Read { documents: builder.documents, findings: builder.findings, is_plain: builder.is_plain }
 }
@@ -92,23 +90,6 @@ fn events<'t>(text: &'t str, limits: Limits, mut each: impl FnMut(Next<'t>) -> b
     };
     let mut parser = Parser::new_from_str_with_options(text, options);
     while parser.next_event().is_some_and(&mut each) {}
-}
-
-/// As [`events`], with the parser on a thread of its own, a little ahead: a large file is parsed while its tree is built.
-fn ahead<'t>(text: &'t str, limits: Limits, mut each: impl FnMut(Next<'t>) -> bool) {
-    std::thread::scope(|scope| {
-        let (give, batches) = mpsc::sync_channel::<Vec<Next<'t>>>(AHEAD);
-        scope.spawn(move || {
-            let mut batch = Vec::with_capacity(BATCH);
-            events(text, limits, |next| {
-                batch.push(next);
-                batch.len() < BATCH || give.send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).is_ok()
-            });
-            // Nobody may be there to take them: an error ends the reading.
-            let _ = give.send(batch);
-        });
-        let _ = batches.into_iter().flatten().all(&mut each);
-    });
 }
 
 /// Reads a file that must hold exactly one document.
