@@ -10,6 +10,10 @@ mod tidy;
 
 use std::process::ExitCode;
 
+/// The binary's: what is measured inside this process would cost something else with another one.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool prints")]
 fn main() -> ExitCode {
     let word = std::env::args().nth(1);

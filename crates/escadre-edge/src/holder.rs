@@ -52,7 +52,7 @@ use crate::files;
 use crate::ledger::Ledger;
 use crate::listeners::{self, Refusal};
 use crate::log::{self, Log};
-use crate::options::Options;
+use crate::options::{Options, Program};
 
 /// The first wait after a worker that died young; doubled each time.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
@@ -81,6 +81,13 @@ pub enum HolderError {
     /// The edge that runs did not hand over; it goes on.
     #[error("the edge that runs cannot be taken over")]
     TakeOver(#[source] io::Error),
+}
+
+/// Becomes a program, in place of this process; comes back only with the reason why not. For a holder that began with what
+/// it needs no more.
+#[must_use]
+pub fn give_place(to: &Program) -> io::Error {
+    Command::new(&to.program).args(&to.args).exec()
 }
 
 /// Runs the edge until it is told to stop (`stop` on the control socket, SIGTERM, SIGINT). Called by `escadre proxy`,

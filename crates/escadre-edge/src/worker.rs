@@ -77,7 +77,7 @@ pub(crate) struct Worker {
     keeping: Mutex<Option<AbortHandle>>,
 }
 
-/// Runs a worker until it has retired. Called by the hidden verb `escadre proxy worker`, outside of any async runtime;
+/// Runs a worker until it has retired. Called for `escadre proxy worker`, outside of any async runtime;
 /// everything else that it needs comes from the holder.
 ///
 /// `version` is [`Version::ours`]; another one makes it say so, and refuse the routes files that one would not read.

@@ -12,7 +12,7 @@ pub use pack::{Head, Packed, Parts, UnpackError};
 use crate::hash::{Hash, KeyedHash};
 use crate::ids::{InstanceId, Kind, ResourceKey};
 use crate::payload::{Payload, Words};
-use crate::routes::Plain;
+use crate::routes::{Plain, ProxyProtocol};
 use crate::secret::SecretRef;
 use crate::sheet::{Entry, Sheet, Values, View};
 use crate::source::Source;
@@ -526,6 +526,9 @@ pub struct TcpRoute {
     pub host: Arc<str>,
     /// Port on the host. 0: any free one, chosen at planning.
     pub published: u16,
+    /// How the service is told who connects; `None`: it sees the edge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// Where it was written.
     pub source: Option<Source>,
 }

@@ -210,7 +210,7 @@ impl Sketch {
             }
             if let Some((published, port)) = service.publish {
                 let (service, host) = (service.key.as_str().into(), "".into());
-                let route = TcpRoute { service, port, host, published, source: None };
+                let route = TcpRoute { service, port, host, published, proxy_protocol: None, source: None };
                 routes.insert(format!("port-{published}").into(), Route::Tcp(route));
             }
         }

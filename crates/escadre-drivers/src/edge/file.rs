@@ -385,6 +385,7 @@ fn put(routes: &mut Routes, id: &str, route: &Route, tls: Option<&Tls>, target: 
                 let id =
                     if listen.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) { format!("{id}{SIX}") } else { id.to_owned() };
                 let mut new = TcpRoute::new(id.clone(), listen);
+                new.proxy_protocol = tcp.proxy_protocol;
                 new.backends = backends(target);
                 match routes.tcp.iter_mut().find(|route| route.id == id) {
                     Some(old) => *old = new,

@@ -13,7 +13,7 @@ use escadre_model::desired::{Body, CertificateSource, Https, NetworkMode, Route,
 use escadre_model::hash::Hash;
 use escadre_model::ids::{Kind, ResourceKey};
 use escadre_model::observed::{ContainerSeen, EngineId};
-use escadre_model::routes::Plain;
+use escadre_model::routes::{Plain, ProxyProtocol};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -348,7 +348,14 @@ fn route_reasons(view: &View<'_>, key: &str, route: &Route) -> Vec<Reason> {
                 let tls = http.tls.as_ref().map(https).unwrap_or_default();
                 format!("{}{} -> {}:{}{tls}", http.hosts.join(", "), http.path, http.service, http.port).into()
             }
-            Route::Tcp(tcp) => format!("{} -> {}:{}", tcp.published, tcp.service, tcp.port).into(),
+            Route::Tcp(tcp) => {
+                let told = match tcp.proxy_protocol {
+                    None => "",
+                    Some(ProxyProtocol::V1) => ", PROXY protocol v1",
+                    Some(ProxyProtocol::V2) => ", PROXY protocol v2",
+                };
+                format!("{} -> {}:{}{told}", tcp.published, tcp.service, tcp.port).into()
+            }
         })
     };
     let old = view.base.and_then(|base| base.desired.routes.get(key)).map(shown);

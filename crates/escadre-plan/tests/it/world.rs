@@ -177,7 +177,8 @@ pub(crate) fn redirect(desired: &mut Desired, name: &str, host: &str) {
 }
 
 pub(crate) fn tcp(desired: &mut Desired, name: &str, service: &str, published: u16) {
-    let route = TcpRoute { service: service.into(), port: 80, host: "".into(), published, source: None };
+    let route =
+        TcpRoute { service: service.into(), port: 80, host: "".into(), published, proxy_protocol: None, source: None };
     desired.routes.insert(name.into(), Route::Tcp(route));
 }
 

@@ -9,6 +9,8 @@ use super::render::Render;
 use super::value;
 use escadre_model::compose::Service as Written;
 use escadre_model::desired::{EnginePort, Route, TcpRoute};
+use escadre_model::diagnostic::{Code, Diagnostic, nearest};
+use escadre_model::routes::ProxyProtocol;
 use escadre_model::text::Node;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,13 +23,26 @@ pub(super) fn published(render: &mut Render<'_>) -> BTreeMap<Arc<str>, Route> {
     let shape = render.shape;
     let mut routes: BTreeMap<Arc<str>, Route> = BTreeMap::new();
     for written in shape.project.services() {
-        if own_network(written).is_none() {
-            continue;
-        }
-        for port in ports(written).filter(|port| !by_engine(written, port)) {
+        let own = own_network(written).is_some();
+        for port in ports(written) {
+            let asked = told(render, written, port.node);
+            let path = || format!("services.{}.ports", written.name);
+            if !own || by_engine(written, &port) {
+                if asked.is_some() {
+                    let message =
+                        "the engine publishes this port, and tells nobody who connects: leave `mode: host` out";
+                    render.refuse(port.node, &path(), message);
+                }
+                continue;
+            }
             let served = |(service, open): &(Arc<str>, u16)| service == written.name && *open == port.target;
             // In a fleet the endpoint is the way in; the port would only be there for developers.
             if !shape.single && shape.served.iter().any(served) {
+                if asked.is_some() {
+                    let message =
+                        "an endpoint leads to this port: it is not opened, and requests say who asks in `Forwarded`";
+                    render.approximate(port.node, &path(), message);
+                }
                 continue;
             }
             let key: Arc<str> = match (port.published, port.host.is_empty()) {
@@ -40,19 +55,51 @@ pub(super) fn published(render: &mut Render<'_>) -> BTreeMap<Arc<str>, Route> {
                 port: port.target,
                 host: Arc::clone(&port.host),
                 published: port.published,
+                proxy_protocol: asked,
                 source: Some(value::source(port.node)),
             };
             if let Some(Route::Tcp(first)) = routes.get(&key)
                 && first.service != route.service
             {
                 let message = format!("port {} is published by {} already", port.published, first.service);
-                render.refuse(port.node, &format!("services.{}.ports", written.name), message);
+                render.refuse(port.node, &path(), message);
                 continue;
             }
             routes.insert(key, Route::Tcp(route));
         }
     }
     routes
+}
+
+/// How a port's service wants to be told who connects: `x-escadre: { proxy_protocol: v2 }` beside it.
+fn told(render: &mut Render<'_>, written: Written<'_>, port: &Node) -> Option<ProxyProtocol> {
+    const WORD: &str = "proxy_protocol";
+    let own = port.get("x-escadre")?;
+    let path = format!("services.{}.ports.x-escadre", written.name);
+    let Some(words) = own.as_mapping() else {
+        let message = format!("`x-escadre` beside a port must be a mapping, here is {}", own.kind());
+        render.findings.push(Diagnostic::error(Code::E0403, message).at(&own.span).path(path));
+        return None;
+    };
+    for (key, _) in words.iter().filter(|(key, _)| &*key.text != WORD) {
+        let message = format!("unknown attribute `{}` in `x-escadre` beside a port", key.text);
+        let finding = Diagnostic::error(Code::E0402, message).at(&key.span).path(path.clone());
+        render.findings.push(match nearest(&key.text, [WORD]) {
+            Some(meant) => finding.hint(format!("did you mean `{meant}`?")),
+            None => finding.hint(format!("known there: {WORD}")),
+        });
+    }
+    let asked = words.get(WORD)?;
+    match asked.as_str() {
+        Some("v1") => Some(ProxyProtocol::V1),
+        Some("v2") => Some(ProxyProtocol::V2),
+        _ => {
+            let finding =
+                Diagnostic::error(Code::E0405, format!("`{WORD}` is `v1` or `v2`")).at(&asked.span).path(path);
+            render.findings.push(finding.hint("`v1` is a line of text, `v2` is bytes: write what the service reads"));
+            None
+        }
+    }
 }
 
 /// A service's network mode when it is not the host's or another's: its own.

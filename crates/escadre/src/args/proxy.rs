@@ -52,13 +52,6 @@ pub(crate) enum ProxyVerb {
         #[arg(value_name = "HOST")]
         host: String,
     },
-    /// The process that carries traffic; started by the holder.
-    #[command(hide = true)]
-    Worker {
-        /// The holder's words.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        words: Vec<OsString>,
-    },
     /// Anything else: a reserved verb, or none.
     #[command(external_subcommand)]
     Other(Vec<OsString>),

@@ -64,7 +64,6 @@ fn every_verb_of_the_table_is_taken() {
         "escadre unhold larch",
         "escadre proxy",
         "escadre proxy install",
-        "escadre proxy worker --x 1",
         "escadre completions bash",
         "escadre man /tmp/x",
     ] {

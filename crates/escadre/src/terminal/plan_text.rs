@@ -303,9 +303,14 @@ fn table(only: &InstancePlan, strays: &[Stray], look: Look) -> String {
         let ready = if kind == Kind::Image { "pulled or built if it is not here" } else { "" };
         table.row([action.word().to_owned(), kind.word().to_owned(), names.join(", "), ready.to_owned()]);
     }
-    for change in order {
+    for change in &order {
         let (what, ready) = service_cells(change);
         table.row([change.action.word().to_owned(), change.on.key.to_string(), what, ready]);
+    }
+    // Images and files say their reason with the services that have them; what lies around services has nobody else to say it.
+    let around =
+        |change: &&Change| matches!(change.on.kind, Kind::Route | Kind::Network) && change.action == Action::Update;
+    for change in changing(only).into_iter().filter(around).chain(order) {
         // What goes because all of it goes needs no reason of its own.
         let mut bare = change.clone();
         // What was found is told on its own, with what becomes of it.

@@ -13,9 +13,18 @@ use escadre_drivers::edge::{EdgeFiles, Start};
 use escadre_edge::control::{CertificateStatus, Client};
 use escadre_edge::{Options, Program, Version};
 use escadre_model::diagnostic::Code;
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// What the edge's two processes are begun with; behind the holder's stand its folder, whether it takes over, and whom
+/// it tells that it serves. They live for weeks, and so begin without what is only needed to understand people: they would
+/// hold on to megabytes of it.
+const HOLDER: [&str; 2] = ["proxy", "holder"];
+const WORKER: [&str; 2] = ["proxy", "worker"];
+const TAKE_OVER: &str = "take-over";
+const ALONE: &str = "alone";
 
 /// How long a stopping edge may finish what it has.
 const GOODBYE: Duration = Duration::from_secs(10);
@@ -35,10 +44,7 @@ pub(crate) async fn proxy(settings: &Settings, args: &Proxy) -> Result<u8, Fault
             EdgeFiles::new(folder, None, Some(start)).ensure().await.map_err(Fault::world)?;
             Ok(Exit::Done.number())
         }
-        None => hold(settings, folder, args.take_over),
-        Some(ProxyVerb::Worker { .. }) => {
-            apart(|| escadre_edge::worker::run(Version::ours()).map_err(anyhow::Error::new))
-        }
+        None => Err(hold(settings, folder, args.take_over)),
         Some(ProxyVerb::Status { json }) => status(&folder, *json).await,
         Some(ProxyVerb::Upgrade) => upgrade(&folder).await,
         Some(ProxyVerb::Stop) => {
@@ -67,13 +73,14 @@ pub(super) fn folder(settings: &Settings, named: Option<&Path>) -> PathBuf {
     if !podman.is_dir() && docker.is_dir() { docker } else { podman }
 }
 
-fn hold(settings: &Settings, folder: PathBuf, take_over: bool) -> Result<u8, Fault> {
-    let program = std::env::current_exe().map_err(Fault::world)?;
-    let worker = Program { program: program.clone(), args: vec!["proxy".into(), "worker".into()] };
-    let again = Program { program, args: vec!["proxy".into(), "--dir".into(), folder.clone().into()] };
-    let notify = settings.environment.get("NOTIFY_SOCKET").filter(|path| !path.is_empty()).map(PathBuf::from);
-    let options = Options { take_over, notify, ..Options::new(folder, worker, again) };
-    apart(move || escadre_edge::holder::run(options).map_err(anyhow::Error::new))
+/// The holder, in place of this process.
+fn hold(settings: &Settings, folder: PathBuf, take_over: bool) -> Fault {
+    let notify = settings.environment.get("NOTIFY_SOCKET").filter(|path| !path.is_empty());
+    let mut args: Vec<OsString> = HOLDER.map(OsString::from).into();
+    args.extend([folder.into(), if take_over { TAKE_OVER } else { ALONE }.into()]);
+    args.extend(notify.map(OsString::from));
+    let become_it = |program| escadre_edge::holder::give_place(&Program { program, args });
+    Fault::world(std::env::current_exe().map_or_else(|error| error, become_it))
 }
 
 /// Worker and holder become what the program is now.
@@ -100,13 +107,33 @@ fn words(version: Option<&Version>) -> String {
     version.map_or_else(|| "an early version".to_owned(), |version| format!("version {version}"))
 }
 
-/// Holder and worker make runtimes of their own, which is not possible inside of one.
-fn apart(run: impl FnOnce() -> Result<(), anyhow::Error> + Send + 'static) -> Result<u8, Fault> {
-    match std::thread::spawn(run).join() {
-        Ok(Ok(())) => Ok(Exit::Done.number()),
-        Ok(Err(error)) => Err(Fault::Other(Exit::World, error)),
-        Err(_) => Err(Fault::bug(anyhow::anyhow!("the edge panicked"))),
+/// Whether these are the words that begin one of the edge's processes.
+pub(crate) fn is_process(words: &[OsString]) -> bool {
+    match words {
+        [_, process @ ..] if process == WORKER => true,
+        [_, verb, process, _folder, _how, ..] => HOLDER == [verb, process],
+        _ => false,
     }
+}
+
+/// Is the process of the edge that these words begin, until it has ended.
+///
+/// # Errors
+/// When it cannot start.
+pub(crate) fn process(words: &[OsString]) -> Result<Exit, Fault> {
+    let ended = match words.get(2..).unwrap_or_default() {
+        [_, folder, how, notify @ ..] => {
+            let program = std::env::current_exe().map_err(Fault::world)?;
+            let worker = Program { program: program.clone(), args: WORKER.map(OsString::from).into() };
+            let again = Program { program, args: vec!["proxy".into(), "--dir".into(), folder.clone()] };
+            let notify = notify.first().map(PathBuf::from);
+            let take_over = how == TAKE_OVER;
+            escadre_edge::holder::run(Options { take_over, notify, ..Options::new(folder, worker, again) })
+                .map_err(Fault::world)
+        }
+        _ => escadre_edge::worker::run(Version::ours()).map_err(Fault::world),
+    };
+    ended.map(|()| Exit::Done)
 }
 
 async fn status(folder: &std::path::Path, json: bool) -> Result<u8, Fault> {
@@ -165,4 +192,20 @@ pub(super) fn say(text: &str) -> Result<(), Fault> {
         std::io::ErrorKind::BrokenPipe => Fault::Gone,
         _ => Fault::world(error),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_of_the_edge_is_begun_by_its_own_words_and_by_nothing_that_people_type() {
+        let is = |words: &str| is_process(&words.split(' ').map(OsString::from).collect::<Vec<_>>());
+        assert!(is("escadre proxy worker") && is("escadre proxy holder /edge alone"));
+        assert!(is("escadre proxy holder /edge take-over /run/systemd/notify"));
+        for typed in ["escadre proxy", "escadre proxy --dir /edge", "escadre proxy holder", "escadre worker", "escadre"]
+        {
+            assert!(!is(typed), "{typed}");
+        }
+    }
 }

@@ -31,7 +31,7 @@ mod write;
 pub(crate) use adopt::adopt_into;
 pub(crate) use boot::boot;
 pub(crate) use compose::compose;
-pub(crate) use edge::{proxy, renew};
+pub(crate) use edge::{is_process, process, proxy, renew};
 pub(crate) use ground::{carry_out, ground, read, remember, saved, settle_edge};
 pub(crate) use guard::{hold, recover, unhold};
 pub(crate) use import::{Wish as ImportWish, import};

@@ -154,3 +154,43 @@ fn who_comes_before_an_instance_has_started_is_told_so() {
     assert!(says(200, "v1"), "{:?}", answer());
     world.run(&["proxy", "stop", "--dir", world.state.join("edge").to_str().expect("text")]).ends(0);
 }
+
+#[test]
+fn a_service_on_a_published_port_can_be_told_who_connects() {
+    use std::io::{Read as _, Write as _};
+    let Some(world) = world("told") else { return };
+    world.set("COMPOSE_PROJECT_NAME", &world.name);
+    let open = port();
+    let file = |told: &str| {
+        world.write(
+            "compose.yaml",
+            format!(
+                "services:\n  mail:\n    image: {IMAGE}:v1\n    command: [ nc, -ll, -p, \"9000\", -e, cat ]\n    init: true\n    stop_grace_period: 1s\n    \
+                 ports: [ {{ target: 9000, published: {open}{told} }} ]\n"
+            ),
+        );
+    };
+    let echoed = || {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", open)).expect("the edge listens");
+        stream.write_all(b"who am I\n").expect("sent");
+        stream.shutdown(std::net::Shutdown::Write).expect("ended");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("an answer");
+        text
+    };
+    file("");
+    world.up();
+    assert_eq!(echoed(), "who am I\n");
+    let runs = world.containers();
+    file(", x-escadre: { proxy_protocol: v1 }");
+    world.up().says("mail:9000, PROXY");
+    let answer = echoed();
+    assert!(answer.starts_with("PROXY TCP4 127.0.0.1 127.0.0.1 ") && answer.ends_with("\r\nwho am I\n"), "{answer}");
+    assert_eq!(world.containers(), runs, "only the way there changed");
+    world.up().says("Nothing to do");
+    file("");
+    world.up();
+    assert_eq!(echoed(), "who am I\n");
+    world.run(&["down", "--yes"]).ends(0);
+    world.nothing_left();
+}

@@ -3,6 +3,7 @@
 use super::*;
 use escadre_edge::control::Counters;
 use escadre_model::desired::TcpRoute as Wanted;
+use escadre_model::routes::ProxyProtocol;
 
 fn web(generation: u64) -> ResourceId {
     let name = |text| Name::new(text).expect("a name");
@@ -11,7 +12,14 @@ fn web(generation: u64) -> ResourceId {
 }
 
 fn tcp(published: u16, host: &str) -> Route {
-    Route::Tcp(Wanted { service: "my_web".into(), port: 80, host: host.into(), published, source: None })
+    Route::Tcp(Wanted {
+        service: "my_web".into(),
+        port: 80,
+        host: host.into(),
+        published,
+        proxy_protocol: None,
+        source: None,
+    })
 }
 
 fn target(generation: u64) -> RouteTarget {
@@ -45,6 +53,10 @@ fn a_port_everywhere_is_two_listeners_and_goes_as_one() {
     assert!(routes.conflicts().is_empty());
     put(&mut routes, "totem/france/port-8080", &tcp(8080, "127.0.0.1"), None, &target(2));
     assert_eq!(routes.tcp.len(), 1);
+    let Route::Tcp(told) = tcp(8080, "127.0.0.1") else { panic!("a TCP route") };
+    let told = Route::Tcp(Wanted { proxy_protocol: Some(ProxyProtocol::V2), ..told });
+    put(&mut routes, "totem/france/port-8080", &told, None, &target(2));
+    assert_eq!(routes.tcp.iter().map(|route| route.proxy_protocol).collect::<Vec<_>>(), [Some(ProxyProtocol::V2)]);
     take_out(&mut routes, "totem/france/port-8080");
     assert!(routes.tcp.is_empty());
     put(&mut routes, "x", &tcp(0, "127.0.0.1"), None, &target(1));

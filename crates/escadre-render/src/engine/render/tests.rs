@@ -7,6 +7,7 @@ use escadre_model::desired::{Body, Gate, HttpRoute, Manner, NetworkMode, Resourc
 use escadre_model::ids::InstanceId;
 use escadre_model::name::Name;
 use escadre_model::resolved::Content as Stands;
+use escadre_model::routes::ProxyProtocol;
 use std::net::IpAddr;
 
 struct Memory(Arc<[u8]>);
@@ -247,6 +248,27 @@ fn a_step_before_the_start_is_a_job_with_what_its_service_has() {
     assert_eq!((second.job, &*second.image, after(second)), (true, "tool", vec!["web-pre-start-1".to_owned()]));
     assert_eq!(words(&desired, "web-pre-start-1").pointer("/create/User"), Some(&json!("7")));
     assert!(first.volumes.contains_key("data") && web.volumes.contains_key("data"));
+}
+
+#[test]
+fn a_port_can_tell_who_connects_and_what_is_wrong_there_is_said() {
+    let with = |port: &str| rendered(&format!("services:\n  web: {{ image: x, ports: [{port}] }}\n"), true);
+    let asked = |port: &str| match with(port).0.routes.into_values().next() {
+        Some(Route::Tcp(route)) => route.proxy_protocol,
+        other => panic!("a TCP route: {other:?}"),
+    };
+    assert_eq!(asked("'25:25'"), None);
+    assert_eq!(asked("{ target: 25, published: 25, x-escadre: { proxy_protocol: v1 } }"), Some(ProxyProtocol::V1));
+    assert_eq!(asked("{ target: 25, published: 25, x-escadre: { proxy_protocol: v2 } }"), Some(ProxyProtocol::V2));
+    for (port, code, word) in [
+        ("{ target: 25, published: 25, x-escadre: { proxy_protocol: 2 } }", Code::E0405, "`v1` or `v2`"),
+        ("{ target: 25, published: 25, x-escadre: { proxyprotocol: v2 } }", Code::E0402, "proxyprotocol"),
+        ("{ target: 25, published: 25, x-escadre: v2 }", Code::E0403, "must be a mapping"),
+        ("{ target: 25, published: 25, mode: host, x-escadre: { proxy_protocol: v2 } }", Code::E0430, "mode: host"),
+    ] {
+        let (_, findings) = with(port);
+        assert!(findings.iter().any(|one| one.code == code && one.message.contains(word)), "{port}: {findings:?}");
+    }
 }
 
 #[test]
