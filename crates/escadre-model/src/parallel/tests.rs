@@ -22,7 +22,9 @@ fn a_panic_of_the_work_reaches_the_caller() {
 fn what_is_made_ahead_is_taken_in_order_until_enough() {
     for enough in [0, 1, BATCH, 20_000] {
         let mut taken = Vec::new();
-        let make = |give: &mut dyn FnMut(usize) -> bool| drop((0..).take(20_000).all(give));
+        let make = |give: &mut dyn FnMut(usize) -> bool| {
+            (0..20_000).all(give);
+        };
         ahead(make, |thing| {
             taken.push(thing);
             taken.len() < enough
