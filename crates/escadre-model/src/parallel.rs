@@ -6,6 +6,7 @@
 //! Tests: `parallel/tests.rs`; whoever uses it compares one thread with many.
 
 use std::num::NonZero;
+use std::sync::mpsc;
 
 /// More threads than this only compete for memory.
 const MOST: usize = 8;
@@ -73,6 +74,27 @@ pub fn map_with<S, T: Send, R: Send>(
         }
         results
     })
+}
+
+/// Things that go from one thread to the other at once, and how many such batches may wait.
+const BATCH: usize = 256;
+const AHEAD: usize = 16;
+
+/// What `make` gives, on a thread of its own, is taken here in the same order, as long as `take` says so; `make` is told when nothing more is wanted.
+pub fn ahead<T: Send>(make: impl FnOnce(&mut dyn FnMut(T) -> bool) + Send, take: impl FnMut(T) -> bool) {
+    std::thread::scope(|scope| {
+        let (give, batches) = mpsc::sync_channel::<Vec<T>>(AHEAD);
+        scope.spawn(move || {
+            let mut batch = Vec::with_capacity(BATCH);
+            make(&mut |thing| {
+                batch.push(thing);
+                batch.len() < BATCH || give.send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).is_ok()
+            });
+            // Nobody may be there to take them any more.
+            let _ = give.send(batch);
+        });
+        let _ = batches.into_iter().flatten().all(take);
+    });
 }
 
 #[cfg(test)]

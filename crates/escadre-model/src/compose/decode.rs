@@ -287,9 +287,7 @@ impl Decoder<'_> {
             if !matches!(outcome, Outcome::Same) {
                 let into = changed.get_or_insert_with(|| mapping.clone());
                 match outcome {
-                    Outcome::New(node) => {
-                        into.insert(key.clone(), node);
-                    }
+                    Outcome::New(node) => into.replace(&key.text, node),
                     _ => {
                         into.remove(&key.text);
                     }
@@ -307,7 +305,7 @@ impl Decoder<'_> {
         let mut changed: Option<Mapping> = None;
         for (key, value) in mapping.iter() {
             if let Outcome::New(node) = self.within(&key.text, |decoder| decoder.node(value, of)) {
-                changed.get_or_insert_with(|| mapping.clone()).insert(key.clone(), node);
+                changed.get_or_insert_with(|| mapping.clone()).replace(&key.text, node);
             }
         }
         rebuilt(node, changed)
@@ -390,7 +388,7 @@ impl Decoder<'_> {
                 _ => None,
             };
             if let Some(new) = new {
-                changed.get_or_insert_with(|| mapping.clone()).insert(key.clone(), new);
+                changed.get_or_insert_with(|| mapping.clone()).replace(&key.text, new);
             }
         }
         rebuilt(node, changed)

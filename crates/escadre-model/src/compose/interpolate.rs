@@ -294,7 +294,7 @@ impl<'a> Interpolation<'a> {
         match filled {
             Ok(text) => {
                 // What was filled in is a text, whatever it looks like; attributes that want numbers read it as one.
-                let raw = Some(template.into());
+                let raw = scalar.text.letters();
                 Some(Node { value: Value::Scalar(Scalar { text, style: Style::Quoted }), raw, ..node.clone() })
             }
             Err(problem) => {

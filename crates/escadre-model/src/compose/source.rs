@@ -8,7 +8,7 @@
 use super::reset::Resets;
 use super::schema::Checker;
 use crate::diagnostic::{Code, Diagnostic, Span, has_errors};
-use crate::text::{Limits, Node, parse};
+use crate::text::{self, Limits, Node, Read};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -73,7 +73,7 @@ impl Cache {
 }
 
 fn read(path: &str, bytes: &Arc<[u8]>) -> Parsed {
-    let (nodes, mut findings) = parse(path, bytes, Limits::default());
+    let Read { documents: nodes, mut findings, is_plain } = text::read(path, bytes, Limits::default());
     let count = nodes.len();
     let mut documents = Vec::with_capacity(count);
     for node in nodes {
@@ -81,13 +81,15 @@ fn read(path: &str, bytes: &Arc<[u8]>) -> Parsed {
         if node.is_null() && count > 1 {
             continue;
         }
-        let (root, resets) = Resets::collect(&node, &mut findings);
+        let (root, resets) = if is_plain { (node, Resets::default()) } else { Resets::collect(&node, &mut findings) };
         if root.as_mapping().is_none() {
             let message = format!("a Compose file must be a mapping, here is {}", root.kind());
             findings.push(Diagnostic::error(Code::E0401, message).at(&root.span));
             continue;
         }
-        Checker::new(&mut findings).keys(&root);
+        if !is_plain {
+            Checker::new(&mut findings).keys(&root);
+        }
         documents.push(Document { root, resets });
     }
     findings.extend(private_key(path, bytes));

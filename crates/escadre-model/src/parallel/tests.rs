@@ -17,3 +17,18 @@ fn a_panic_of_the_work_reaches_the_caller() {
     let caught = std::panic::catch_unwind(|| map((0..1_000).collect(), Threads::new(4), work));
     assert!(caught.is_err());
 }
+
+#[test]
+fn what_is_made_ahead_is_taken_in_order_until_enough() {
+    for enough in [0, 1, BATCH, 20_000] {
+        let mut taken = Vec::new();
+        let make = |give: &mut dyn FnMut(usize) -> bool| {
+            (0..20_000).all(give);
+        };
+        ahead(make, |thing| {
+            taken.push(thing);
+            taken.len() < enough
+        });
+        assert_eq!(taken, (0..enough.max(1)).collect::<Vec<_>>());
+    }
+}

@@ -118,6 +118,13 @@ impl Mapping {
         None
     }
 
+    /// Replaces the value of a key that is there.
+    pub fn replace(&mut self, key: &str, value: Node) {
+        if let Some(known) = self.get_mut(key) {
+            *known = value;
+        }
+    }
+
     /// Takes an entry out, keeping the order of the others.
     pub fn remove(&mut self, key: &str) -> Option<Node> {
         let place = self.place(key)?;

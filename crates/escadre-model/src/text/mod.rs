@@ -20,6 +20,7 @@ pub use fields::Fields;
 pub use late::{LONGEST as LONGEST_LATE, Late, LateVariables};
 pub use mapping::Mapping;
 pub use parse::{Limits, parse, parse_one};
+pub(crate) use parse::{Read, read};
 pub use scalar::{Piece, Resolved, Scalar, SecretRef, Style, Text};
 
 use crate::diagnostic::Span;

@@ -1,13 +1,15 @@
 //! From bytes to trees.
 //!
 //! In: a file's name and bytes. Out: one [`Node`] per document, and findings.
-//! **Invariant**: work and memory are bounded by [`Limits`]; aliases are shared, never copied; no input panics.
+//! **Invariant**: work and memory are bounded by [`Limits`]; aliases are shared, never copied; no input panics. A large file is parsed on a second thread, with the
+//! same result.
 //! Not here: files, meaning.
 //! Tests: `tests.rs`.
 
 use super::recent::Recent;
 use super::{Key, Mapping, Node, Scalar, Style, Text, Value};
 use crate::diagnostic::{Code, Diagnostic, Span};
+use crate::parallel;
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Tag};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,15 +35,53 @@ impl Default for Limits {
     }
 }
 
+/// Bytes of a file that is worth a second thread.
+const LARGE: usize = 100_000;
+
 /// Reads all documents of a file. On an error the documents before it are returned, and a finding says where it stopped.
 /// A file without any document gives none.
 pub fn parse(file: &str, bytes: &[u8], limits: Limits) -> (Vec<Node>, Vec<Diagnostic>) {
+    let Read { documents, findings, .. } = read(file, bytes, limits);
+    (documents, findings)
+}
+
+/// What a file says.
+#[derive(Debug)]
+pub(crate) struct Read {
+    /// Its documents, as far as they could be read.
+    pub(crate) documents: Vec<Node>,
+    /// What is wrong.
+    pub(crate) findings: Vec<Diagnostic>,
+    /// Nothing in it has a tag that is not one of YAML's own, every key is a text, and every number finite: who looks for such things need not.
+    pub(crate) is_plain: bool,
+}
+
+/// As [`parse`], and what else is known then.
+pub(crate) fn read(file: &str, bytes: &[u8], limits: Limits) -> Read {
     let name: Arc<str> = file.into();
-    let text = match decode(&name, bytes, limits) {
-        Ok(text) => text,
-        Err(finding) => return (Vec::new(), vec![*finding]),
-    };
+    match decode(&name, bytes, limits) {
+        Ok(text) => built(name, text, limits, text.len() >= LARGE),
+        Err(finding) => Read { documents: Vec::new(), findings: vec![*finding], is_plain: true },
+    }
+}
+
+/// The trees of a text; a large one is parsed on a thread of its own.
+pub(super) fn built(name: Arc<str>, text: &str, limits: Limits, is_large: bool) -> Read {
     let mut builder = Builder::new(name, limits);
+    let each = |next: Next<'_>| builder.next(next, text);
+    if is_large {
+        parallel::ahead(|give| events(text, limits, give), each);
+    } else {
+        events(text, limits, each);
+    }
+    Read { documents: builder.documents, findings: builder.findings, is_plain: builder.is_plain }
+}
+
+/// What the parser says next.
+type Next<'t> = Result<(Event<'t>, granit_parser::Span), granit_parser::ScanError>;
+
+/// Parses a text; goes on as long as `each` says so.
+fn events<'t>(text: &'t str, limits: Limits, mut each: impl FnMut(Next<'t>) -> bool) {
     // The parser's own limits are one above ours, so that ours speak.
     let options = granit_parser::options! {
         emit_comments: false,
@@ -49,17 +89,7 @@ pub fn parse(file: &str, bytes: &[u8], limits: Limits) -> (Vec<Node>, Vec<Diagno
         block_nesting_limit: limits.depth + 1,
     };
     let mut parser = Parser::new_from_str_with_options(text, options);
-    while let Some(next) = parser.next_event() {
-        let step = match next {
-            Ok((event, span)) => builder.event(event, &span),
-            Err(error) => Err(Box::new(builder.syntax(&error, text))),
-        };
-        if let Err(finding) = step {
-            builder.findings.push(*finding);
-            break;
-        }
-    }
-    (builder.documents, builder.findings)
+    while parser.next_event().is_some_and(&mut each) {}
 }
 
 /// Reads a file that must hold exactly one document.
@@ -166,6 +196,7 @@ struct Builder {
     stack: Vec<Open>,
     spare: Spare,
     recent: Recent,
+    is_plain: bool,
     anchors: HashMap<usize, Anchored>,
     visits: usize,
     expanded: usize,
@@ -181,6 +212,7 @@ impl Builder {
             stack: Vec::new(),
             spare: Spare::default(),
             recent: Recent::new(),
+            is_plain: true,
             anchors: HashMap::new(),
             visits: 0,
             expanded: 0,
@@ -222,6 +254,15 @@ impl Builder {
         Diagnostic::error(Code::E0107, format!("nested deeper than {} levels", self.limits.depth)).at(span)
     }
 
+    /// Takes what the parser says; whether there is more to be read.
+    fn next(&mut self, next: Next<'_>, text: &str) -> bool {
+        let step = match next {
+            Ok((event, place)) => self.event(event, &place),
+            Err(error) => Err(Box::new(self.syntax(&error, text))),
+        };
+        step.map_err(|finding| self.findings.push(*finding)).is_ok()
+    }
+
     fn event(&mut self, event: Event<'_>, place: &granit_parser::Span) -> Step {
         match event {
             Event::DocumentStart(..) => {
@@ -238,6 +279,7 @@ impl Builder {
                     return Err(Box::new(Diagnostic::error(Code::E0103, message).at(&span)));
                 }
                 let node = scalar(self.recent.share(text.as_ref()), style, tag.as_deref(), span);
+                self.is_plain &= node.tag.is_none() && !node.as_scalar().is_some_and(Scalar::is_endless);
                 if let Some(tag) = tag.as_deref().filter(|tag| !fits(tag, &node)) {
                     let message = format!("`{text}` is not what its tag `{}` says", tag.original());
                     self.findings.push(Diagnostic::error(Code::E0109, message).at(&node.span));
@@ -298,7 +340,9 @@ impl Builder {
         if self.stack.len() >= self.limits.depth {
             return Err(Box::new(self.too_deep(&span)));
         }
-        self.stack.push(Open { kind, span, tag: tag.and_then(custom), anchor, size: 1, height: 1 });
+        let tag = tag.and_then(custom);
+        self.is_plain &= tag.is_none();
+        self.stack.push(Open { kind, span, tag, anchor, size: 1, height: 1 });
         Ok(())
     }
 
@@ -364,7 +408,9 @@ impl Builder {
                 None => {
                     // A quoted `<<` is a key like any other.
                     let merges = matches!(&node.value, Value::Scalar(scalar) if scalar.style == super::Style::Plain && scalar.as_str() == Some("<<"));
-                    *key = Some((as_key(node)?, merges));
+                    let name = as_key(node)?;
+                    self.is_plain &= !name.typed;
+                    *key = Some((name, merges));
                 }
                 Some((name, true)) => {
                     merges.push(node);

@@ -83,7 +83,7 @@ impl Text {
     }
 
     /// The letters as they are kept, if there are no holes: to be shared.
-    pub(super) fn letters(&self) -> Option<Arc<str>> {
+    pub(crate) fn letters(&self) -> Option<Arc<str>> {
         match &self.0 {
             Inner::Plain(text) => Some(Arc::clone(text)),
             Inner::Pieces(_) => {
@@ -344,6 +344,12 @@ impl Scalar {
     /// The text for people; see [`Text::display`].
     pub fn display(&self) -> Cow<'_, str> {
         self.text.display()
+    }
+
+    /// Whether it reads as a number that cannot be counted with: `.inf` and `.nan`.
+    pub(crate) fn is_endless(&self) -> bool {
+        let may_be = self.style == Style::Plain && self.as_str().is_some_and(|text| text.starts_with(['.', '+', '-']));
+        may_be && matches!(self.resolve(), Resolved::Float(value) if !value.is_finite())
     }
 
     /// What it reads as: by the YAML 1.2 core rules, with the underscores, octal and binary forms that Compose files use.

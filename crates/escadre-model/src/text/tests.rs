@@ -168,3 +168,22 @@ fn a_file_of_one_document_holds_one() {
     assert_eq!(parse_one("t", b"", limits).1[0].code, Code::E0116);
     assert!(parse_one("t", b"a: 1", limits).1.is_empty());
 }
+
+#[test]
+fn a_text_parsed_on_a_second_thread_is_the_same() {
+    let many: String = (0..3_000).map(|number| format!("k{number}: [v, 1]\n")).collect();
+    let texts = [
+        String::new(),
+        many.clone(),
+        format!("{many}---\n{many}k1: again\n"),
+        // The reading ends at once, and much is left to be said.
+        format!("? [no, key]\n: 1\n{many}"),
+        format!("a: [1\n{many}"),
+        format!("{many}b: *nothing\n{many}"),
+    ];
+    for text in texts {
+        let read = |is_large| parse::built("t.yaml".into(), &text, Limits::default(), is_large);
+        let (one, two) = (read(false), read(true));
+        assert_eq!(format!("{two:?}"), format!("{one:?}"));
+    }
+}

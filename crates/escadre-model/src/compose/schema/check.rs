@@ -9,7 +9,7 @@ use super::super::schema::tables as t;
 use super::super::trail::{Step, Trail};
 use super::{Integer, Keys, Object, Pairs, Shape};
 use crate::diagnostic::{Code, Diagnostic, nearest};
-use crate::text::{Key, Mapping, Node, Resolved, Scalar, Style, Text, Value};
+use crate::text::{Key, Mapping, Node, Resolved, Scalar, Text, Value};
 use std::collections::HashSet;
 
 /// Errors after which no more are looked for; nobody reads a thousand, and each is compared with those before it.
@@ -511,12 +511,7 @@ impl<'f> Checker<'f> {
 
 /// `.inf` and `.nan`.
 fn is_endless(node: &Node) -> bool {
-    let number = |scalar: &Scalar| {
-        scalar.style == Style::Plain && scalar.as_str().is_some_and(|text| text.starts_with(['.', '+', '-']))
-    };
-    node.as_scalar().is_some_and(|scalar| {
-        number(scalar) && matches!(scalar.resolve(), Resolved::Float(value) if !value.is_finite())
-    })
+    node.as_scalar().is_some_and(Scalar::is_endless)
 }
 
 /// Names that the specification accepts as keys of services, networks, volumes and the like.
