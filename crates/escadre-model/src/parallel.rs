@@ -1,6 +1,6 @@
-//! The same work on many things, on several processors.
+//! Work on several processors: the same on many things, or making what comes next while it is used.
 //!
-//! In: things, and what is done to each. Out: the results, in the order of the things.
+//! In: things, and what is done to each; or one that makes and one that takes. Out: the results, in the order of the things.
 //! **Invariant:** the number of threads decides how long it takes and nothing else: the work sees one thing at a time and shares nothing that it changes.
 //! Not here: waiting for the world, which is `async` (`escadre-engine`).
 //! Tests: `parallel/tests.rs`; whoever uses it compares one thread with many.
