@@ -123,12 +123,16 @@ impl Engine {
                 act: format!("join network {}", on.name).into(),
                 why: format!("nobody knows the address of {name} there").into(),
             })?;
-            if there.is_some() {
-                self.disconnect(name, &on.name).await?;
-            }
+            let left = match &there {
+                Some(_) => self.disconnect(name, &on.name).await,
+                None => Ok(()),
+            };
             let hardware = there.as_ref().and_then(|there| there.hardware.as_deref());
             let attached = create::Attached { container: name, address, hardware, names: &on.aliases };
-            self.connect_to(&on.name, create::connect(&attached, self.api.dialect)).await?;
+            let joined = self.connect_to(&on.name, create::connect(&attached, self.api.dialect)).await;
+            // Podman may have taken it off and fail over its own DNS server all the same ("aardvark pid not found", 4.3); it refuses to show such a
+            // container until it is attached again. Where it was not taken off, it cannot be attached, and the first error is the one that says why.
+            joined.map_err(|error| left.err().unwrap_or(error))?;
             changed = Changed::Updated;
         }
         Ok(outcome(changed))
