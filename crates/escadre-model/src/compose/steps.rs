@@ -68,7 +68,9 @@ fn step(hook: &Node, service: &Node, before: Option<&str>) -> Node {
     let Some(step) = node.mapping_mut() else { return node };
     step.remove("per_replica");
     step.remove("mac_address");
-    if step.get("image").is_none_or(Node::is_null)
+    let image = |of: Option<&Node>| of.and_then(Node::as_scalar).map(|scalar| scalar.text.clone());
+    // What is built for the service is built for its steps: they run again when it changes.
+    if image(step.get("image")) == image(service.get("image"))
         && let Some(build) = service.get("build")
     {
         step.insert(Key::implied("build", &span), build.clone());
