@@ -97,7 +97,10 @@ fn caches(render: &mut Render<'_>, written: Written<'_>, node: &Node, build: &mu
         let path = format!("services.{}.build.{key}", written.name);
         let mut all = Vec::new();
         for item in node.get(key).and_then(Node::as_sequence).unwrap_or_default() {
-            let Some(text) = item.as_str() else { continue };
+            let Some(text) = item.as_str() else {
+                render.refuse(item, &path, format!("{key}: a secret cannot be part of a repository's name"));
+                continue;
+            };
             let parts = || text.split(',').filter_map(|part| part.split_once('='));
             let part = |name: &str| parts().find(|(key, _)| *key == name).map(|(_, value)| value);
             let reference = match (part("type"), part("ref")) {

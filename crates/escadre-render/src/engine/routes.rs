@@ -29,8 +29,7 @@ pub(super) fn published(render: &mut Render<'_>) -> BTreeMap<Arc<str>, Route> {
             let path = || format!("services.{}.ports", written.name);
             if !own || by_engine(written, &port) {
                 if asked.is_some() {
-                    let message =
-                        "the engine publishes this port, and tells nobody who connects: leave `mode: host` out";
+                    let message = "the engine publishes this port itself (`mode: host`, a network of its own, not TCP, or one of very many), and tells nobody who connects";
                     render.refuse(port.node, &path(), message);
                 }
                 continue;

@@ -5,7 +5,7 @@ use crate::engine::{Dialect, create, read};
 use escadre_model::compose::{Cache, Files, Options, ReadError, load};
 use escadre_model::desired::{Body, Gate, HttpRoute, Manner, NetworkMode, Resource, Route, Service, Shown};
 use escadre_model::hash::Hash;
-use escadre_model::ids::InstanceId;
+use escadre_model::ids::{InstanceId, ResourceId};
 use escadre_model::name::Name;
 use escadre_model::resolved::Content as Stands;
 use escadre_model::routes::ProxyProtocol;
@@ -44,6 +44,31 @@ fn rendered(yaml: &str, single: bool) -> (Desired, Vec<Diagnostic>) {
 
 fn service<'a>(desired: &'a Desired, key: &str) -> (&'a Resource, &'a Service) {
     desired.service(key).expect("the service")
+}
+
+/// A container's place on an engine: alone, without anything around it.
+fn placed<'a>(
+    desired: &'a Desired,
+    id: &'a ResourceId,
+    resource: &'a Resource,
+    volumes: &'a BTreeMap<Arc<str>, Arc<str>>,
+    shares: &'a BTreeMap<Arc<str>, Arc<str>>,
+) -> create::Place<'a> {
+    create::Place {
+        desired,
+        id,
+        resource,
+        image: "sha256:aa",
+        networks: Vec::new(),
+        hosts: None,
+        volumes,
+        files: BTreeMap::new(),
+        data: "/data".to_owned(),
+        engine_ports: &[],
+        shares_network_of: None,
+        shares,
+        routes: &[],
+    }
 }
 
 fn words(desired: &Desired, key: &str) -> Value {
@@ -298,21 +323,7 @@ fn labels_for_selinux_reach_the_engine() {
         let (resource, _) = service(&desired, "web");
         let id = desired.instance.resource(ResourceKey::new(Kind::Service, "web")).container(1, 1);
         let (volumes, shares) = (BTreeMap::from([("own".into(), "totem_own".into())]), BTreeMap::new());
-        let place = create::Place {
-            desired: &desired,
-            id: &id,
-            resource,
-            image: "sha256:aa",
-            networks: Vec::new(),
-            hosts: None,
-            volumes: &volumes,
-            files: BTreeMap::new(),
-            data: "/data".to_owned(),
-            engine_ports: &[],
-            shares_network_of: None,
-            shares: &shares,
-            routes: &[],
-        };
+        let place = placed(&desired, &id, resource, &volumes, &shares);
         let body = create::container(&resource.payload().value(), &place, dialect);
         let host = body.get("HostConfig").expect("a host's part");
         assert_eq!(
@@ -348,10 +359,6 @@ fn both_ways_what_was_written_is_read_back() {
     let volumes = BTreeMap::from([("data".into(), "totem_france_data".into())]);
     let shares = BTreeMap::new();
     let place = create::Place {
-        desired: &desired,
-        id: &id,
-        resource,
-        image: "sha256:aa",
         networks: vec![create::On {
             network: "front".into(),
             name: "totem_france_front".into(),
@@ -359,13 +366,8 @@ fn both_ways_what_was_written_is_read_back() {
             aliases: vec!["web".into()],
         }],
         hosts: Some("/state/hosts-front".to_owned()),
-        volumes: &volumes,
-        files: BTreeMap::new(),
-        data: "/data".to_owned(),
-        engine_ports: &[],
-        shares_network_of: None,
-        shares: &shares,
         routes: &["portal".into()],
+        ..placed(&desired, &id, resource, &volumes, &shares)
     };
     let body = create::container(&resource.payload().value(), &place, Dialect::Podman);
     assert_eq!(
